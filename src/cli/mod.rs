@@ -1,0 +1,342 @@
+//! The command line: clap's types, each converted once into its command's request. No I/O.
+
+mod generate;
+mod ifaces;
+mod ping;
+mod port;
+mod tcp_echo;
+mod tcp_serve;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::address::Family;
+use crate::error::{Error, Result};
+use crate::output::{ColorChoice, Format, Options};
+
+/// What a command line asks for.
+pub struct Invocation {
+    /// The command.
+    pub command: Command,
+    /// How its result is to be written.
+    pub options: Options,
+}
+
+/// A command with everything it needs.
+pub enum Command {
+    /// List interfaces.
+    Ifaces(crate::ifaces::Request),
+    /// Ping, so often if that was said.
+    Ping(crate::ping::Request, Option<u32>),
+    /// Tell about ports.
+    Port(crate::port::Request),
+    /// Probe TCP services.
+    TcpEcho(crate::tcp::echo::Request),
+    /// Serve TCP echo.
+    TcpServe(crate::tcp::serve::Request),
+    /// Write a text of ours.
+    Generate(String),
+    /// Write texts of ours to files.
+    GenerateFiles(Vec<(PathBuf, Vec<u8>)>),
+}
+
+/// What parsing a command line came to.
+pub enum Parsed {
+    /// Something to run.
+    Run(Box<Invocation>),
+    /// Help or a version to show, with and without colours.
+    Text(Help),
+    /// A complaint about the command line, in clap's words.
+    Wrong(String),
+    /// A complaint about the command line, in ours.
+    Refused(Options, Error),
+}
+
+/// A text to show, with and without colours.
+pub struct Help {
+    /// Without.
+    pub plain: String,
+    /// With.
+    pub colored: String,
+}
+
+/// Tells what this machine's network looks like, what works, what does not, and why.
+#[derive(Parser)]
+#[command(
+    name = "netdiag",
+    version,
+    about,
+    long_about = None,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = EXIT_CODES,
+    after_long_help = EXAMPLES
+)]
+struct Cli {
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(subcommand)]
+    command: CommandArgs,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 fine, 1 the answer is bad, 2 wrong usage, 3 could not test, 4 output not written, 130 interrupted";
+
+const EXAMPLES: &str = "\
+Examples:
+  netdiag ifaces                       this machine's interfaces and addresses
+  netdiag ping                         loopback, LAN, internet: what works
+  netdiag ping 127.0.0.1               is my own network software all right
+  netdiag port 443                     what a port is
+  netdiag tcp-serve 127.0.0.1:7777     an echo server, and in another terminal:
+  netdiag tcp-echo 127.0.0.1:7777      does it send back every byte
+
+Exit codes: 0 fine, 1 the answer is bad, 2 wrong usage, 3 could not test, 4 output not written, 130 interrupted";
+
+#[derive(Subcommand)]
+enum CommandArgs {
+    Ifaces(ifaces::IfacesArgs),
+    Ping(ping::PingArgs),
+    Port(port::PortArgs),
+    TcpEcho(tcp_echo::TcpEchoArgs),
+    TcpServe(tcp_serve::TcpServeArgs),
+    Generate(generate::GenerateArgs),
+}
+
+/// How the result is written; the same for every command.
+#[derive(Args)]
+#[command(next_help_heading = "Output")]
+struct OutputArgs {
+    /// The format of standard output
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        hide_default_value = true
+    )]
+    format: FormatArg,
+    /// Short for --format json
+    #[arg(long, global = true, conflicts_with = "format")]
+    json: bool,
+    /// Only these columns, in this order; the names are the JSON keys
+    #[arg(long, global = true, value_delimiter = ',', value_name = "A,B,C", value_parser = column_id)]
+    columns: Option<Vec<String>>,
+    /// Sort by this column; with - before it, descending: --sort=-mtu
+    #[arg(long, global = true, value_name = "COLUMN", allow_hyphen_values = true)]
+    sort: Option<String>,
+    /// Leave out the header of a table or of CSV
+    #[arg(long, global = true)]
+    no_header: bool,
+    /// Lay tables out for this many columns of text [default: the terminal's]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    width: Option<u16>,
+    /// Whether to use colours
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_default_value = true
+    )]
+    color: ColorArg,
+    /// Only the result: no lines on the way, notes or warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Every column, and every line on the way
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum FormatArg {
+    /// For people; plain aligned columns when piped
+    #[default]
+    Table,
+    /// One JSON object at the end
+    Json,
+    /// A JSON object a line, each as it happens
+    Ndjson,
+    /// Rows with a header
+    Csv,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum ColorArg {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Even when piped
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// One address family, or both.
+#[derive(Args)]
+struct FamilyArgs {
+    /// Only IPv4
+    #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// Only IPv6
+    #[arg(short = '6', long = "ipv6")]
+    ipv6: bool,
+}
+
+impl FamilyArgs {
+    fn family(&self) -> Option<Family> {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => Some(Family::Ipv4),
+            (_, true) => Some(Family::Ipv6),
+            _ => None,
+        }
+    }
+}
+
+impl OutputArgs {
+    fn options(self) -> Options {
+        Options {
+            format: match self.format {
+                _ if self.json => Format::Json,
+                FormatArg::Table => Format::Table,
+                FormatArg::Json => Format::Json,
+                FormatArg::Ndjson => Format::Ndjson,
+                FormatArg::Csv => Format::Csv,
+            },
+            columns: self.columns,
+            sort: self.sort,
+            header: !self.no_header,
+            width: self.width.map(usize::from),
+            color: match self.color {
+                ColorArg::Auto => ColorChoice::Auto,
+                ColorArg::Always => ColorChoice::Always,
+                ColorArg::Never => ColorChoice::Never,
+            },
+            quiet: self.quiet,
+            verbose: self.verbose,
+        }
+    }
+}
+
+/// Parses a command line, the program's name first.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
+    let cli = match command()
+        .try_get_matches_from(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+    {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error),
+    };
+    let options = cli.output.options();
+    let command = match cli.command {
+        CommandArgs::Ifaces(args) => Ok(Command::Ifaces(args.request())),
+        CommandArgs::Ping(args) => {
+            args.request().map(|(request, count)| Command::Ping(request, count))
+        }
+        CommandArgs::Port(args) => Ok(Command::Port(args.request())),
+        CommandArgs::TcpEcho(args) => args.request().map(Command::TcpEcho),
+        CommandArgs::TcpServe(args) => Ok(Command::TcpServe(args.request())),
+        CommandArgs::Generate(args) => args.command(),
+    };
+    match command {
+        Ok(command) => Parsed::Run(Box::new(Invocation { command, options })),
+        Err(error) => Parsed::Refused(options, error),
+    }
+}
+
+/// clap's description of the whole command line.
+fn command() -> clap::Command {
+    Cli::command()
+}
+
+fn unparsed(error: &clap::Error) -> Parsed {
+    let text = error.render();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            Parsed::Text(Help { plain: text.to_string(), colored: text.ansi().to_string() })
+        }
+        _ => Parsed::Wrong(text.to_string()),
+    }
+}
+
+fn column_id(text: &str) -> std::result::Result<String, String> {
+    if text.is_empty() { Err("a column's name is missing".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// A time in seconds, with decimals: more than nothing, at most a day.
+fn seconds(text: &str) -> std::result::Result<Duration, String> {
+    match duration(text) {
+        Some(duration) if duration >= Duration::from_millis(1) => Ok(duration),
+        _ => Err("a time in seconds goes from 0.001 to 86400".to_owned()),
+    }
+}
+
+/// A time in seconds, with decimals: none to a day.
+fn seconds_or_none(text: &str) -> std::result::Result<Duration, String> {
+    duration(text).ok_or_else(|| "a time in seconds goes from 0 to 86400".to_owned())
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    const DAY: f64 = 86_400.0;
+    let seconds: f64 = text.parse().ok()?;
+    if (0.0..=DAY).contains(&seconds) { Duration::try_from_secs_f64(seconds).ok() } else { None }
+}
+
+/// A size in bytes, with an optional k, M or G for powers of 1024.
+fn size(text: &str) -> std::result::Result<u64, String> {
+    let units = [('k', 10), ('K', 10), ('M', 20), ('G', 30)];
+    let (digits, shift) = units
+        .iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(*unit)?, *shift)))
+        .unwrap_or((text, 0));
+    let number: Option<u64> =
+        digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
+    number.and_then(|number| number.checked_mul(1 << shift)).ok_or_else(|| {
+        "a size is a number of bytes, with k, M or G for 1024 of the one below".to_owned()
+    })
+}
+
+/// The error for an explicit address of the other family than the option asks for.
+fn check_family(family: Option<Family>, host: &crate::address::Host) -> Result<()> {
+    match (family, host.family()) {
+        (Some(wanted), Some(own)) if wanted != own => Err(Error::usage(format!(
+            "{host} is an {} address, but only {} is asked for",
+            own.name(),
+            wanted.name()
+        ))
+        .hint(format!("leave out {}", if wanted == Family::Ipv4 { "-4" } else { "-6" }))),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_finds_nothing_wrong_with_its_description() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn times_and_sizes() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["0", "-1", "nan", "inf", "1e9", "", "1s"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
+        assert_eq!(size("64"), Ok(64));
+        assert_eq!(size("16M"), Ok(16 << 20));
+        for wrong in ["", "k", "-1", "+1", "1T", "99999999999G"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The portable way to addresses, through if-addrs: the base where no better one is written, and the
+//! fallback where the better one is refused.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::IpAddr;
+
+use if_addrs::{IfAddr, IfOperStatus, Interface};
+
+use crate::sys::{Link, LinkAddress, Network};
+
+/// Every address that if-addrs finds, with the interface it is on.
+pub(super) fn addresses() -> io::Result<Vec<Interface>> {
+    if_addrs::get_if_addrs()
+}
+
+/// Fills in the addresses, and links for interfaces that the system did not list.
+pub(super) fn complete(network: &mut Network, found: Vec<Interface>) {
+    let mut unlisted: BTreeMap<u32, Link> = BTreeMap::new();
+    let mut addresses = Vec::new();
+    for interface in found {
+        // An IPv4 label (`eth0:vip`) comes in the name's place; what stands before the colon is the name.
+        let name = interface.name.split(':').next().unwrap_or_default().to_owned();
+        let by_name = || {
+            network.links.iter().find(|link| link.name == name.as_bytes()).map(|link| link.index)
+        };
+        let Some(index) =
+            interface.index.or_else(by_name).or_else(|| crate::sys::interface_index(&name))
+        else {
+            continue;
+        };
+        if !network.links.iter().any(|link| link.index == index) {
+            unlisted.entry(index).or_insert_with(|| link(index, &name, &interface));
+        }
+        addresses.push(address(index, &interface));
+    }
+    network.links.extend(unlisted.into_values());
+    network.addresses.get_or_insert(addresses);
+}
+
+fn link(index: u32, name: &str, interface: &Interface) -> Link {
+    let is_loopback = interface.is_loopback();
+    Link {
+        index,
+        name: name.as_bytes().to_vec(),
+        kind: is_loopback.then(|| "loopback".to_owned()),
+        // On Unix this is only IFF_RUNNING: its absence says nothing.
+        state: Some(if interface.oper_status == IfOperStatus::Up { "up" } else { "unknown" }),
+        is_up: interface.is_oper_up(),
+        is_loopback,
+        ..Link::default()
+    }
+}
+
+fn address(index: u32, interface: &Interface) -> LinkAddress {
+    let (ip, prefix_len, broadcast) = match &interface.addr {
+        // Where no broadcast address is set, the address itself comes in its place.
+        IfAddr::V4(v4) => {
+            let broadcast =
+                v4.broadcast.filter(|broadcast| *broadcast != v4.ip && !interface.is_p2p);
+            (IpAddr::V4(v4.ip), v4.prefixlen, broadcast.map(IpAddr::V4))
+        }
+        IfAddr::V6(v6) => (IpAddr::V6(v6.ip), v6.prefixlen, None),
+    };
+    LinkAddress {
+        index,
+        ip,
+        prefix_len,
+        peer: None,
+        broadcast,
+        scope: None,
+        flags: Vec::new(),
+        valid_s: None,
+        preferred_s: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What if-addrs finds on this machine, the system's own listing must have too.
+    #[test]
+    fn agrees_with_the_systems_own_listing() {
+        let Some(listed) = crate::sys::network().ok().and_then(|network| network.addresses) else {
+            return; // This system has no listing of its own: if-addrs is the listing.
+        };
+        let listed: Vec<(IpAddr, u8)> =
+            listed.iter().map(|address| (address.ip, address.prefix_len)).collect();
+        let mut network = Network::default();
+        complete(&mut network, addresses().expect("if-addrs lists"));
+        let found = network.addresses.unwrap_or_default();
+        for address in &found {
+            assert!(
+                listed.contains(&(address.ip, address.prefix_len)),
+                "{address:?} is not in {listed:?}"
+            );
+        }
+        assert_eq!(found.len(), listed.len());
+    }
+}

@@ -1,0 +1,97 @@
+//! netdiag tells what this machine's network looks like, what works, what does not, and why.
+//!
+//! Data flows one way: the command line becomes a request, a command's folder runs it and tells an observer
+//! what happens, and its report describes itself to the one output layer. `docs/ARCHITECTURE.md` is the map.
+
+pub mod address;
+pub mod cli;
+pub mod error;
+pub mod ifaces;
+pub mod measure;
+pub mod output;
+pub mod ping;
+pub mod port;
+pub mod suggest;
+pub mod sys;
+pub mod tcp;
+
+use std::ffi::OsString;
+
+use cli::{Command, Invocation, Parsed};
+use error::{Error, Exit, Result};
+use output::{Emitter, Options};
+
+/// Runs netdiag with a command line, the program's name first, and gives its exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    match cli::parse(args) {
+        Parsed::Run(invocation) => {
+            let Invocation { command, options } = *invocation;
+            let mut emitter = Emitter::new(options);
+            dispatch(command, &mut emitter).unwrap_or_else(|error| fail(&mut emitter, &error))
+        }
+        Parsed::Text(text) => {
+            let mut emitter = Emitter::new(Options::default());
+            emitter
+                .styled(&text.plain, &text.colored)
+                .map_or_else(|error| fail(&mut emitter, &error), |()| Exit::Fine)
+        }
+        Parsed::Wrong(complaint) => {
+            Emitter::new(Options::default()).complaint(&complaint);
+            Exit::Usage
+        }
+        Parsed::Refused(options, error) => fail(&mut Emitter::new(options), &error),
+    }
+}
+
+fn fail(emitter: &mut Emitter, error: &Error) -> Exit {
+    emitter.error(error);
+    error.exit()
+}
+
+/// Checks what is asked of the output, runs the command, and writes its report.
+fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
+    match command {
+        Command::Ifaces(request) => {
+            emitter.check::<ifaces::Iface>()?;
+            emitter.finish(&ifaces::run(&request)?)
+        }
+        Command::Ping(mut request, count) => {
+            emitter.check::<ping::TargetReport>()?;
+            let default = ping::Request::default_count(&request.targets, emitter.is_watched());
+            request.count = count.or(default);
+            let report = on_runtime(ping::run(&request, emitter))??;
+            emitter.finish(&report)
+        }
+        Command::Port(request) => {
+            emitter.check::<port::Port>()?;
+            emitter.finish(&port::run(&request)?)
+        }
+        Command::TcpEcho(request) => {
+            emitter.check::<tcp::echo::AddressReport>()?;
+            let report = on_runtime(tcp::echo::run(&request, emitter))??;
+            emitter.finish(&report)
+        }
+        Command::TcpServe(request) => {
+            emitter.check::<tcp::serve::Served>()?;
+            let report = on_runtime(tcp::serve::run(&request, emitter))??;
+            emitter.finish(&report)
+        }
+        Command::Generate(text) => emitter.verbatim(&text).map(|()| Exit::Fine),
+        Command::GenerateFiles(files) => {
+            for (path, text) in files {
+                std::fs::write(&path, text).map_err(|source| {
+                    Error::output(format!("cannot write {}", path.display())).caused_by(source)
+                })?;
+            }
+            Ok(Exit::Fine)
+        }
+    }
+}
+
+/// Runs a command on one thread: what is timed must not wait for another to be woken.
+fn on_runtime<F: Future>(command: F) -> Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime
+        .map_err(|source| Error::untested("cannot wait for the network").caused_by(source))?;
+    Ok(runtime.block_on(command))
+}

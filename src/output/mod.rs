@@ -1,0 +1,279 @@
+//! The one output layer: everything this program says to anybody leaves through the [`Emitter`].
+//!
+//! A command's result describes itself ([`record`]); the emitter turns it into a table, JSON, NDJSON or CSV.
+//! Standard output is data. Hints, warnings and errors are standard error. No command is known here.
+
+mod document;
+mod environment;
+pub mod record;
+mod select;
+mod sink;
+mod style;
+mod table;
+
+use std::io::{stderr, stdout};
+use std::ops::ControlFlow;
+
+use environment::Screen;
+use record::{Event, Flow, Line, Observer, Record, Report, Role, Untrusted, Warning};
+use sink::Sink;
+
+use crate::error::{Error, Exit, Result};
+
+/// How a run's result is to be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The format of standard output.
+    pub format: Format,
+    /// The ids of the columns to show, in order; `None` leaves it to the record.
+    pub columns: Option<Vec<String>>,
+    /// The id of the column to sort by, with `-` before it for descending.
+    pub sort: Option<String>,
+    /// Whether tables and CSV begin with a header.
+    pub header: bool,
+    /// The width to lay out for, in characters.
+    pub width: Option<usize>,
+    /// Whether to use colours.
+    pub color: ColorChoice,
+    /// Only the result: no events, notes, hints or warnings.
+    pub quiet: bool,
+    /// Every column and every event.
+    pub verbose: bool,
+}
+
+/// The format of standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people, and for `awk` when piped.
+    #[default]
+    Table,
+    /// One JSON object at the end.
+    Json,
+    /// A JSON object a line, each as it happens.
+    Ndjson,
+    /// Rows with a header.
+    Csv,
+}
+
+/// Whether to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColorChoice {
+    /// As the terminal and the environment say.
+    #[default]
+    Auto,
+    /// Even when piped.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+/// Writes everything: events as they happen, the report at the end, and errors.
+pub struct Emitter {
+    options: Options,
+    screen: Screen,
+    out: Sink,
+    err: Sink,
+    /// Whether an event has been written, so that a blank line or an NDJSON summary follows it.
+    has_streamed: bool,
+}
+
+impl Emitter {
+    /// Makes an emitter to this process's standard streams.
+    pub fn new(options: Options) -> Self {
+        let screen = Screen::detect(&options);
+        Self {
+            options,
+            screen,
+            out: Sink::new(stdout()),
+            err: Sink::new(stderr()),
+            has_streamed: false,
+        }
+    }
+
+    /// Whether a person is watching standard output as it is written.
+    pub fn is_watched(&self) -> bool {
+        self.screen.is_terminal
+    }
+
+    /// Checks `--columns` and `--sort` against a record, before anything is done.
+    ///
+    /// Errors: a usage error that lists the record's columns.
+    pub fn check<R: Record>(&self) -> Result<()> {
+        select::named::<R>(&self.options)?;
+        select::order::<R>(&self.options)?;
+        Ok(())
+    }
+
+    /// Writes a command's whole result, and gives the exit code it stands for.
+    ///
+    /// Errors: an unknown column, or output that could not be written.
+    pub fn finish<R: Report>(&mut self, report: &R) -> Result<Exit> {
+        let named = select::named::<R::Row>(&self.options)?;
+        let order = select::sorted(report.rows(), select::order(&self.options)?.as_ref());
+        let rows: Vec<&R::Row> = order.iter().map(|index| &report.rows()[*index]).collect();
+        let narrowed = document::Narrowed { columns: named.as_deref(), order: &order };
+        match self.options.format {
+            Format::Table => {
+                let columns =
+                    named.unwrap_or_else(|| select::default(report.rows(), self.options.verbose));
+                self.table(report, &rows, columns);
+            }
+            Format::Json => {
+                let text = document::report(report, &narrowed, None, self.screen.is_terminal);
+                self.out.write(&text);
+                self.out.write("\n");
+            }
+            Format::Ndjson => {
+                if !self.has_streamed {
+                    rows.iter().for_each(|row| self.json_event(R::ROW_EVENT, row));
+                }
+                let summary = document::report(report, &narrowed, Some("summary"), false);
+                self.out.write(&summary);
+                self.out.write("\n");
+            }
+            Format::Csv => {
+                let columns = named.unwrap_or_else(|| R::Row::columns().iter().collect());
+                self.out.write(&document::csv(&rows, &columns, self.options.header));
+            }
+        }
+        self.out.flush();
+        report.warnings().iter().for_each(|warning| self.warning(warning));
+        self.close()?;
+        Ok(report.exit())
+    }
+
+    fn table<R: Report>(
+        &mut self,
+        report: &R,
+        rows: &[&R::Row],
+        columns: Vec<&'static record::Column<R::Row>>,
+    ) {
+        if self.has_streamed {
+            self.out.write("\n");
+        }
+        let table::Rendered { text, dropped } =
+            table::render(rows, columns, &self.screen, self.options.header);
+        self.out.write(&text);
+        if self.options.quiet {
+            return;
+        }
+        self.notes(&report.notes());
+        if self.options.verbose && !dropped.is_empty() {
+            self.out.flush();
+            let width = self.screen.width.unwrap_or_default();
+            self.to_stderr(
+                Role::Dim,
+                "note",
+                &format!("no room at {width} columns for: {}", dropped.join(", ")),
+            );
+        }
+    }
+
+    /// Writes notes below a table that a person looks at; a piped table stays a table, so there they go beside it.
+    fn notes(&mut self, notes: &[Line]) {
+        let (is_terminal, charset) = (self.screen.is_terminal, self.screen.charset);
+        let colored = if is_terminal { self.screen.colored } else { self.screen.errors_colored };
+        self.out.flush();
+        let sink = if is_terminal { &mut self.out } else { &mut self.err };
+        for note in notes {
+            sink.write(&style::line(note, charset, colored));
+            sink.write("\n");
+        }
+        sink.flush();
+    }
+
+    /// Writes text of our own making as it is: help, a completion script, a manual page.
+    ///
+    /// Errors: output that could not be written.
+    pub fn verbatim(&mut self, text: &str) -> Result<()> {
+        self.out.write(text);
+        self.close()
+    }
+
+    /// Writes a text of our own making that has a coloured and a plain form.
+    ///
+    /// Errors: output that could not be written.
+    pub fn styled(&mut self, plain: &str, colored: &str) -> Result<()> {
+        let text = if self.screen.colored { colored } else { plain };
+        self.verbatim(text)
+    }
+
+    /// Writes text that may quote its user, escaped but for its line feeds, to standard error.
+    pub fn complaint(&mut self, text: &str) {
+        for line in text.trim_end().lines() {
+            let line = match line.strip_prefix("error: ") {
+                Some(rest) => Line::default().with(Role::Bad, "error: ").plain(rest),
+                None => Line::new(line),
+            };
+            let line = style::line(&line, self.screen.charset, self.screen.errors_colored);
+            self.err.write(&line);
+            self.err.write("\n");
+        }
+        self.err.flush();
+    }
+
+    /// Writes an error and its hints to standard error.
+    pub fn error(&mut self, error: &Error) {
+        self.out.flush();
+        self.to_stderr(Role::Bad, "error", &error.to_string());
+        for hint in error.all_hints() {
+            self.to_stderr(Role::Strong, "hint", hint);
+        }
+    }
+
+    fn warning(&mut self, warning: &Warning) {
+        if !self.options.quiet {
+            self.to_stderr(Role::Caution, "warning", &warning.message);
+        }
+    }
+
+    fn to_stderr(&mut self, role: Role, label: &'static str, message: &str) {
+        let line = Line::default().with(role, label).plain(": ").plain(message);
+        self.err.write(&style::line(&line, self.screen.charset, self.screen.errors_colored));
+        self.err.write("\n");
+        self.err.flush();
+    }
+
+    fn json_event<E: serde::Serialize>(&mut self, name: &'static str, body: &E) {
+        self.out.write(&document::event(name, body));
+        self.out.write("\n");
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.out.finish().map_err(|error| {
+            Error::output("cannot write to standard output").caused_by(error).hint(
+                "free some space, or write somewhere else; what was written so far is incomplete",
+            )
+        })
+    }
+}
+
+impl<E: Event> Observer<E> for Emitter {
+    fn observe(&mut self, event: E) -> Flow {
+        match self.options.format {
+            Format::Table if self.options.quiet || (event.is_detail() && !self.options.verbose) => {
+            }
+            Format::Table => {
+                if let Some(line) = event.line() {
+                    let line = style::line(&line, self.screen.charset, self.screen.colored);
+                    self.out.write(&line);
+                    self.out.write("\n");
+                    self.has_streamed = true;
+                }
+            }
+            Format::Ndjson => {
+                self.json_event(event.name(), &event);
+                self.has_streamed = true;
+            }
+            Format::Json | Format::Csv => {}
+        }
+        self.out.flush();
+        if self.out.is_open() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
+impl From<&str> for Line {
+    fn from(text: &str) -> Self {
+        Self::new(Untrusted::from(text))
+    }
+}

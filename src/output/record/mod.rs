@@ -1,0 +1,281 @@
+//! The record model: how a command's result describes itself to the output layer.
+//!
+//! This is the one part of the output layer that commands know. They give typed rows with columns, events as
+//! they happen, and a report; which format that becomes, at what width and in which colours, is not theirs.
+
+mod event;
+mod untrusted;
+
+use serde::Serialize;
+
+pub use event::{Discard, Event, Flow, Line, Observer};
+pub(in crate::output) use untrusted::is_invisible;
+pub use untrusted::{Charset, Untrusted};
+
+use crate::error::Exit;
+
+/// One row of a result, which knows the columns it can be shown in.
+pub trait Record: Serialize + 'static {
+    /// The columns in their natural order. A column's id is its JSON key, `--columns` and `--sort` name, and
+    /// CSV header.
+    fn columns() -> &'static [Column<Self>]
+    where
+        Self: Sized;
+}
+
+/// A command's whole result: plain data with every figure already computed.
+pub trait Report: Serialize {
+    /// The name and version of the JSON's shape, as `netdiag.ifaces/1`.
+    const SCHEMA: &'static str;
+    /// Where the rows are inside the serialised report: a JSON pointer (RFC 6901), empty for the whole.
+    const ROWS: &'static str;
+    /// The `event` name under which NDJSON gives a row, where the command itself streams nothing.
+    const ROW_EVENT: &'static str;
+    /// The type of a row.
+    type Row: Record;
+
+    /// The rows, in their natural order.
+    fn rows(&self) -> &[Self::Row];
+
+    /// What a person is told below the table, a line each.
+    fn notes(&self) -> Vec<Line> {
+        Vec::new()
+    }
+
+    /// What a person and a script are warned of.
+    fn warnings(&self) -> &[Warning] {
+        &[]
+    }
+
+    /// Whether the answer is good, as an exit code.
+    fn exit(&self) -> Exit {
+        Exit::Fine
+    }
+}
+
+/// Something that limits how far the result can be trusted, or that its reader should change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// A stable kebab-case name for scripts.
+    pub code: &'static str,
+    /// One sentence for people, lower case, without a full stop.
+    pub message: String,
+}
+
+impl Warning {
+    /// Makes a warning from its stable code and its sentence.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// A column of a record's table.
+pub struct Column<R: ?Sized> {
+    /// The JSON key; keys below it follow after dots.
+    pub id: &'static str,
+    /// The heading, upper case, with the unit if there is one.
+    pub title: &'static str,
+    /// Which columns go first when the terminal is too narrow: the highest; 0 never goes.
+    pub priority: u8,
+    /// When the column is shown without being asked for.
+    pub shown: Shown,
+    /// The side its cells are flush with.
+    pub align: Align,
+    /// Whether the text may be broken between words, the last resort on a narrow terminal.
+    pub wraps: bool,
+    /// Takes the cell out of a row.
+    pub cell: fn(&R) -> Cell,
+}
+
+/// When a column is shown that nobody asked for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Always.
+    Always,
+    /// When at least one row has something to say in it.
+    IfAny,
+    /// With `--verbose`.
+    Verbose,
+}
+
+/// The side a column's cells are flush with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+impl<R> Column<R> {
+    /// Makes a column that is always shown, never dropped, left-aligned and never wrapped.
+    pub const fn new(id: &'static str, title: &'static str, cell: fn(&R) -> Cell) -> Self {
+        Self {
+            id,
+            title,
+            priority: 0,
+            shown: Shown::Always,
+            align: Align::Left,
+            wraps: false,
+            cell,
+        }
+    }
+
+    /// Lets the column go on a narrow terminal; the highest priority number goes first.
+    #[must_use]
+    pub const fn dropped_at(mut self, priority: u8) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// Aligns the column to the right, as numbers are.
+    #[must_use]
+    pub const fn right(mut self) -> Self {
+        self.align = Align::Right;
+        self
+    }
+
+    /// Lets the column's text be broken between words.
+    #[must_use]
+    pub const fn wrapping(mut self) -> Self {
+        self.wraps = true;
+        self
+    }
+
+    /// Shows the column only when a row has something to say in it.
+    #[must_use]
+    pub const fn if_any(mut self) -> Self {
+        self.shown = Shown::IfAny;
+        self
+    }
+
+    /// Shows the column only with `--verbose` (or by name).
+    #[must_use]
+    pub const fn verbose(mut self) -> Self {
+        self.shown = Shown::Verbose;
+        self
+    }
+}
+
+/// What one cell says, and how it should strike the eye.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// What it says.
+    pub value: Value,
+    /// How it should strike the eye.
+    pub role: Role,
+}
+
+/// What one cell says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// There is none.
+    Missing,
+    /// This system cannot tell.
+    Unsupported,
+    /// The system knows and refuses to tell this user.
+    Denied,
+    /// A whole number.
+    Integer(i64),
+    /// A measured number, with the decimals that are worth showing to a person; CSV has them all.
+    Real {
+        /// The number in the column's unit.
+        value: f64,
+        /// What CSV gives instead: the same figure in the JSON key's unit.
+        raw: f64,
+        /// The decimals a person sees.
+        decimals: usize,
+    },
+    /// Text, ours or not: the emitter does not have to trust it.
+    Text(Untrusted),
+    /// Several, a line each on a terminal, with commas between when piped.
+    List(Vec<Value>),
+}
+
+/// How a piece of text should strike the eye; the emitter chooses the colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// As it is.
+    #[default]
+    Plain,
+    /// What the eye should find first.
+    Strong,
+    /// What it may pass over.
+    Dim,
+    /// Works.
+    Good,
+    /// Works with a reservation.
+    Caution,
+    /// Does not work.
+    Bad,
+}
+
+impl Value {
+    /// Whether there is nothing to show.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing => true,
+            Self::List(items) => items.iter().all(Self::is_missing),
+            _ => false,
+        }
+    }
+}
+
+impl Cell {
+    /// A cell with nothing in it.
+    pub const MISSING: Self = Self::plain(Value::Missing);
+
+    const fn plain(value: Value) -> Self {
+        Self { value, role: Role::Plain }
+    }
+
+    /// Makes a cell of text; empty text counts as missing.
+    pub fn text(text: impl Into<Untrusted>) -> Self {
+        let text = text.into();
+        if text.as_bytes().is_empty() { Self::MISSING } else { Self::plain(Value::Text(text)) }
+    }
+
+    /// Makes a cell of something that prints as text, such as an address.
+    pub fn display(item: impl ToString) -> Self {
+        Self::text(item.to_string())
+    }
+
+    /// Makes a cell of a whole number.
+    pub fn integer(number: impl TryInto<i64>) -> Self {
+        Self::plain(number.try_into().map_or(Value::Missing, Value::Integer))
+    }
+
+    /// Makes a cell of a number with so many decimals for people.
+    pub fn real(value: f64, decimals: usize) -> Self {
+        Self::plain(Value::Real { value, raw: value, decimals })
+    }
+
+    /// Makes a cell that shows milliseconds (three significant digits at least) from microseconds.
+    pub fn millis(us: f64) -> Self {
+        let decimals = match us {
+            us if us < 10_000.0 => 3,
+            us if us < 100_000.0 => 2,
+            us if us < 1_000_000.0 => 1,
+            _ => 0,
+        };
+        Self::plain(Value::Real { value: us / 1000.0, raw: us, decimals })
+    }
+
+    /// Makes a cell of several pieces of text; none counts as missing.
+    pub fn list<T: Into<Untrusted>>(items: impl IntoIterator<Item = T>) -> Self {
+        let items: Vec<Value> = items.into_iter().map(|item| Self::text(item).value).collect();
+        Self::plain(if items.is_empty() { Value::Missing } else { Value::List(items) })
+    }
+
+    /// Makes the cell that `make` gives for something, or a missing one for nothing.
+    pub fn maybe<T>(item: Option<T>, make: impl FnOnce(T) -> Self) -> Self {
+        item.map_or(Self::MISSING, make)
+    }
+
+    /// Gives the cell a role.
+    #[must_use]
+    pub fn role(mut self, role: Role) -> Self {
+        self.role = role;
+        self
+    }
+}

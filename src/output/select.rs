@@ -1,0 +1,169 @@
+//! Which columns and in which order: `--columns`, `--sort`, and what a width leaves room for.
+
+use std::cmp::Ordering;
+
+use super::Options;
+use super::record::{Column, Record, Shown, Value};
+use crate::error::{Error, Result};
+use crate::suggest;
+
+/// The order `--sort` asks for.
+pub(super) struct Order<R: 'static> {
+    column: &'static Column<R>,
+    descending: bool,
+}
+
+/// The columns that `--columns` names, in its order; `None` where it was not given.
+///
+/// Errors: an unknown name is a usage error that lists the known ones.
+pub(super) fn named<R: Record>(options: &Options) -> Result<Option<Vec<&'static Column<R>>>> {
+    options
+        .columns
+        .as_ref()
+        .map(|ids| ids.iter().map(|id| find(id, "--columns")).collect())
+        .transpose()
+}
+
+/// The order that `--sort` asks for; a leading `-` turns it round.
+pub(super) fn order<R: Record>(options: &Options) -> Result<Option<Order<R>>> {
+    let Some(sort) = &options.sort else { return Ok(None) };
+    let (descending, id) = match sort.strip_prefix('-') {
+        Some(id) => (true, id),
+        None => (false, sort.as_str()),
+    };
+    Ok(Some(Order { column: find(id, "--sort")?, descending }))
+}
+
+fn find<R: Record>(id: &str, option: &str) -> Result<&'static Column<R>> {
+    let columns = R::columns();
+    columns.iter().find(|column| column.id == id).ok_or_else(|| {
+        let ids = columns.iter().map(|column| column.id);
+        let error = Error::usage(format!("unknown column '{id}' in {option}"));
+        let error = match suggest::nearest(id, ids.clone()).first() {
+            Some(near) => error.hint(format!("did you mean '{near}'?")),
+            None => error,
+        };
+        error.hint(format!("the columns are {}", ids.collect::<Vec<_>>().join(", ")))
+    })
+}
+
+/// The columns shown when nobody names any.
+pub(super) fn default<R: Record>(rows: &[R], verbose: bool) -> Vec<&'static Column<R>> {
+    let has_something =
+        |column: &Column<R>| rows.iter().any(|row| !(column.cell)(row).value.is_missing());
+    let is_shown = |column: &&Column<R>| match column.shown {
+        Shown::Always => true,
+        Shown::IfAny => verbose || has_something(column),
+        Shown::Verbose => verbose,
+    };
+    R::columns().iter().filter(is_shown).collect()
+}
+
+/// The indices of the rows in the order asked for; rows with nothing in that column come last.
+pub(super) fn sorted<R: Record>(rows: &[R], order: Option<&Order<R>>) -> Vec<usize> {
+    let mut indices: Vec<usize> = (0..rows.len()).collect();
+    if let Some(order) = order {
+        let keys: Vec<Value> = rows.iter().map(|row| (order.column.cell)(row).value).collect();
+        indices.sort_by(|a, b| {
+            let (a, b) = (&keys[*a], &keys[*b]);
+            let both = a.is_missing().cmp(&b.is_missing());
+            let by_value = compare(a, b);
+            both.then(if order.descending { by_value.reverse() } else { by_value })
+        });
+    }
+    indices
+}
+
+fn compare(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::List(a), Value::List(b)) => {
+            let differing = a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|o| o.is_ne());
+            differing.unwrap_or_else(|| a.len().cmp(&b.len()))
+        }
+        (Value::Text(a), Value::Text(b)) => natural(&a.to_lossy(), &b.to_lossy()),
+        _ => match (number(a), number(b)) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
+            (a, b) => a.is_none().cmp(&b.is_none()),
+        },
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an order for people; 2^53 is far beyond any column"
+)]
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Real { raw, .. } => Some(*raw),
+        _ => None,
+    }
+}
+
+/// Compares text with its runs of digits taken as numbers: eth2 before eth10, 10.0.0.9 before 10.0.0.10.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a, b);
+    loop {
+        let (Some(x), Some(y)) = (left.chars().next(), right.chars().next()) else {
+            return left.len().cmp(&right.len()).then_with(|| a.cmp(b));
+        };
+        if x.is_ascii_digit() && y.is_ascii_digit() {
+            let (x, y) = (digits(&mut left), digits(&mut right));
+            let by_number = x.len().cmp(&y.len()).then_with(|| x.cmp(y));
+            if by_number.is_ne() {
+                return by_number;
+            }
+        } else if x == y {
+            (left, right) = (&left[x.len_utf8()..], &right[y.len_utf8()..]);
+        } else {
+            return x.cmp(&y);
+        }
+    }
+}
+
+/// Takes the run of digits off the front, and gives it without leading zeros.
+fn digits<'a>(text: &mut &'a str) -> &'a str {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (run, rest) = text.split_at(end);
+    *text = rest;
+    run.trim_start_matches('0')
+}
+
+/// Drops columns, the highest priority number first and of equals the last, until `fits`.
+pub(super) fn narrow<R: Record>(
+    columns: &mut Vec<&'static Column<R>>,
+    fits: impl Fn(&[&'static Column<R>]) -> bool,
+) -> Vec<&'static str> {
+    let mut dropped = Vec::new();
+    while !fits(columns) {
+        let candidate = columns.iter().enumerate().filter(|(_, column)| column.priority > 0);
+        let Some((index, _)) = candidate.max_by_key(|(index, column)| (column.priority, *index))
+        else {
+            break;
+        };
+        dropped.push(columns.remove(index).id);
+    }
+    dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_sort_as_numbers() {
+        for (less, more) in [
+            ("eth2", "eth10"),
+            ("10.0.0.9", "10.0.0.10"),
+            ("a", "b"),
+            ("a", "a1"),
+            ("a01", "a2"),
+            ("", "a"),
+            ("é1", "é2"),
+        ] {
+            assert_eq!(natural(less, more), Ordering::Less, "{less} < {more}");
+            assert_eq!(natural(more, less), Ordering::Greater, "{more} > {less}");
+        }
+        assert_eq!(natural("eth1", "eth1"), Ordering::Equal);
+    }
+}

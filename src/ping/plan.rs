@@ -1,0 +1,224 @@
+//! Whom exactly to probe: targets resolved to addresses, or the three tiers found out.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::report::Sweep;
+use super::{Request, Target, Tier};
+use crate::address::{Address, Family, Host, Prefix, ResolveError, resolve};
+use crate::error::{Error, Result};
+use crate::output::record::{Untrusted, Warning};
+use crate::sys::{self, Network};
+
+/// A sweep of more hosts than this is refused.
+const MOST_HOST_BITS: u8 = 16;
+
+/// Public hosts that answer ping and that no single company runs: Cloudflare, Quad9, Google.
+const ANCHORS_V4: [Ipv4Addr; 3] =
+    [Ipv4Addr::new(1, 1, 1, 1), Ipv4Addr::new(9, 9, 9, 9), Ipv4Addr::new(8, 8, 8, 8)];
+/// The same over IPv6.
+const ANCHORS_V6: [Ipv6Addr; 3] = [
+    Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111),
+    Ipv6Addr::new(0x2620, 0xfe, 0, 0, 0, 0, 0, 0xfe),
+    Ipv6Addr::new(0x2001, 0x4860, 0x4860, 0, 0, 0, 0, 0x8888),
+];
+
+/// Everything that is to be probed.
+pub(super) struct Plan {
+    pub(super) slots: Vec<Slot>,
+    pub(super) sweeps: Vec<Sweep>,
+    pub(super) warnings: Vec<Warning>,
+    /// Whether these are the lesson's three tiers, each row with its meaning.
+    pub(super) is_tiers: bool,
+}
+
+/// One row of the result: an address to probe, or the reason there is none.
+pub(super) struct Slot {
+    /// The target as it was written.
+    pub(super) target: Untrusted,
+    /// The address, or why there is none.
+    pub(super) address: std::result::Result<Address, String>,
+    pub(super) tier: Option<Tier>,
+    /// The index of the sweep it belongs to.
+    pub(super) sweep: Option<usize>,
+}
+
+/// Resolves the targets of a request, all at once.
+pub(super) async fn make(request: &Request) -> Result<Plan> {
+    // A system that does not list its addresses only costs the distinction between LAN and routed.
+    let network = sys::network().unwrap_or_default();
+    let mut plan =
+        Plan { slots: Vec::new(), sweeps: Vec::new(), warnings: Vec::new(), is_tiers: false };
+    if request.targets.is_empty() {
+        plan.is_tiers = true;
+        plan.slots = tiers(request, &network);
+        return Ok(plan);
+    }
+    let mut lookups = tokio::task::JoinSet::new();
+    for (index, target) in request.targets.iter().enumerate() {
+        if let Target::Host(host) = target {
+            check_family(host, request.family)?;
+            let (host, family) = (host.clone(), request.family);
+            lookups.spawn(async move { (index, resolve(&host, family).await) });
+        }
+    }
+    let mut answers: Vec<Option<std::result::Result<Vec<Address>, ResolveError>>> = Vec::new();
+    answers.resize_with(request.targets.len(), || None);
+    while let Some(done) = lookups.join_next().await {
+        let (index, answer) = done.expect("a lookup does not panic and is not aborted");
+        answers[index] = Some(answer);
+    }
+    for (target, answer) in request.targets.iter().zip(answers) {
+        match (target, answer) {
+            (Target::Prefix(prefix), _) => plan.add_sweep(*prefix, request.family, &network)?,
+            (Target::Host(_), Some(Err(ResolveError::Zone(zone)))) => {
+                return Err(unknown_interface(&zone, &network));
+            }
+            (Target::Host(host), Some(Ok(addresses))) => {
+                let wanted = if request.all_addresses { addresses.len() } else { 1 };
+                plan.slots.extend(addresses.into_iter().take(wanted).map(|address| {
+                    let address = Address { ip: reachable(address.ip), ..address };
+                    let tier = Some(Tier::of(address.ip, &network));
+                    Slot {
+                        target: host.to_string().into(),
+                        address: Ok(address),
+                        tier,
+                        sweep: None,
+                    }
+                }));
+            }
+            (Target::Host(host), Some(Err(error))) => {
+                let why = format!("{:#}", anyhow::Error::from(error));
+                plan.slots.push(Slot {
+                    target: host.to_string().into(),
+                    address: Err(why),
+                    tier: None,
+                    sweep: None,
+                });
+            }
+            (Target::Host(_), None) => unreachable!("every host was looked up"),
+        }
+    }
+    Ok(plan)
+}
+
+impl Plan {
+    fn add_sweep(
+        &mut self,
+        prefix: Prefix,
+        family: Option<Family>,
+        network: &Network,
+    ) -> Result<()> {
+        if prefix.host_bits() > MOST_HOST_BITS {
+            let shortest =
+                if prefix.is_ipv4() { 32 - MOST_HOST_BITS } else { 128 - MOST_HOST_BITS };
+            return Err(Error::usage(format!("{prefix} is too large to sweep"))
+                .hint(format!("a prefix of /{shortest} or longer has at most 65,536 addresses")));
+        }
+        let hosts: Vec<IpAddr> = prefix.hosts().collect();
+        check_family_of(hosts[0], &prefix.to_string(), family)?;
+        let sweep = self.sweeps.len();
+        self.sweeps.push(Sweep { prefix: prefix.to_string(), hosts: hosts.len(), alive: 0 });
+        self.slots.extend(hosts.into_iter().map(|ip| Slot {
+            target: ip.to_string().into(),
+            address: Ok(ip.into()),
+            tier: Some(Tier::of(ip, network)),
+            sweep: Some(sweep),
+        }));
+        Ok(())
+    }
+}
+
+/// The address that answers for one: the unspecified address stands for this machine, as `connect(2)` has it.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        other => other,
+    }
+}
+
+fn check_family(host: &Host, family: Option<Family>) -> Result<()> {
+    match host {
+        Host::Address { ip, .. } => check_family_of(*ip, &host.to_string(), family),
+        Host::Name(_) => Ok(()),
+    }
+}
+
+fn check_family_of(ip: IpAddr, written: &str, family: Option<Family>) -> Result<()> {
+    match family {
+        Some(family) if family != Family::of(ip) => {
+            let (own, option) = if ip.is_ipv4() { ("IPv4", "-4") } else { ("IPv6", "-6") };
+            Err(Error::usage(format!(
+                "{written} is an {own} address, but only {} is asked for",
+                family.name()
+            ))
+            .hint(format!("leave the option out, or write {option}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The error for a zone or an interface that this machine does not have.
+pub(super) fn unknown_interface(name: &str, network: &Network) -> Error {
+    let names: Vec<String> = network
+        .links
+        .iter()
+        .take(20)
+        .map(|link| String::from_utf8_lossy(&link.name).into_owned())
+        .collect();
+    let error = Error::usage(format!("there is no interface '{name}' on this machine"));
+    if names.is_empty() {
+        error
+    } else {
+        error.hint(format!("the interfaces are {}", names.join(", ")))
+    }
+}
+
+/// The three tiers: the loopback, the gateway (or else a neighbour), and public hosts.
+fn tiers(request: &Request, network: &Network) -> Vec<Slot> {
+    let family = request.family.unwrap_or_else(|| leading_family(network));
+    let is_v4 = family == Family::Ipv4;
+    let loopback: IpAddr =
+        if is_v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    let anchors: Vec<IpAddr> =
+        if is_v4 { ANCHORS_V4.map(IpAddr::V4).into() } else { ANCHORS_V6.map(IpAddr::V6).into() };
+    let slot = |address: std::result::Result<Address, String>, name: &str, tier| {
+        let target = address.as_ref().map_or_else(|_| name.to_owned(), Address::to_string).into();
+        Slot { target, address, tier: Some(tier), sweep: None }
+    };
+    let mut slots = vec![
+        slot(Ok(loopback.into()), "", Tier::Loopback),
+        slot(lan(family, network), "gateway", Tier::Lan),
+    ];
+    slots.extend(anchors.into_iter().map(|ip| slot(Ok(ip.into()), "", Tier::Routed)));
+    slots
+}
+
+/// IPv4, unless only IPv6 leads out.
+fn leading_family(network: &Network) -> Family {
+    let routes = network.default_routes.as_deref().unwrap_or_default();
+    let has = |family| routes.iter().any(|route| route.family == family);
+    if has(Family::Ipv6) && !has(Family::Ipv4) { Family::Ipv6 } else { Family::Ipv4 }
+}
+
+/// The best default route's gateway, or else a neighbour this machine has lately spoken to.
+fn lan(family: Family, network: &Network) -> std::result::Result<Address, String> {
+    let Some(routes) = &network.default_routes else {
+        return Err("this system does not tell its gateway; name a host of the LAN".to_owned());
+    };
+    let gateways = routes.iter().filter(|route| route.family == family && route.gateway.is_some());
+    let best = gateways.min_by_key(|route| route.metric.unwrap_or(0));
+    let gateway = best.and_then(|route| Some((route.index, route.gateway?)));
+    let neighbour =
+        || sys::neighbours().ok()?.into_iter().find(|(_, ip)| Family::of(*ip) == family);
+    match gateway.or_else(neighbour) {
+        Some((index, ip)) => {
+            let is_link_local =
+                crate::address::Class::of(ip) == crate::address::Class::LinkLocal && ip.is_ipv6();
+            Ok(Address { ip, scope_id: if is_link_local { index } else { 0 } })
+        }
+        None => {
+            Err(format!("there is no {} default gateway, and no neighbour is known", family.name()))
+        }
+    }
+}

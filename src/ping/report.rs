@@ -1,0 +1,255 @@
+//! How the result of pinging describes itself to the output layer.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::Tier;
+use crate::error::Exit;
+use crate::measure::Summary;
+use crate::output::record::{Cell, Column, Line, Record, Report, Role, Untrusted, Warning};
+
+/// The result of pinging.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ping {
+    /// A row a target, or an address where all of a name's were asked for; of a sweep those that answered.
+    pub targets: Vec<TargetReport>,
+    /// The prefixes that were swept.
+    pub sweeps: Vec<Sweep>,
+    /// Whether the user ended it early.
+    pub interrupted: bool,
+    /// What limits the result.
+    #[serde(skip)]
+    pub warnings: Vec<Warning>,
+    /// Whether these are the three tiers, where one public host that answers is enough.
+    #[serde(skip)]
+    pub is_tiers: bool,
+}
+
+/// What became of one sweep.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sweep {
+    /// The prefix.
+    pub prefix: String,
+    /// The hosts that were probed.
+    pub hosts: usize,
+    /// Those that answered.
+    pub alive: usize,
+}
+
+/// What a target's probes amount to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Every probe was answered.
+    Alive,
+    /// Some were.
+    Partial,
+    /// None was, and nobody said why.
+    Silent,
+    /// None was, and somebody said why.
+    Error,
+    /// There is no address to probe.
+    Unresolved,
+}
+
+/// One row of the result. `None` is what this transport cannot tell, never a made-up zero.
+#[derive(Clone, Debug, Serialize)]
+pub struct TargetReport {
+    /// The target as it was written.
+    pub target: Untrusted,
+    /// The address that was probed.
+    pub address: Option<String>,
+    /// How far away it is.
+    pub tier: Option<Tier>,
+    /// What its probes amount to; `None` while no probe's fate is known.
+    pub outcome: Option<Outcome>,
+    /// Probes that went out.
+    pub sent: u64,
+    /// Probes that were answered.
+    pub received: u64,
+    /// Probes that were not answered, or met an error.
+    pub lost: u64,
+    /// Probes whose fate was not known at the end: neither received nor lost.
+    pub in_flight: u64,
+    /// The lost of those whose fate is known.
+    pub loss_percent: Option<f64>,
+    /// Second replies to one probe.
+    pub duplicates: Option<u64>,
+    /// Replies that came after the reply to a later probe.
+    pub reordered: u64,
+    /// Replies that came after the time-out.
+    pub late: Option<u64>,
+    /// Replies whose content was not what was sent.
+    pub corrupted: Option<u64>,
+    /// Messages that looked like replies and were none.
+    pub rejected: Option<u64>,
+    /// The time to live of the last reply, where the socket tells it.
+    pub ttl: Option<u8>,
+    /// The round-trip times in microseconds.
+    pub rtt_us: Option<Summary>,
+    /// The errors, by sender and kind.
+    pub errors: Vec<IcmpErrorCount>,
+    /// Who took the times: `user` for this program.
+    pub timestamps: &'static str,
+    /// What the result means for this machine's network, of the three tiers; or why there is none.
+    pub meaning: Option<String>,
+}
+
+/// One kind of error from one sender.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IcmpErrorCount {
+    /// Who sent it; `None` where this machine could not send.
+    pub from: Option<IpAddr>,
+    /// The ICMP type.
+    #[serde(rename = "type")]
+    pub icmp_type: Option<u8>,
+    /// The ICMP code.
+    pub code: Option<u8>,
+    /// Both in words, or what the system said.
+    pub meaning: String,
+    /// The next hop's MTU, where the error tells it.
+    pub mtu: Option<u32>,
+    /// How many there were.
+    pub count: u64,
+}
+
+impl IcmpErrorCount {
+    /// Whether two are of one kind from one sender.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let kind = |error: &Self| {
+            (error.from, error.icmp_type, error.code, error.mtu, error.meaning.clone())
+        };
+        kind(self) == kind(other)
+    }
+}
+
+impl Outcome {
+    fn is_answered(self) -> bool {
+        matches!(self, Self::Alive | Self::Partial)
+    }
+
+    fn cell(self) -> Cell {
+        match self {
+            Self::Alive => Cell::text("alive").role(Role::Good),
+            Self::Partial => Cell::text("partial").role(Role::Caution),
+            Self::Silent => Cell::text("silent").role(Role::Bad),
+            Self::Error => Cell::text("error").role(Role::Bad),
+            Self::Unresolved => Cell::text("unresolved").role(Role::Bad),
+        }
+    }
+}
+
+impl Report for Ping {
+    const SCHEMA: &'static str = "netdiag.ping/1";
+    const ROWS: &'static str = "/targets";
+    const ROW_EVENT: &'static str = "target";
+    type Row = TargetReport;
+
+    fn rows(&self) -> &[TargetReport] {
+        &self.targets
+    }
+
+    fn notes(&self) -> Vec<Line> {
+        let swept = self.sweeps.iter().map(|sweep| {
+            Line::default()
+                .dim(format!("{}: {} of {} hosts answered", sweep.prefix, sweep.alive, sweep.hosts))
+        });
+        let interrupted = self
+            .interrupted
+            .then(|| Line::default().dim("interrupted: probes in flight are not counted as lost"));
+        swept.chain(interrupted).collect()
+    }
+
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Good if every target answers; of a sweep, and of the public tier, if anyone does.
+    fn exit(&self) -> Exit {
+        let is_answered = |row: &&TargetReport| row.outcome.is_some_and(Outcome::is_answered);
+        if self.interrupted
+            && self.targets.iter().all(|row| row.outcome.is_none())
+            && self.sweeps.is_empty()
+        {
+            return Exit::Interrupted;
+        }
+        let tiers_answer = || {
+            [Tier::Loopback, Tier::Lan, Tier::Routed].iter().all(|tier| {
+                self.targets
+                    .iter()
+                    .filter(|row| row.tier == Some(*tier))
+                    .any(|row| is_answered(&row))
+            })
+        };
+        let all_answer = || self.targets.iter().all(|row| is_answered(&row));
+        let is_good = if self.is_tiers { tiers_answer() } else { all_answer() };
+        if is_good && self.sweeps.iter().all(|sweep| sweep.alive > 0) {
+            Exit::Fine
+        } else {
+            Exit::Negative
+        }
+    }
+}
+
+impl Record for TargetReport {
+    fn columns() -> &'static [Column<Self>] {
+        type Col = Column<TargetReport>;
+        static COLUMNS: [Col; 16] = [
+            Col::new("target", "TARGET", |row| Cell::text(row.target.clone()).role(Role::Strong)),
+            Col::new("address", "ADDRESS", |row| Cell::maybe(row.address.as_deref(), Cell::text))
+                .dropped_at(7),
+            Col::new("tier", "TIER", |row| Cell::maybe(row.tier, |tier| Cell::text(tier.name())))
+                .dropped_at(5),
+            Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
+            Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().dropped_at(3),
+            Col::new("received", "RECEIVED", |row| Cell::integer(row.received))
+                .right()
+                .dropped_at(4),
+            Col::new("loss_percent", "LOSS_%", loss).right().dropped_at(2),
+            Col::new("rtt_us.min", "MIN_MS", |row| rtt(row, |rtt| rtt.min)).right().dropped_at(6),
+            Col::new("rtt_us.avg", "AVG_MS", |row| rtt(row, |rtt| rtt.avg)).right(),
+            Col::new("rtt_us.p95", "P95_MS", |row| rtt(row, |rtt| rtt.p95))
+                .right()
+                .verbose()
+                .dropped_at(8),
+            Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max)).right().dropped_at(6),
+            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev))
+                .right()
+                .dropped_at(8),
+            Col::new("rtt_us.jitter", "JITTER_MS", |row| rtt(row, |rtt| rtt.jitter))
+                .right()
+                .verbose()
+                .dropped_at(9),
+            Col::new("ttl", "TTL", |row| Cell::maybe(row.ttl, Cell::integer))
+                .right()
+                .if_any()
+                .dropped_at(9),
+            Col::new("errors", "ERRORS", errors).if_any().wrapping().dropped_at(1),
+            Col::new("meaning", "MEANING", |row| Cell::maybe(row.meaning.as_deref(), Cell::text))
+                .if_any()
+                .wrapping(),
+        ];
+        &COLUMNS
+    }
+}
+
+fn loss(row: &TargetReport) -> Cell {
+    Cell::maybe(row.loss_percent, |percent| {
+        let decimals = if percent.fract() == 0.0 { 0 } else { 2 };
+        Cell::real(percent, decimals).role(if percent > 0.0 { Role::Bad } else { Role::Plain })
+    })
+}
+
+fn rtt(row: &TargetReport, figure: fn(&Summary) -> f64) -> Cell {
+    Cell::maybe(row.rtt_us.as_ref(), |summary| Cell::millis(figure(summary)))
+}
+
+fn errors(row: &TargetReport) -> Cell {
+    Cell::list(row.errors.iter().map(|error| {
+        let times = if error.count > 1 { format!("{} x ", error.count) } else { String::new() };
+        let from = error.from.map(|from| format!(" from {from}")).unwrap_or_default();
+        format!("{times}{}{from}", error.meaning)
+    }))
+    .role(Role::Caution)
+}

@@ -1,0 +1,152 @@
+//! macOS and FreeBSD: `getifaddrs(3)` for the links, sysctls for the port ranges.
+
+use std::ffi::{CStr, CString, c_int};
+use std::io;
+use std::mem;
+use std::net::IpAddr;
+use std::ptr;
+
+use socket2::Socket;
+
+use super::{AsSocket, Counters, IcmpError, Link, Network, PortSettings, TcpInfo};
+use crate::address::Family;
+
+pub(super) fn network() -> io::Result<Network> {
+    let mut first: *mut libc::ifaddrs = ptr::null_mut();
+    // SAFETY: `getifaddrs` writes one pointer, to a list that is freed below.
+    if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut links = Vec::new();
+    let mut entry = first;
+    while !entry.is_null() {
+        // SAFETY: `entry` is an element of the list, which lives until `freeifaddrs`.
+        let interface = unsafe { &*entry };
+        // SAFETY: as above.
+        links.extend(unsafe { link(interface) });
+        entry = interface.ifa_next;
+    }
+    // SAFETY: `first` came from `getifaddrs` and nothing refers into the list any more.
+    unsafe { libc::freeifaddrs(first) };
+    links.sort_by_key(|link| link.index);
+    Ok(Network { links, ..Network::default() })
+}
+
+/// Reads the AF_LINK entry of an interface.
+///
+/// # Safety
+/// `interface` must be an element of a list that `getifaddrs` gave and that has not been freed.
+unsafe fn link(interface: &libc::ifaddrs) -> Option<Link> {
+    // SAFETY: an address that is not null is a sockaddr, by `getifaddrs`' contract.
+    let family = unsafe { interface.ifa_addr.as_ref() }?.sa_family;
+    if c_int::from(family) != libc::AF_LINK {
+        return None;
+    }
+    // SAFETY: an AF_LINK address is a `sockaddr_dl`; the list may align it less, so it is copied.
+    let address = unsafe { ptr::read_unaligned(interface.ifa_addr.cast::<libc::sockaddr_dl>()) };
+    // SAFETY: the name is a C string, by `getifaddrs`' contract.
+    let name = unsafe { CStr::from_ptr(interface.ifa_name) }.to_bytes().to_vec();
+    let mac_start = usize::from(address.sdl_nlen);
+    let mac = address
+        .sdl_data
+        .get(mac_start..mac_start + usize::from(address.sdl_alen))
+        .unwrap_or_default();
+    let flags = interface.ifa_flags;
+    let is_set = |flag: c_int| flags & flag.cast_unsigned() != 0;
+    let names = [
+        (libc::IFF_LOOPBACK, "LOOPBACK"),
+        (libc::IFF_BROADCAST, "BROADCAST"),
+        (libc::IFF_POINTOPOINT, "POINTOPOINT"),
+        (libc::IFF_MULTICAST, "MULTICAST"),
+        (libc::IFF_NOARP, "NOARP"),
+        (libc::IFF_ALLMULTI, "ALLMULTI"),
+        (libc::IFF_PROMISC, "PROMISC"),
+        (libc::IFF_UP, "UP"),
+        (libc::IFF_RUNNING, "RUNNING"),
+    ];
+    let mut link = Link {
+        index: address.sdl_index.into(),
+        name,
+        is_up: is_set(libc::IFF_UP),
+        is_loopback: is_set(libc::IFF_LOOPBACK),
+        flags: names.iter().filter(|(flag, _)| is_set(*flag)).map(|(_, name)| *name).collect(),
+        #[expect(clippy::cast_sign_loss, reason = "the bytes of a C char array")]
+        mac: Some(mac.iter().map(|byte| *byte as u8).collect()),
+        ..Link::default()
+    };
+    link.kind = link.is_loopback.then(|| "loopback".to_owned());
+    link.state = Some(match (link.is_up, is_set(libc::IFF_RUNNING)) {
+        (false, _) => "down",
+        (true, true) => "up",
+        (true, false) => "unknown",
+    });
+    // SAFETY: an AF_LINK entry's data is an `if_data` where it is not null.
+    if let Some(data) = unsafe { interface.ifa_data.cast::<libc::if_data>().as_ref() } {
+        link.mtu = u32::try_from(data.ifi_mtu).ok();
+        #[allow(clippy::useless_conversion, reason = "32 bits wide on macOS, 64 on FreeBSD")]
+        let counters = Counters {
+            rx_bytes: data.ifi_ibytes.into(),
+            rx_packets: data.ifi_ipackets.into(),
+            rx_errors: data.ifi_ierrors.into(),
+            rx_dropped: data.ifi_iqdrops.into(),
+            tx_bytes: data.ifi_obytes.into(),
+            tx_packets: data.ifi_opackets.into(),
+            tx_errors: data.ifi_oerrors.into(),
+            tx_dropped: 0,
+        };
+        link.counters = Some(counters);
+    }
+    Some(link)
+}
+
+pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn port_settings() -> PortSettings {
+    let ephemeral = sysctl("net.inet.ip.portrange.first").zip(sysctl("net.inet.ip.portrange.last"));
+    PortSettings {
+        ephemeral,
+        reserved: None,
+        // macOS lets anyone bind any port since 10.14 on the wildcard address; FreeBSD says where it begins.
+        unprivileged_start: if cfg!(target_os = "macos") {
+            Some(0)
+        } else {
+            sysctl("net.inet.ip.portrange.reservedhigh").map(|highest| highest.saturating_add(1))
+        },
+    }
+}
+
+/// Reads an integer sysctl that is a port.
+fn sysctl(name: &str) -> Option<u16> {
+    let name = CString::new(name).ok()?;
+    let mut value: c_int = 0;
+    let mut length = mem::size_of::<c_int>();
+    // SAFETY: `value` has the `length` bytes that the call may write, and nothing is set.
+    let result = unsafe {
+        libc::sysctlbyname(
+            name.as_ptr(),
+            (&raw mut value).cast(),
+            &raw mut length,
+            ptr::null_mut(),
+            0,
+        )
+    };
+    if result == 0 { u16::try_from(value).ok() } else { None }
+}
+
+pub(super) fn keep_icmp_errors(_: &Socket, _: Family, _: bool) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn take_icmp_error(_: &Socket) -> Option<IcmpError> {
+    None
+}
+
+pub(super) fn tcp_info(_: &impl AsSocket) -> Option<TcpInfo> {
+    None
+}
+
+pub(super) fn ping_group_range() -> Option<String> {
+    None
+}

@@ -1,0 +1,138 @@
+//! The socket error queue (`ip(7)`, IP_RECVERR): who sent an ICMP error, without privilege.
+
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+
+use libc::{c_int, c_void};
+use socket2::Socket;
+
+use super::super::IcmpError;
+use crate::address::Family;
+
+pub(in crate::sys) fn keep_icmp_errors(
+    socket: &Socket,
+    family: Family,
+    keep: bool,
+) -> io::Result<()> {
+    let (level, option) = match family {
+        Family::Ipv4 => (libc::SOL_IP, libc::IP_RECVERR),
+        Family::Ipv6 => (libc::SOL_IPV6, libc::IPV6_RECVERR),
+    };
+    let value = c_int::from(keep);
+    let length = libc::socklen_t::try_from(mem::size_of::<c_int>()).expect("an int is four bytes");
+    // SAFETY: the option takes an int, which `value` is for the length of the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast::<c_void>(),
+            length,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Room for one control message with its `sock_extended_err` and the sender's address, aligned as `cmsghdr` is.
+#[repr(C, align(8))]
+struct Control([u8; 256]);
+
+pub(in crate::sys) fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
+    let mut data = [0_u8; 64];
+    let mut control = Control([0; 256]);
+    let mut part = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
+    // SAFETY: all-zero bytes are a valid `msghdr`: null pointers and zero lengths.
+    let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = control.0.len() as _;
+    // SAFETY: every pointer in `message` leads to a live buffer of the length beside it.
+    let received = unsafe {
+        libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT)
+    };
+    if received < 0 {
+        return None;
+    }
+    // SAFETY: `message` was filled by the kernel and its control buffer still lives.
+    let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    while !header.is_null() {
+        // SAFETY: a header that the macros give lies wholly within the control buffer.
+        let (level, kind, length) =
+            unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len) };
+        let is_error = matches!(
+            (level, kind),
+            (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR)
+        );
+        // SAFETY: as above; the payload follows its header.
+        let payload = unsafe { libc::CMSG_DATA(header) };
+        let start = payload as usize - header as usize;
+        #[expect(clippy::unnecessary_cast, reason = "socklen_t with musl, size_t with glibc")]
+        let payload_len = (length as usize).saturating_sub(start);
+        if is_error {
+            // SAFETY: the kernel wrote `cmsg_len` bytes from the header on, inside the control buffer.
+            return parse(unsafe { std::slice::from_raw_parts(payload, payload_len) });
+        }
+        // SAFETY: `header` came from this `message`.
+        header = unsafe { libc::CMSG_NXTHDR(&raw const message, header) };
+    }
+    None
+}
+
+/// Parses `struct sock_extended_err` and the `sockaddr` of the offender behind it (`linux/errqueue.h`).
+fn parse(bytes: &[u8]) -> Option<IcmpError> {
+    const SO_EE_ORIGIN_ICMP: u8 = 2;
+    const SO_EE_ORIGIN_ICMP6: u8 = 3;
+    let (origin, icmp_type, icmp_code) = (*bytes.get(4)?, *bytes.get(5)?, *bytes.get(6)?);
+    if origin != SO_EE_ORIGIN_ICMP && origin != SO_EE_ORIGIN_ICMP6 {
+        return None;
+    }
+    let info = u32::from_ne_bytes(bytes.get(8..12)?.try_into().ok()?);
+    let is_too_big = matches!(
+        (origin, icmp_type, icmp_code),
+        (SO_EE_ORIGIN_ICMP, 3, 4) | (SO_EE_ORIGIN_ICMP6, 2, 0)
+    );
+    Some(IcmpError {
+        from: bytes.get(16..).and_then(offender),
+        icmp_type,
+        icmp_code,
+        mtu: is_too_big.then_some(info).filter(|mtu| *mtu > 0),
+    })
+}
+
+/// Parses a `sockaddr_in` or `sockaddr_in6`; AF_UNSPEC means the kernel does not know.
+fn offender(sockaddr: &[u8]) -> Option<IpAddr> {
+    let family = u16::from_ne_bytes(sockaddr.get(..2)?.try_into().ok()?);
+    match i32::from(family) {
+        libc::AF_INET => Some(<[u8; 4]>::try_from(sockaddr.get(4..8)?).ok()?.into()),
+        libc::AF_INET6 => Some(<[u8; 16]>::try_from(sockaddr.get(8..24)?).ok()?.into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_tells_its_sender_and_a_timestamp_is_none() {
+        let mut bytes = vec![0_u8; 32];
+        bytes[4..7].copy_from_slice(&[2, 3, 13]);
+        bytes[16..18].copy_from_slice(&u16::try_from(libc::AF_INET).unwrap().to_ne_bytes());
+        bytes[20..24].copy_from_slice(&[10, 0, 0, 254]);
+        let expected = IcmpError {
+            from: Some([10, 0, 0, 254].into()),
+            icmp_type: 3,
+            icmp_code: 13,
+            mtu: None,
+        };
+        assert_eq!(parse(&bytes), Some(expected));
+        bytes[4] = 4;
+        assert_eq!(parse(&bytes), None);
+        for cut in 0..bytes.len() {
+            let _ = parse(&bytes[..cut]);
+        }
+    }
+}

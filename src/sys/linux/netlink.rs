@@ -1,0 +1,194 @@
+//! Netlink dumps (RFC 3549, `netlink(7)`): asks the kernel for all of something and hands on each message.
+
+use std::io::{self, Error, ErrorKind};
+use std::mem::MaybeUninit;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// The kernel fills at most this much at once (`NLMSG_GOODSIZE` up to 32 KiB, `af_netlink.c`).
+const BUFFER: usize = 64 * 1024;
+/// How often a dump is asked for again that the kernel said was interrupted by a change.
+const MOST_DUMPS: usize = 8;
+
+const HEADER: usize = 16;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_DUMP: u16 = 0x300;
+const NLM_F_DUMP_INTR: u16 = 0x10;
+
+/// A connection to the kernel's routing tables.
+pub(super) struct Netlink(Socket);
+
+/// How one dump ended.
+enum End {
+    Whole,
+    /// Something changed meanwhile, or the socket's buffer overflowed: what came is not one picture.
+    Torn,
+}
+
+impl Netlink {
+    /// Opens a connection to rtnetlink.
+    pub(super) fn route() -> io::Result<Self> {
+        let netlink = Domain::from(libc::AF_NETLINK);
+        Socket::new(netlink, Type::RAW, Some(Protocol::from(libc::NETLINK_ROUTE))).map(Self)
+    }
+
+    /// Dumps all of one kind, in one consistent picture: the payload of each message, after its header.
+    ///
+    /// `fixed` is the request's fixed part (`ifinfomsg`, say), zeroed but for its family.
+    pub(super) fn dump(&self, message_type: u16, fixed: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+        let mut messages = Vec::new();
+        for attempt in 1..=MOST_DUMPS {
+            messages.clear();
+            let sequence = u32::try_from(attempt).unwrap_or(u32::MAX);
+            self.0.send(&request(message_type, sequence, fixed))?;
+            match self.receive(sequence, &mut messages) {
+                Ok(End::Whole) => return Ok(messages),
+                Ok(End::Torn) => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // The picture changes faster than it can be taken; the last one is the best there is.
+        if messages.is_empty() { Err(ErrorKind::Interrupted.into()) } else { Ok(messages) }
+    }
+
+    fn receive(&self, sequence: u32, messages: &mut Vec<Vec<u8>>) -> io::Result<End> {
+        let mut buffer = vec![MaybeUninit::new(0); BUFFER];
+        let mut end = End::Whole;
+        loop {
+            let length = self.0.recv_with_flags(&mut buffer, libc::MSG_TRUNC)?;
+            if length > BUFFER {
+                return Err(Error::new(
+                    ErrorKind::InvalidData,
+                    "a netlink message larger than any the kernel sends",
+                ));
+            }
+            // SAFETY: every element was initialised above, and writing keeps it so.
+            let bytes = unsafe { buffer[..length].assume_init_ref() };
+            for message in Messages(bytes).filter(|message| message.sequence == sequence) {
+                if message.flags & NLM_F_DUMP_INTR != 0 {
+                    end = End::Torn;
+                }
+                match message.message_type {
+                    NLMSG_DONE => return Ok(end),
+                    NLMSG_ERROR => return Err(error_in(message.payload)),
+                    _ => messages.push(message.payload.to_vec()),
+                }
+            }
+        }
+    }
+}
+
+fn request(message_type: u16, sequence: u32, fixed: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(HEADER + fixed.len()).expect("requests are a few bytes long");
+    let mut bytes = Vec::with_capacity(HEADER + fixed.len());
+    bytes.extend(length.to_ne_bytes());
+    bytes.extend(message_type.to_ne_bytes());
+    bytes.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    bytes.extend(sequence.to_ne_bytes());
+    bytes.extend(0_u32.to_ne_bytes());
+    bytes.extend(fixed);
+    bytes
+}
+
+/// The error in an NLMSG_ERROR message: a negative errno.
+fn error_in(payload: &[u8]) -> Error {
+    match u32_at(payload, 0) {
+        Some(errno) => Error::from_raw_os_error(errno.cast_signed().wrapping_neg()),
+        None => ErrorKind::InvalidData.into(),
+    }
+}
+
+struct Message<'a> {
+    message_type: u16,
+    flags: u16,
+    sequence: u32,
+    payload: &'a [u8],
+}
+
+/// The messages in what one read gave; ends at the first that is cut short.
+struct Messages<'a>(&'a [u8]);
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Message<'a>;
+
+    fn next(&mut self) -> Option<Message<'a>> {
+        let length = usize::try_from(u32_at(self.0, 0)?).ok()?;
+        let message = Message {
+            message_type: u16_at(self.0, 4)?,
+            flags: u16_at(self.0, 6)?,
+            sequence: u32_at(self.0, 8)?,
+            payload: self.0.get(HEADER..length)?,
+        };
+        self.0 = self.0.get(aligned(length)..).unwrap_or_default();
+        Some(message)
+    }
+}
+
+/// The attributes (type, payload) of a message; ends at the first that is cut short.
+pub(super) struct Attributes<'a>(pub(super) &'a [u8]);
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (u16, &'a [u8]);
+
+    fn next(&mut self) -> Option<(u16, &'a [u8])> {
+        /// NLA_F_NESTED and NLA_F_NET_BYTEORDER share the field with the type.
+        const TYPE_MASK: u16 = 0x3fff;
+        let length = usize::from(u16_at(self.0, 0)?);
+        let attribute_type = u16_at(self.0, 2)? & TYPE_MASK;
+        let payload = self.0.get(4..length)?;
+        self.0 = self.0.get(aligned(length)..).unwrap_or_default();
+        Some((attribute_type, payload))
+    }
+}
+
+/// Netlink pads everything to four bytes.
+fn aligned(length: usize) -> usize {
+    (length + 3) & !3
+}
+
+/// The native-endian number at an offset, if the bytes reach that far.
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+/// The native-endian number at an offset, if the bytes reach that far.
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+/// The native-endian number at an offset, if the bytes reach that far.
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_and_attributes_end_where_they_are_cut_short() {
+        let whole = request(18, 7, &[1, 2, 3, 4, 5]);
+        let mut two = whole.clone();
+        two.extend([0; 3]);
+        two.extend(&whole);
+        assert_eq!(Messages(&two).count(), 2);
+        for cut in 0..two.len() {
+            assert!(
+                Messages(&two[..cut]).all(|message| message.payload.len() == 5),
+                "cut at {cut}"
+            );
+            let _ = Attributes(&two[..cut]).count();
+        }
+        assert_eq!(Messages(&[0; 64]).count(), 0, "a length of zero must not loop");
+        assert_eq!(Attributes(&[0; 64]).count(), 0, "a length of zero must not loop");
+    }
+
+    #[test]
+    fn attributes_lose_their_flag_bits() {
+        let nested = [8, 0, 18, 0x80, 1, 2, 3, 4];
+        assert_eq!(Attributes(&nested).next(), Some((18, &nested[4..])));
+    }
+}

@@ -1,0 +1,221 @@
+//! What differs by operating system, and the crate's only `unsafe`.
+//!
+//! Each system gives the same functions; where one cannot tell, it says so with `None`, never with an empty
+//! or a zero. Nothing here knows a command.
+
+#![allow(unsafe_code)]
+
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+mod bsd;
+#[cfg(target_os = "linux")]
+mod linux;
+mod signals;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+use bsd as system;
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
+
+use std::io;
+use std::net::IpAddr;
+
+use socket2::Socket;
+
+pub use signals::StopRequests;
+#[cfg(unix)]
+pub use unix::{interface_index, interface_name};
+#[cfg(windows)]
+pub use windows::{interface_index, interface_name};
+
+use crate::address::Family;
+
+/// What this system tells about its interfaces; `None` where it cannot.
+#[derive(Debug, Default)]
+pub struct Network {
+    /// Every interface, with or without an address, by index.
+    pub links: Vec<Link>,
+    /// Every address, in the system's order.
+    pub addresses: Option<Vec<LinkAddress>>,
+    /// The default routes of the main table.
+    pub default_routes: Option<Vec<DefaultRoute>>,
+    /// The name servers by interface index, where the system keeps them so.
+    pub dns_servers: Option<Vec<(u32, String)>>,
+}
+
+/// One interface.
+#[derive(Debug, Default)]
+pub struct Link {
+    /// The interface's index, from 1.
+    pub index: u32,
+    /// Its name, as bytes.
+    pub name: Vec<u8>,
+    /// The text an administrator gave it.
+    pub alias: Option<Vec<u8>>,
+    /// What it is: the kernel's link kind, or `loopback`, `ethernet`, `wifi`.
+    pub kind: Option<String>,
+    /// Its operational state (RFC 2863, 3.1.14).
+    pub state: Option<&'static str>,
+    /// Whether the physical layer has a signal.
+    pub carrier: Option<bool>,
+    /// Whether it is administratively up.
+    pub is_up: bool,
+    /// Whether it is the loopback.
+    pub is_loopback: bool,
+    /// Its flags by their field names.
+    pub flags: Vec<&'static str>,
+    /// The largest packet in bytes.
+    pub mtu: Option<u32>,
+    /// Its hardware address; empty where it has none.
+    pub mac: Option<Vec<u8>>,
+    /// The index of the interface it belongs to.
+    pub master: Option<u32>,
+    /// What has gone through it.
+    pub counters: Option<Counters>,
+}
+
+/// What has gone through an interface since it was made.
+#[expect(missing_docs, reason = "the field names of RFC 2863 say it all")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counters {
+    pub rx_bytes: u64,
+    pub rx_packets: u64,
+    pub rx_errors: u64,
+    pub rx_dropped: u64,
+    pub tx_bytes: u64,
+    pub tx_packets: u64,
+    pub tx_errors: u64,
+    pub tx_dropped: u64,
+}
+
+/// One address of one interface.
+#[derive(Clone, Debug)]
+pub struct LinkAddress {
+    /// The interface's index.
+    pub index: u32,
+    /// The address.
+    pub ip: IpAddr,
+    /// The length of its network's prefix in bits.
+    pub prefix_len: u8,
+    /// The other end, on a point-to-point interface.
+    pub peer: Option<IpAddr>,
+    /// The broadcast address that is set.
+    pub broadcast: Option<IpAddr>,
+    /// How far it reaches: global, site, link, host.
+    pub scope: Option<String>,
+    /// Its flags by the names `ip address` uses.
+    pub flags: Vec<&'static str>,
+    /// The seconds it stays valid; `None` for ever, or where the system does not tell.
+    pub valid_s: Option<u32>,
+    /// The seconds it stays preferred; `None` for ever, or where the system does not tell.
+    pub preferred_s: Option<u32>,
+}
+
+/// One default route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultRoute {
+    /// The index of the interface it leaves by.
+    pub index: u32,
+    /// Its family.
+    pub family: Family,
+    /// The gateway; `None` on a link without one.
+    pub gateway: Option<IpAddr>,
+    /// Its metric; `None` where none is set.
+    pub metric: Option<u32>,
+}
+
+/// An ICMP error that the kernel kept for a socket: who sent it and what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IcmpError {
+    /// The sender; this machine's own address where its own kernel gave up.
+    pub from: Option<IpAddr>,
+    /// The type (RFC 792, RFC 4443).
+    pub icmp_type: u8,
+    /// The code.
+    pub icmp_code: u8,
+    /// The MTU of the next hop, where the error tells it.
+    pub mtu: Option<u32>,
+}
+
+/// The kernel's own figures of a TCP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TcpInfo {
+    /// The smoothed round-trip time in microseconds (RFC 6298).
+    pub rtt_us: u32,
+    /// Its variation in microseconds.
+    pub rttvar_us: u32,
+    /// Segments sent again since the connection began.
+    pub retransmissions: u32,
+    /// Segments sent and not yet acknowledged.
+    pub unacked: u32,
+    /// The largest segment sent, in bytes.
+    pub mss_bytes: u32,
+    /// The path's MTU in bytes.
+    pub pmtu_bytes: u32,
+    /// The congestion window in segments.
+    pub cwnd_segments: u32,
+    /// The slow-start threshold in segments; `None` before the first loss.
+    pub ssthresh_segments: Option<u32>,
+    /// The receive window's room in bytes.
+    pub receive_space_bytes: u32,
+}
+
+/// The port ranges this system works with; `None` where it does not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PortSettings {
+    /// The first and last port it gives to programs that ask for none.
+    pub ephemeral: Option<(u16, u16)>,
+    /// Ranges of ports it never gives out unasked.
+    pub reserved: Option<Vec<(u16, u16)>>,
+    /// The first port an ordinary user may bind; 0 where any may.
+    pub unprivileged_start: Option<u16>,
+}
+
+/// What this system tells about its interfaces, addresses and default routes.
+///
+/// Errors: the system refuses to tell (a sandbox without netlink, say).
+pub fn network() -> io::Result<Network> {
+    system::network()
+}
+
+/// The IPv4 and IPv6 neighbours this machine has lately spoken to: interface index and address.
+pub fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
+    system::neighbours()
+}
+
+/// The port ranges this system works with.
+pub fn port_settings() -> PortSettings {
+    system::port_settings()
+}
+
+/// Asks the kernel to keep ICMP errors for a socket, or not to; does nothing where it cannot.
+pub fn keep_icmp_errors(socket: &Socket, family: Family, keep: bool) -> io::Result<()> {
+    system::keep_icmp_errors(socket, family, keep)
+}
+
+/// Takes the ICMP error that the kernel kept for a socket, if there is one.
+pub fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
+    system::take_icmp_error(socket)
+}
+
+/// The kernel's own figures of a TCP connection, where it tells them.
+pub fn tcp_info<S: AsSocket>(socket: &S) -> Option<TcpInfo> {
+    system::tcp_info(socket)
+}
+
+/// The present value of the sysctl that lets groups open unprivileged ICMP sockets (`icmp(7)`), on Linux.
+pub fn ping_group_range() -> Option<String> {
+    system::ping_group_range()
+}
+
+/// Something with a socket inside.
+#[cfg(unix)]
+pub use std::os::fd::AsFd as AsSocket;
+/// Something with a socket inside.
+#[cfg(windows)]
+pub use std::os::windows::io::AsSocket;

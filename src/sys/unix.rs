@@ -1,0 +1,25 @@
+//! What all Unix systems share.
+
+use std::ffi::{CStr, CString, c_char};
+
+/// The index of the interface with this name.
+pub fn interface_index(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: `name` is a valid C string for the length of the call.
+    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
+        0 => None,
+        index => Some(index),
+    }
+}
+
+/// The name of the interface with this index, as bytes.
+pub fn interface_name(index: u32) -> Option<Vec<u8>> {
+    let mut name = [0 as c_char; libc::IF_NAMESIZE];
+    // SAFETY: the buffer has the IF_NAMESIZE bytes that the call may write, and it ends what it writes with NUL.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
+    if found.is_null() {
+        return None;
+    }
+    // SAFETY: `found` is `name`, which now holds a C string.
+    Some(unsafe { CStr::from_ptr(found) }.to_bytes().to_vec())
+}

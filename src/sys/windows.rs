@@ -1,0 +1,229 @@
+//! Windows: `GetAdaptersAddresses` for links, gateways and name servers.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use socket2::Socket;
+use windows_sys::Win32::Foundation::{ERROR_BUFFER_OVERFLOW, ERROR_NO_DATA, ERROR_SUCCESS};
+use windows_sys::Win32::NetworkManagement::IpHelper::{
+    GAA_FLAG_INCLUDE_GATEWAYS, GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_MULTICAST,
+    GetAdaptersAddresses, IF_TYPE_ETHERNET_CSMACD, IF_TYPE_IEEE80211, IF_TYPE_PPP,
+    IF_TYPE_SOFTWARE_LOOPBACK, IF_TYPE_TUNNEL, IP_ADAPTER_ADDRESSES_LH, if_indextoname,
+    if_nametoindex,
+};
+use windows_sys::Win32::Networking::WinSock::{
+    AF_INET, AF_INET6, AF_UNSPEC, SOCKADDR_IN, SOCKADDR_IN6, SOCKET_ADDRESS,
+};
+
+use super::{AsSocket, DefaultRoute, IcmpError, Link, Network, PortSettings, TcpInfo};
+use crate::address::Family;
+
+/// NDIS_IF_MAX_STRING_SIZE and its NUL.
+const NAME_SIZE: usize = 257;
+
+/// The index of the interface with this name.
+pub fn interface_index(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: `name` is a valid C string for the length of the call.
+    match unsafe { if_nametoindex(name.as_ptr().cast()) } {
+        0 => None,
+        index => Some(index),
+    }
+}
+
+/// The name of the interface with this index, as bytes.
+pub fn interface_name(index: u32) -> Option<Vec<u8>> {
+    let mut name = [0_u8; NAME_SIZE];
+    // SAFETY: the buffer has the NDIS_IF_MAX_STRING_SIZE + 1 bytes that the call may write.
+    let found = unsafe { if_indextoname(index, name.as_mut_ptr().cast()) };
+    if found.is_null() {
+        None
+    } else {
+        Some(CStr::from_bytes_until_nul(&name).ok()?.to_bytes().to_vec())
+    }
+}
+
+pub(super) fn network() -> io::Result<Network> {
+    let buffer = adapters()?;
+    let mut network = Network {
+        default_routes: Some(Vec::new()),
+        dns_servers: Some(Vec::new()),
+        ..Network::default()
+    };
+    let mut next: *const IP_ADAPTER_ADDRESSES_LH = buffer.as_ptr().cast();
+    // SAFETY: the list that `GetAdaptersAddresses` built lies within `buffer`, which outlives the loop, and ends
+    // in a null pointer.
+    while let Some(adapter) = unsafe { next.as_ref() } {
+        // SAFETY: as above.
+        unsafe { add(&mut network, adapter) };
+        next = adapter.Next;
+    }
+    network.links.sort_by_key(|link| link.index);
+    Ok(network)
+}
+
+/// Asks for all adapters, with a buffer that grows until it is large enough.
+fn adapters() -> io::Result<Vec<u64>> {
+    /// The size that Microsoft's page on the function recommends to begin with.
+    const FIRST_SIZE: u32 = 15 * 1024;
+    let flags = GAA_FLAG_INCLUDE_GATEWAYS | GAA_FLAG_SKIP_ANYCAST | GAA_FLAG_SKIP_MULTICAST;
+    let mut size = FIRST_SIZE;
+    loop {
+        // A list of u64 is aligned as the structures need it; zeroed, it begins as an empty list.
+        let mut buffer = vec![0_u64; (size as usize).div_ceil(8)];
+        // SAFETY: the buffer has `size` bytes and the right alignment.
+        let result = unsafe {
+            GetAdaptersAddresses(
+                u32::from(AF_UNSPEC),
+                flags,
+                std::ptr::null(),
+                buffer.as_mut_ptr().cast(),
+                &raw mut size,
+            )
+        };
+        match result {
+            ERROR_SUCCESS => return Ok(buffer),
+            ERROR_NO_DATA => return Ok(vec![0; size_of::<IP_ADAPTER_ADDRESSES_LH>() / 8]),
+            ERROR_BUFFER_OVERFLOW if size < 64 * 1024 * 1024 => {}
+            error => return Err(io::Error::from_raw_os_error(error.cast_signed())),
+        }
+    }
+}
+
+/// Adds one adapter.
+///
+/// # Safety
+/// `adapter` and everything it points to must be as `GetAdaptersAddresses` left it.
+unsafe fn add(network: &mut Network, adapter: &IP_ADAPTER_ADDRESSES_LH) {
+    // SAFETY: the union holds the index in both its readings; IPv4 may be off, then IPv6's is set.
+    let v4_index = unsafe { adapter.Anonymous1.Anonymous.IfIndex };
+    let index = if v4_index == 0 { adapter.Ipv6IfIndex } else { v4_index };
+    if index == 0 {
+        return;
+    }
+    let mac_length = usize::try_from(adapter.PhysicalAddressLength).unwrap_or(0);
+    let kind = match adapter.IfType {
+        IF_TYPE_SOFTWARE_LOOPBACK => Some("loopback"),
+        IF_TYPE_ETHERNET_CSMACD => Some("ethernet"),
+        IF_TYPE_IEEE80211 => Some("wifi"),
+        IF_TYPE_PPP => Some("ppp"),
+        IF_TYPE_TUNNEL => Some("tunnel"),
+        _ => None,
+    };
+    network.links.push(Link {
+        index,
+        // SAFETY: the friendly name is a UTF-16 string that ends in NUL.
+        name: unsafe { wide_text(adapter.FriendlyName) }.into_bytes(),
+        // SAFETY: so is the description.
+        alias: Some(unsafe { wide_text(adapter.Description) }.into_bytes()),
+        kind: kind.map(str::to_owned),
+        // IF_OPER_STATUS counts as RFC 2863 does.
+        state: Some(match adapter.OperStatus {
+            1 => "up",
+            2 => "down",
+            3 => "testing",
+            5 => "dormant",
+            6 => "not-present",
+            7 => "lower-layer-down",
+            _ => "unknown",
+        }),
+        carrier: None,
+        is_up: adapter.OperStatus == 1,
+        is_loopback: adapter.IfType == IF_TYPE_SOFTWARE_LOOPBACK,
+        flags: if adapter.OperStatus == 1 { vec!["UP"] } else { Vec::new() },
+        mtu: Some(adapter.Mtu).filter(|mtu| *mtu != u32::MAX),
+        mac: Some(adapter.PhysicalAddress.get(..mac_length).unwrap_or_default().to_vec()),
+        master: None,
+        counters: None,
+    });
+    let mut gateway = adapter.FirstGatewayAddress.cast_const();
+    // SAFETY: the list ends in a null pointer.
+    while let Some(entry) = unsafe { gateway.as_ref() } {
+        // SAFETY: the socket address is one of the two families or absent.
+        if let Some(ip) = unsafe { ip(&entry.Address) } {
+            let metric = if ip.is_ipv4() { adapter.Ipv4Metric } else { adapter.Ipv6Metric };
+            let route = DefaultRoute {
+                index,
+                family: Family::of(ip),
+                gateway: Some(ip),
+                metric: Some(metric),
+            };
+            network.default_routes.get_or_insert_default().push(route);
+        }
+        gateway = entry.Next.cast_const();
+    }
+    let mut server = adapter.FirstDnsServerAddress.cast_const();
+    // SAFETY: the list ends in a null pointer.
+    while let Some(entry) = unsafe { server.as_ref() } {
+        // SAFETY: as for gateways.
+        if let Some(ip) = unsafe { ip(&entry.Address) } {
+            network.dns_servers.get_or_insert_default().push((index, ip.to_string()));
+        }
+        server = entry.Next.cast_const();
+    }
+}
+
+/// Reads a socket address.
+///
+/// # Safety
+/// A pointer that is not null must lead to an address of the family it names.
+unsafe fn ip(address: &SOCKET_ADDRESS) -> Option<IpAddr> {
+    // SAFETY: every socket address begins with its family.
+    match unsafe { address.lpSockaddr.as_ref() }?.sa_family {
+        AF_INET => {
+            // SAFETY: an AF_INET address is a SOCKADDR_IN.
+            let octets =
+                unsafe { (*address.lpSockaddr.cast::<SOCKADDR_IN>()).sin_addr.S_un.S_addr };
+            Some(Ipv4Addr::from(octets.to_ne_bytes()).into())
+        }
+        AF_INET6 => {
+            // SAFETY: an AF_INET6 address is a SOCKADDR_IN6.
+            let octets = unsafe { (*address.lpSockaddr.cast::<SOCKADDR_IN6>()).sin6_addr.u.Byte };
+            Some(Ipv6Addr::from(octets).into())
+        }
+        _ => None,
+    }
+}
+
+/// Reads a UTF-16 string.
+///
+/// # Safety
+/// A pointer that is not null must lead to a string that ends in NUL.
+unsafe fn wide_text(start: *const u16) -> String {
+    if start.is_null() {
+        return String::new();
+    }
+    let mut length = 0;
+    // SAFETY: everything up to and with the NUL belongs to the string.
+    while unsafe { *start.add(length) } != 0 {
+        length += 1;
+    }
+    // SAFETY: as above.
+    String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(start, length) })
+}
+
+pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn port_settings() -> PortSettings {
+    // Any user may bind any port; the dynamic range is only told by `netsh`.
+    PortSettings { ephemeral: None, reserved: None, unprivileged_start: Some(0) }
+}
+
+pub(super) fn keep_icmp_errors(_: &Socket, _: Family, _: bool) -> io::Result<()> {
+    Ok(())
+}
+
+pub(super) fn take_icmp_error(_: &Socket) -> Option<IcmpError> {
+    None
+}
+
+pub(super) fn tcp_info(_: &impl AsSocket) -> Option<TcpInfo> {
+    None
+}
+
+pub(super) fn ping_group_range() -> Option<String> {
+    None
+}

@@ -1,0 +1,211 @@
+//! Connecting, with the evidence of why it failed.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout_at;
+
+use super::Failure;
+use crate::address::{Endpoint, Family};
+use crate::error::{Error, Result};
+use crate::sys::{self, IcmpError};
+
+/// From where to connect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The address and port to bind; port 0 lets the system choose.
+    pub source: Option<SocketAddr>,
+    /// The interface to leave by.
+    pub interface: Option<String>,
+}
+
+/// A connection that stands.
+pub(super) struct Connected {
+    pub(super) stream: TcpStream,
+    pub(super) took: Duration,
+}
+
+/// Connects, or tells from evidence why that failed.
+///
+/// Errors: what this machine lacks to try at all: file descriptors, the source address, the interface.
+pub(super) async fn connect(
+    target: SocketAddr,
+    origin: &Origin,
+    timeout: Duration,
+) -> Result<std::result::Result<Connected, Failure>> {
+    let family = Family::of(target.ip());
+    let socket = match open(target, origin) {
+        Ok(socket) => socket,
+        Err(Refused::Cannot(error)) => return Err(error),
+        Err(Refused::NoLocalPort(error)) => {
+            return Ok(Err(Failure::of_connect(&error, true, timeout)));
+        }
+    };
+    // Without the queue a router's answer still ends the connect, only its sender stays unknown.
+    let keeps_errors = sys::keep_icmp_errors(&socket, family, true).is_ok();
+    let evidence = socket.try_clone().map_err(|error| lacks("cannot watch a socket", error))?;
+    let start = Instant::now();
+    let deadline = tokio::time::Instant::from_std(start + timeout);
+    let result =
+        match timeout_at(deadline, TcpSocket::from_std_stream(socket.into()).connect(target)).await
+        {
+            Ok(Ok(stream)) => standing(stream, &evidence, deadline).await,
+            Ok(Err(error)) => Err(Cause::Said(error)),
+            Err(_) => Err(Cause::Silence),
+        };
+    let took = start.elapsed();
+    match result {
+        Ok(stream) => {
+            if keeps_errors {
+                // On a standing connection a soft error must not become fatal (`ip(7)`).
+                let _ = sys::keep_icmp_errors(&evidence, family, false);
+            }
+            Ok(Ok(Connected { stream, took }))
+        }
+        Err(cause) => Ok(Err(failure(family, cause, &evidence, timeout))),
+    }
+}
+
+/// What ended a connect.
+enum Cause {
+    /// The system said so.
+    Said(io::Error),
+    /// An ICMP error that the system has not acted upon.
+    Icmp(IcmpError),
+    /// The time was up.
+    Silence,
+}
+
+/// Waits until a connection really stands: the error queue alone can make a socket look ready while its SYN
+/// is still on the way.
+async fn standing(
+    stream: TcpStream,
+    evidence: &Socket,
+    deadline: tokio::time::Instant,
+) -> std::result::Result<TcpStream, Cause> {
+    /// Readiness has been used up, so nothing but looking tells when the kernel has decided.
+    const LOOK_AGAIN: Duration = Duration::from_millis(1);
+    loop {
+        match stream.peer_addr() {
+            Ok(_) => return Ok(stream),
+            Err(error) if error.kind() != ErrorKind::NotConnected => {
+                return Err(Cause::Said(error));
+            }
+            Err(_) => {}
+        }
+        // SO_ERROR first: reading the queue would clear it.
+        if let Some(error) = stream.take_error().map_err(Cause::Said)? {
+            return Err(Cause::Said(error));
+        }
+        if let Some(icmp) = sys::take_icmp_error(evidence) {
+            return Err(Cause::Icmp(icmp));
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Err(Cause::Silence);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// The failure of a connect: an ICMP error that the kernel kept tells more than the errno it became.
+fn failure(family: Family, cause: Cause, evidence: &Socket, waited: Duration) -> Failure {
+    let queued = match cause {
+        Cause::Icmp(icmp) => Some(icmp),
+        Cause::Said(_) | Cause::Silence => sys::take_icmp_error(evidence),
+    };
+    match (queued, cause) {
+        (Some(icmp), _) => Failure::of_icmp(family, icmp, icmp.from.is_some_and(is_own_address)),
+        (None, Cause::Said(error)) => {
+            // An answer takes a packet, and a packet takes the socket a port; a route that fails takes none.
+            let local = evidence.local_addr().ok().and_then(|local| local.as_socket());
+            Failure::of_connect(&error, local.is_none_or(|local| local.port() == 0), waited)
+        }
+        (None, _) => Failure::filtered(waited),
+    }
+}
+
+/// Whether an address is this machine's own.
+fn is_own_address(ip: IpAddr) -> bool {
+    let addresses = sys::network().ok().and_then(|network| network.addresses).unwrap_or_default();
+    ip.is_loopback() || addresses.iter().any(|own| own.ip == ip)
+}
+
+/// Why there is no socket to connect with.
+enum Refused {
+    Cannot(Error),
+    NoLocalPort(io::Error),
+}
+
+fn open(target: SocketAddr, origin: &Origin) -> std::result::Result<Socket, Refused> {
+    let cannot = |what: &str| {
+        let what = what.to_owned();
+        move |error| Refused::Cannot(lacks(&what, error))
+    };
+    let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))
+        .map_err(cannot("cannot open a socket"))?;
+    socket.set_nonblocking(true).map_err(cannot("cannot prepare a socket"))?;
+    // Small rounds are timed one by one; Nagle's algorithm (RFC 896) would wait to fill a segment.
+    socket.set_tcp_nodelay(true).map_err(cannot("cannot prepare a socket"))?;
+    if let Some(interface) = &origin.interface {
+        bind_interface(&socket, interface).map_err(Refused::Cannot)?;
+    }
+    if let Some(source) = origin.source {
+        bind_source(&socket, source, target)?;
+    }
+    Ok(socket)
+}
+
+fn bind_source(
+    socket: &Socket,
+    source: SocketAddr,
+    target: SocketAddr,
+) -> std::result::Result<(), Refused> {
+    if source.is_ipv4() != target.is_ipv4() {
+        let error =
+            Error::usage(format!("cannot connect to {} from {}", Endpoint(target), source.ip()));
+        return Err(Refused::Cannot(
+            error.hint("give a source of the target's family, or -4 or -6"),
+        ));
+    }
+    socket.bind(&source.into()).map_err(|error| match error.kind() {
+        ErrorKind::AddrNotAvailable => Refused::Cannot(
+            Error::usage(format!("{} is not an address of this machine", source.ip()))
+                .hint("`netdiag ifaces` lists them"),
+        ),
+        ErrorKind::AddrInUse => Refused::NoLocalPort(error),
+        _ => Refused::Cannot(lacks(&format!("cannot bind {}", Endpoint(source)), error)),
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn bind_interface(socket: &Socket, interface: &str) -> Result<()> {
+    socket.bind_device(Some(interface.as_bytes())).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => unknown_interface(interface),
+        _ if error.raw_os_error() == Some(libc::ENODEV) => unknown_interface(interface),
+        _ => lacks(&format!("cannot bind to interface '{interface}'"), error),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bind_interface(_: &Socket, interface: &str) -> Result<()> {
+    match sys::interface_index(interface) {
+        None => Err(unknown_interface(interface)),
+        Some(_) => Err(Error::usage("this system cannot bind a connection to an interface")
+            .hint("give --source with the interface's address")),
+    }
+}
+
+fn unknown_interface(interface: &str) -> Error {
+    Error::usage(format!("there is no interface '{interface}' on this machine"))
+        .hint("`netdiag ifaces` lists them")
+}
+
+/// An error of this machine's resources, with the way out where there is a known one.
+fn lacks(what: &str, source: io::Error) -> Error {
+    let too_many = source.to_string().contains("open files");
+    let error = Error::untested(what).caused_by(source);
+    if too_many { error.hint("raise the limit for this shell: ulimit -n 4096") } else { error }
+}

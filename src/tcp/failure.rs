@@ -1,0 +1,285 @@
+//! The ways a TCP service can fail, told apart by evidence.
+
+use std::io::{self, ErrorKind};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::address::Family;
+use crate::output::record::{Cell, Role};
+use crate::sys::IcmpError;
+
+/// What became of probing one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Every byte came back as it was sent.
+    Echoed,
+    /// The connection stands, and more was not asked for.
+    Connected,
+    /// The host answered with a reset: nothing listens there.
+    Refused,
+    /// The connection was reset after it stood.
+    Reset,
+    /// No answer at all.
+    Filtered,
+    /// ICMP says the host cannot be reached.
+    UnreachableHost,
+    /// ICMP says the network cannot be reached.
+    UnreachableNetwork,
+    /// ICMP, or a route of this machine, says it is forbidden.
+    Prohibited,
+    /// ICMP, not a reset, says nothing listens there: a firewall's doing.
+    PortUnreachable,
+    /// The other end closed before a byte came back.
+    ClosedEarly,
+    /// Something else came back than was sent.
+    Mismatch,
+    /// The other end closed after some bytes had come back.
+    Short,
+    /// The connection stands, but nothing (more) came back in time.
+    TimedOutReading,
+    /// The name has no address.
+    Unresolved,
+    /// This machine has no route there.
+    NoRoute,
+    /// This machine has no free port to connect from.
+    NoLocalPort,
+    /// This machine forbids it.
+    Permission,
+}
+
+/// Why probing failed, and who said so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The kind, which is the outcome too.
+    pub kind: Outcome,
+    /// One sentence for people.
+    pub message: String,
+    /// Who sent the ICMP error: this machine itself where its own kernel gave up.
+    pub from: Option<IpAddr>,
+    /// The ICMP error's type.
+    pub icmp_type: Option<u8>,
+    /// The ICMP error's code.
+    pub icmp_code: Option<u8>,
+}
+
+impl Outcome {
+    /// Whether it is what was asked for.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Echoed | Self::Connected)
+    }
+
+    /// The outcome's name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Echoed => "echoed",
+            Self::Connected => "connected",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::Filtered => "filtered",
+            Self::UnreachableHost => "unreachable-host",
+            Self::UnreachableNetwork => "unreachable-network",
+            Self::Prohibited => "prohibited",
+            Self::PortUnreachable => "port-unreachable",
+            Self::ClosedEarly => "closed-early",
+            Self::Mismatch => "mismatch",
+            Self::Short => "short",
+            Self::TimedOutReading => "timed-out-reading",
+            Self::Unresolved => "unresolved",
+            Self::NoRoute => "no-route",
+            Self::NoLocalPort => "no-local-port",
+            Self::Permission => "permission",
+        }
+    }
+
+    /// The outcome in a table.
+    pub(super) fn cell(self) -> Cell {
+        Cell::text(self.name()).role(if self.is_good() { Role::Good } else { Role::Bad })
+    }
+}
+
+impl Failure {
+    /// Makes a failure that no ICMP error told of.
+    pub(super) fn new(kind: Outcome, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), from: None, icmp_type: None, icmp_code: None }
+    }
+
+    /// The failure of a connect that nothing answered.
+    pub(super) fn filtered(waited: Duration) -> Self {
+        let waited = humantime::format_duration(waited);
+        Self::new(
+            Outcome::Filtered,
+            format!("no answer within {waited}: a firewall drops it, or the host is down"),
+        )
+    }
+
+    /// The failure of a connect that an ICMP error ended.
+    pub(super) fn of_icmp(family: Family, error: IcmpError, is_own: bool) -> Self {
+        let (kind, what) = match family {
+            Family::Ipv4 => icmp_v4(error.icmp_type, error.icmp_code),
+            Family::Ipv6 => icmp_v6(error.icmp_type, error.icmp_code),
+        };
+        let message = match error.from {
+            Some(_) if is_own && kind == Outcome::UnreachableHost => {
+                "no machine on the local network answers for this address or its gateway (ARP or neighbour discovery failed)"
+                    .to_owned()
+            }
+            Some(from) if is_own => format!("this machine itself ({from}) says: {what}"),
+            Some(from) => format!("{from} says: {what}"),
+            None => what.to_owned(),
+        };
+        let (icmp_type, icmp_code) = (Some(error.icmp_type), Some(error.icmp_code));
+        Self { kind, message, from: error.from, icmp_type, icmp_code }
+    }
+
+    /// The failure of a connect by what the system said; `at_once` if no packet can have been answered yet.
+    pub(super) fn of_connect(error: &io::Error, at_once: bool, waited: Duration) -> Self {
+        let no_route = || {
+            Self::new(Outcome::NoRoute, format!("this machine has no usable route there ({error})"))
+        };
+        match error.kind() {
+            ErrorKind::ConnectionRefused => Self::new(
+                Outcome::Refused,
+                "the host answers with a reset: nothing listens on this port",
+            ),
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
+                Self::new(Outcome::Reset, "the connection was reset while it was being made")
+            }
+            ErrorKind::TimedOut => Self::filtered(waited),
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable if at_once => no_route(),
+            ErrorKind::NetworkUnreachable => {
+                Self::new(Outcome::UnreachableNetwork, "the network cannot be reached")
+            }
+            ErrorKind::HostUnreachable => {
+                Self::new(Outcome::UnreachableHost, "the host cannot be reached")
+            }
+            // A blackhole route (`ip-route(8)`).
+            ErrorKind::InvalidInput if at_once => no_route(),
+            ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => Self::new(
+                Outcome::NoLocalPort,
+                format!("this machine has no free port to connect from ({error})"),
+            ),
+            ErrorKind::PermissionDenied if is_prohibit_route(error) => {
+                Self::new(Outcome::Prohibited, format!("forbidden by a route or rule ({error})"))
+            }
+            ErrorKind::PermissionDenied => Self::new(
+                Outcome::Permission,
+                format!("forbidden on this machine, by a firewall say ({error})"),
+            ),
+            _ => Self::new(Outcome::NoRoute, format!("cannot connect: {error}")),
+        }
+    }
+
+    /// The failure of reading or writing on a connection that stood.
+    pub(super) fn of_exchange(error: &io::Error, received: u64) -> Self {
+        match error.kind() {
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+                Self::new(
+                    Outcome::Reset,
+                    format!(
+                        "connected, then reset by the other end after {received} bytes came back"
+                    ),
+                )
+            }
+            ErrorKind::TimedOut => {
+                Self::new(Outcome::TimedOutReading, "connected, then the path went silent")
+            }
+            _ => {
+                Self::new(Outcome::Reset, format!("connected, then the connection broke ({error})"))
+            }
+        }
+    }
+}
+
+/// EACCES is what a prohibit route gives (`ip-route(8)`), and an ICMPv6 prohibition; EPERM is a firewall.
+fn is_prohibit_route(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(libc::EACCES);
+    #[cfg(not(unix))]
+    return {
+        let _ = error;
+        false
+    };
+}
+
+fn icmp_v4(icmp_type: u8, icmp_code: u8) -> (Outcome, &'static str) {
+    match (icmp_type, icmp_code) {
+        (3, 0 | 6 | 11) => (Outcome::UnreachableNetwork, "the network cannot be reached"),
+        (3, 3) => (
+            Outcome::PortUnreachable,
+            "port unreachable, by ICMP and not by reset: a firewall rejects it",
+        ),
+        (3, 9 | 10 | 13..=15) => {
+            (Outcome::Prohibited, "administratively prohibited: a firewall rejects it")
+        }
+        (3, _) => (Outcome::UnreachableHost, "the host cannot be reached"),
+        (11, _) => (
+            Outcome::UnreachableHost,
+            "the packet's time to live ran out on the way: a routing loop",
+        ),
+        _ => (Outcome::UnreachableHost, "it cannot be delivered"),
+    }
+}
+
+fn icmp_v6(icmp_type: u8, icmp_code: u8) -> (Outcome, &'static str) {
+    match (icmp_type, icmp_code) {
+        (1, 0) => (Outcome::UnreachableNetwork, "no route to the network"),
+        (1, 1 | 5 | 6) => {
+            (Outcome::Prohibited, "administratively prohibited: a firewall rejects it")
+        }
+        (1, 4) => (
+            Outcome::PortUnreachable,
+            "port unreachable, by ICMP and not by reset: a firewall rejects it",
+        ),
+        (1, _) => (Outcome::UnreachableHost, "the host cannot be reached"),
+        (3, _) => {
+            (Outcome::UnreachableHost, "the packet's hop limit ran out on the way: a routing loop")
+        }
+        _ => (Outcome::UnreachableHost, "it cannot be delivered"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn icmp_errors_by_type_and_code_name_their_sender() {
+        let from = Some("10.0.0.254".parse().unwrap());
+        let failure = |family, icmp_type, icmp_code| {
+            Failure::of_icmp(family, IcmpError { from, icmp_type, icmp_code, mtu: None }, false)
+        };
+        for (family, icmp_type, code, kind) in [
+            (Family::Ipv4, 3, 0, Outcome::UnreachableNetwork),
+            (Family::Ipv4, 3, 1, Outcome::UnreachableHost),
+            (Family::Ipv4, 3, 3, Outcome::PortUnreachable),
+            (Family::Ipv4, 3, 13, Outcome::Prohibited),
+            (Family::Ipv4, 11, 0, Outcome::UnreachableHost),
+            (Family::Ipv6, 1, 0, Outcome::UnreachableNetwork),
+            (Family::Ipv6, 1, 1, Outcome::Prohibited),
+            (Family::Ipv6, 1, 3, Outcome::UnreachableHost),
+            (Family::Ipv6, 1, 4, Outcome::PortUnreachable),
+        ] {
+            let failure = failure(family, icmp_type, code);
+            assert_eq!((failure.kind, failure.from), (kind, from), "{family:?} {icmp_type} {code}");
+            assert_eq!((failure.icmp_type, failure.icmp_code), (Some(icmp_type), Some(code)));
+            assert!(failure.message.starts_with("10.0.0.254 says: "), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn a_route_that_fails_at_once_is_this_machines() {
+        let of = |kind: ErrorKind, at_once| {
+            Failure::of_connect(&kind.into(), at_once, Duration::from_secs(1)).kind
+        };
+        assert_eq!(of(ErrorKind::NetworkUnreachable, true), Outcome::NoRoute);
+        assert_eq!(of(ErrorKind::NetworkUnreachable, false), Outcome::UnreachableNetwork);
+        assert_eq!(of(ErrorKind::HostUnreachable, false), Outcome::UnreachableHost);
+        assert_eq!(of(ErrorKind::InvalidInput, true), Outcome::NoRoute);
+        assert_eq!(of(ErrorKind::ConnectionRefused, false), Outcome::Refused);
+        assert_eq!(of(ErrorKind::TimedOut, false), Outcome::Filtered);
+        assert_eq!(of(ErrorKind::AddrNotAvailable, true), Outcome::NoLocalPort);
+    }
+}

@@ -1,0 +1,284 @@
+//! The echo server: the honest other end of the echo probe.
+
+mod listener;
+mod report;
+mod session;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Serialize;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+pub use report::{Served, ServedConnection};
+
+use crate::address::{Endpoint, HostPort};
+use crate::error::{Error, Result};
+use crate::output::record::{self, Line, Observer, Role, Warning};
+use crate::sys::StopRequests;
+use session::{Ended, Totals};
+
+/// Where and how to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The address and port to listen on; port 0 lets the system choose.
+    pub listen: HostPort,
+    /// One client at a time, as a server that knows no better does.
+    pub single: bool,
+    /// How many connections the system keeps waiting for `accept` (`listen(2)`).
+    pub backlog: i32,
+    /// Whether a port in TIME_WAIT may be taken (SO_REUSEADDR, `socket(7)`).
+    pub reuse_address: bool,
+    /// How long live connections may go on once the server is asked to stop.
+    pub drain: Duration,
+}
+
+/// One thing that happened to the server.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// When, RFC 3339.
+    pub at: String,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What happened to the server.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum What {
+    /// It listens.
+    Listening {
+        /// The address and port.
+        address: String,
+        /// The port alone.
+        port: u16,
+        /// One client at a time, or many.
+        mode: &'static str,
+        /// How many connections may wait.
+        backlog: i32,
+        /// Whether a port in TIME_WAIT may be taken.
+        reuse_address: bool,
+        /// Who else can reach it, where that is more than this machine.
+        warning: Option<String>,
+    },
+    /// A client has connected.
+    Accepted {
+        /// The client.
+        peer: String,
+    },
+    /// A connection has ended.
+    Closed(ServedConnection),
+    /// The system would not give it a connection.
+    Error {
+        /// What it said.
+        message: String,
+    },
+    /// It was asked to stop.
+    Stopping {
+        /// The connections that may still finish.
+        active: usize,
+    },
+}
+
+impl record::Event for Event {
+    fn name(&self) -> &'static str {
+        match self.what {
+            What::Listening { .. } => "listening",
+            What::Accepted { .. } => "accepted",
+            What::Closed(_) => "closed",
+            What::Error { .. } => "error",
+            What::Stopping { .. } => "stopping",
+        }
+    }
+
+    fn line(&self) -> Option<Line> {
+        Some(match &self.what {
+            What::Listening { address, mode, warning, .. } => {
+                let clients =
+                    if *mode == "single" { "one client at a time" } else { "many clients at once" };
+                let line = Line::default()
+                    .with(Role::Good, "listening")
+                    .plain(" on ")
+                    .strong(address.as_str());
+                let line = line.plain(format!(", {clients}; Ctrl-C ends it"));
+                match warning {
+                    Some(warning) => line.with(Role::Caution, format!("; careful: {warning}")),
+                    None => line,
+                }
+            }
+            What::Accepted { peer } => Line::new(format!("accepted {peer}")),
+            What::Closed(connection) => connection.line(),
+            What::Error { message } => {
+                Line::default().with(Role::Bad, "error").plain(format!(": {message}"))
+            }
+            What::Stopping { active } => {
+                Line::new(format!("stopping: {active} connections may still finish"))
+            }
+        })
+    }
+
+    fn is_detail(&self) -> bool {
+        matches!(self.what, What::Accepted { .. })
+    }
+}
+
+/// A server under way.
+struct Server<'a> {
+    observer: &'a mut dyn Observer<Event>,
+    served: Served,
+    totals: Arc<Totals>,
+    sessions: JoinSet<()>,
+    news: mpsc::UnboundedReceiver<ServedConnection>,
+    sender: mpsc::UnboundedSender<ServedConnection>,
+    stop: StopRequests,
+    single: bool,
+}
+
+/// Serves until the user asks it to stop, then lets live connections finish; a second request ends at once.
+///
+/// Errors: the address cannot be bound, with who may bind it and how.
+pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Served> {
+    let stop = StopRequests::listen()
+        .map_err(|source| Error::untested("cannot listen for signals").caused_by(source))?;
+    let address = listener::address(&request.listen).await?;
+    let listener = listener::open(address, request)?;
+    let local = listener
+        .local_addr()
+        .map_err(|source| Error::untested("cannot listen").caused_by(source))?;
+    let (sender, news) = mpsc::unbounded_channel();
+    let mut served = Served::new(Endpoint(local));
+    if !local.ip().is_loopback() {
+        let reach = if local.ip().is_unspecified() {
+            "every network of this machine"
+        } else {
+            "its network"
+        };
+        served.warnings.push(Warning::new(
+            "bound-wide",
+            format!("{} can be reached from {reach}", Endpoint(local)),
+        ));
+    }
+    let single = request.single;
+    let mut server = Server {
+        observer,
+        served,
+        totals: Arc::default(),
+        sessions: JoinSet::new(),
+        news,
+        sender,
+        stop,
+        single,
+    };
+    let listening = What::Listening {
+        address: Endpoint(local).to_string(),
+        port: local.port(),
+        mode: if single { "single" } else { "multi" },
+        backlog: request.backlog,
+        reuse_address: request.reuse_address,
+        warning: server.served.warnings.first().map(|warning| warning.message.clone()),
+    };
+    if server.tell(listening) && server.accept(&listener).await {
+        // From here on new clients are refused, not left waiting.
+        drop(listener);
+        server.drain(request.drain).await;
+    }
+    (server.served.bytes_in, server.served.bytes_out) = server.totals.bytes();
+    Ok(server.served)
+}
+
+impl Server<'_> {
+    /// Tells the observer; false once nobody listens.
+    fn tell(&mut self, what: What) -> bool {
+        let at = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+        self.observer.observe(Event { at, what }).is_continue()
+    }
+
+    /// Accepts until asked to stop (true), or until nobody listens to the events any more (false).
+    async fn accept(&mut self, listener: &TcpListener) -> bool {
+        let mut stop = self.stop.clone();
+        loop {
+            let has_room = !self.single || self.sessions.is_empty();
+            tokio::select! {
+                biased;
+                () = stop.at_least(1) => return true,
+                Some(news) = self.news.recv() => {
+                    if !self.note(news) {
+                        return false;
+                    }
+                }
+                Some(_) = self.sessions.join_next() => {}
+                accepted = listener.accept(), if has_room => {
+                    if !self.admit(accepted).await {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn admit(
+        &mut self,
+        accepted: std::io::Result<(TcpStream, std::net::SocketAddr)>,
+    ) -> bool {
+        /// How long to wait for a connection to end where the system has no descriptor left for one more.
+        const BACK_OFF: Duration = Duration::from_millis(50);
+        match accepted {
+            Ok((stream, peer)) => {
+                let peer = Endpoint(peer).unmapped().to_string();
+                self.served.connections += 1;
+                let sender = self.sender.clone();
+                let (start, name, totals) = (Instant::now(), peer.clone(), self.totals.clone());
+                self.sessions.spawn(async move {
+                    let ended = session::echo(&stream, totals).await;
+                    drop(stream);
+                    // The server outlives its sessions; only an end at once closes this.
+                    let _ = sender.send(ServedConnection::new(name, ended, start.elapsed()));
+                });
+                self.tell(What::Accepted { peer })
+            }
+            Err(error) => {
+                self.served.errors += 1;
+                let goes_on = self
+                    .tell(What::Error { message: format!("cannot accept a connection: {error}") });
+                tokio::time::sleep(BACK_OFF).await;
+                goes_on
+            }
+        }
+    }
+
+    fn note(&mut self, connection: ServedConnection) -> bool {
+        self.tell(What::Closed(connection))
+    }
+
+    /// Lets live connections finish, for so long or until asked a second time.
+    async fn drain(&mut self, patience: Duration) {
+        let active = self.sessions.len();
+        let mut goes_on = self.tell(What::Stopping { active });
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut stop = self.stop.clone();
+        while goes_on && !self.sessions.is_empty() {
+            tokio::select! {
+                biased;
+                Some(news) = self.news.recv() => goes_on = self.note(news),
+                Some(_) = self.sessions.join_next() => {}
+                () = stop.at_least(2) => break,
+                () = tokio::time::sleep_until(deadline) => break,
+            }
+        }
+        self.served.aborted = self.sessions.len() as u64;
+        while let Ok(news) = self.news.try_recv() {
+            goes_on = goes_on && self.note(news);
+        }
+    }
+}
+
+impl ServedConnection {
+    fn new(peer: String, ended: Ended, duration: Duration) -> Self {
+        let Ended { bytes_in, bytes_out, reason, error, .. } = ended;
+        let duration_us = crate::measure::microseconds(duration);
+        Self { peer, bytes_in, bytes_out, duration_us, reason, error }
+    }
+}

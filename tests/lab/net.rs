@@ -1,0 +1,235 @@
+//! Building networks: hosts are network namespaces, cables are veth pairs.
+
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::common::{self, Run, Server};
+
+/// Set in the process that is already inside.
+const INSIDE: &str = "NETDIAG_LAB_INSIDE";
+
+/// Where this process stands.
+pub enum Stage {
+    /// It was outside; the tests have run in a child, which ended so.
+    Outside(ExitCode),
+    /// It is inside.
+    Inside,
+    /// There is no way inside.
+    Unavailable(String),
+}
+
+/// Runs this program again inside namespaces of its own.
+pub fn enter() -> Stage {
+    if std::env::var_os(INSIDE).is_some() {
+        return match prepare() {
+            Ok(()) => Stage::Inside,
+            Err(reason) => Stage::Unavailable(reason),
+        };
+    }
+    for program in ["unshare", "nsenter", "ip", "nft"] {
+        if !common::has(program) {
+            return Stage::Unavailable(format!("'{program}' is not installed"));
+        }
+    }
+    let flags: &[&str] = if is_root() {
+        &["--net", "--mount"]
+    } else {
+        &["--user", "--map-root-user", "--net", "--mount"]
+    };
+    let tried = Command::new("unshare").args(flags).arg("true").stderr(Stdio::piped()).output();
+    match tried {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => {
+            return Stage::Unavailable(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        }
+        Err(error) => return Stage::Unavailable(format!("unshare: {error}")),
+    }
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin:/sbin");
+    let program = std::env::current_exe().expect("a test program knows where it is");
+    let user = if is_root() { "root" } else { "user" };
+    let mut inside = Command::new("unshare");
+    inside
+        .args(flags)
+        .arg("--")
+        .arg(program)
+        .args(std::env::args_os().skip(1))
+        .env(INSIDE, user)
+        .env("PATH", path);
+    match inside.status() {
+        Ok(status) => {
+            let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+            Stage::Outside(ExitCode::from(code))
+        }
+        Err(error) => Stage::Unavailable(format!("unshare: {error}")),
+    }
+}
+
+fn is_root() -> bool {
+    std::fs::read_to_string("/proc/self/status")
+        .is_ok_and(|status| status.lines().any(|line| line.starts_with("Uid:\t0\t0\t")))
+}
+
+/// Whether the lab was entered as root, who can become other users.
+pub fn can_become_nobody() -> bool {
+    std::env::var(INSIDE).as_deref() == Ok("root")
+}
+
+/// Makes `/run` and name resolution this lab's own, so that nothing outside is touched.
+fn prepare() -> Result<(), String> {
+    let hosts = "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 dual.test\n::1 dual.test\n10.8.0.2 far.test\n";
+    sh(
+        "mount --make-rprivate / && mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up",
+    )?;
+    std::fs::write("/run/hosts", hosts).map_err(|error| error.to_string())?;
+    std::fs::write("/run/resolv.conf", "nameserver 127.0.0.1\n")
+        .map_err(|error| error.to_string())?;
+    sh(
+        "mount --bind /run/hosts /etc/hosts && mount --bind /run/resolv.conf \"$(readlink -f /etc/resolv.conf)\"",
+    )
+}
+
+fn sh(script: &str) -> Result<(), String> {
+    let output =
+        Command::new("sh").args(["-ec", script]).output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
+}
+
+/// One host: a network namespace, which goes away with the value.
+pub struct Host {
+    name: String,
+}
+
+impl Host {
+    /// Makes a host with nothing but its loopback, up.
+    pub fn new(role: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{role}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        sh(&format!("ip netns add {name} && ip -n {name} link set lo up"))
+            .expect("making a namespace");
+        let host = Self { name };
+        // Addresses are used at once; nobody else could have them.
+        host.sh("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
+        host
+    }
+
+    /// A command inside this host.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.name)).arg("--").arg(program);
+        common::plain(&mut command);
+        command
+    }
+
+    /// Runs a shell script inside this host; it must succeed.
+    #[track_caller]
+    pub fn sh(&self, script: &str) -> String {
+        let output = self.command("sh").args(["-ec", script]).output().expect("sh starts");
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Lets everybody here open unprivileged ICMP sockets, or nobody.
+    pub fn allow_icmp_sockets(&self, allow: bool) {
+        let last = if can_become_nobody() { "2147483647" } else { "0" };
+        let range = if allow { format!("0 {last}") } else { "1 0".to_owned() };
+        self.sh(&format!("echo '{range}' > /proc/sys/net/ipv4/ping_group_range"));
+    }
+
+    /// Runs netdiag inside this host, with arguments separated by spaces.
+    pub fn netdiag(&self, args: &str) -> Run {
+        let mut command = self.command(env!("CARGO_BIN_EXE_netdiag"));
+        command.args(args.split_whitespace());
+        common::finish(command)
+    }
+
+    /// Runs netdiag inside this host as nobody.
+    pub fn netdiag_as_nobody(&self, args: &str) -> Run {
+        let mut command = self.command("setpriv");
+        command.args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            env!("CARGO_BIN_EXE_netdiag"),
+        ]);
+        command.args(args.split_whitespace());
+        common::finish(command)
+    }
+
+    /// Starts `tcp-serve` inside this host.
+    pub fn serve(&self, options: &str) -> Server {
+        let mut command = self.command(env!("CARGO_BIN_EXE_netdiag"));
+        command.args(["tcp-serve", "--format", "ndjson"]).args(options.split_whitespace());
+        Server::start(command)
+    }
+
+    /// A counter of `/proc/net/snmp` or `snmp6`: what the kernel itself has counted.
+    #[track_caller]
+    pub fn counter(&self, protocol: &str, name: &str) -> u64 {
+        let table = self.sh("cat /proc/net/snmp /proc/net/snmp6");
+        if let Some(value) =
+            table.lines().find_map(|line| line.strip_prefix(&format!("{protocol}{name}")))
+        {
+            return value.trim().parse().expect("a counter");
+        }
+        let mut lines =
+            table.lines().filter_map(|line| line.strip_prefix(&format!("{protocol}: ")));
+        let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+        let index = names.split(' ').position(|known| known == name).expect("a known counter");
+        values.split(' ').nth(index).expect("a value").parse().expect("a number")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+    }
+}
+
+/// Joins two hosts with a cable: interface `a` of the one, `b` of the other, both up, with these addresses.
+#[track_caller]
+pub fn cable(left: (&Host, &str, &[&str]), right: (&Host, &str, &[&str])) {
+    let ((a, a_name, a_addresses), (b, b_name, b_addresses)) = (left, right);
+    let script = format!(
+        "ip link add {a_name} netns {} type veth peer name {b_name} netns {}",
+        a.name, b.name
+    );
+    sh(&script).expect("laying a cable");
+    for (host, name, addresses) in [(a, a_name, a_addresses), (b, b_name, b_addresses)] {
+        for address in addresses {
+            host.sh(&format!("ip addr add {address} dev {name}"));
+        }
+        host.sh(&format!("ip link set {name} up"));
+    }
+}
+
+/// A client, a router and a far host: 10.7.0.2 - 10.7.0.1, 10.8.0.1 - 10.8.0.2, and the same in IPv6.
+pub struct Routed {
+    pub client: Host,
+    pub router: Host,
+    pub far: Host,
+}
+
+impl Routed {
+    /// Builds it, with unprivileged ICMP sockets for everybody on the client.
+    pub fn new() -> Self {
+        let (client, router, far) = (Host::new("client"), Host::new("router"), Host::new("far"));
+        router.sh("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+        cable(
+            (&client, "eth0", &["10.7.0.2/24", "fd07::2/64"]),
+            (&router, "lan0", &["10.7.0.1/24", "fd07::1/64"]),
+        );
+        cable(
+            (&router, "wan0", &["10.8.0.1/24", "fd08::1/64"]),
+            (&far, "eth0", &["10.8.0.2/24", "fd08::2/64"]),
+        );
+        client.sh("ip route add default via 10.7.0.1 && ip -6 route add default via fd07::1");
+        far.sh("ip route add default via 10.8.0.1 && ip -6 route add default via fd08::1");
+        client.allow_icmp_sockets(true);
+        Self { client, router, far }
+    }
+}

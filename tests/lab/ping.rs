@@ -1,0 +1,248 @@
+//! Pinging across a router, against what the far kernel counts.
+
+use crate::Test;
+use crate::common::expect_code;
+use crate::net::{Host, Routed, cable, can_become_nobody};
+
+pub const TESTS: &[Test] = &[
+    ("ping::reaches_across_a_router_on_both_kinds_of_socket", reaches_across_a_router),
+    ("ping::tiers_say_where_it_ends", tiers),
+    ("ping::errors_are_never_replies", errors_are_never_replies),
+    ("ping::loss_is_what_the_far_kernel_says", loss),
+    ("ping::a_sweep_finds_every_live_host", sweep),
+    ("ping::same_address_twice", same_address_twice),
+    ("ping::nobody_pings_where_the_sysctl_allows", nobody_allowed),
+    ("ping::nobody_is_told_both_ways_out", nobody_refused),
+    ("ping::source_and_interface", source_and_interface),
+    ("ping::unresolvable_names_are_rows", unresolvable),
+];
+
+fn reaches_across_a_router() -> Result<(), String> {
+    let net = Routed::new();
+    for unprivileged in [true, false] {
+        net.client.allow_icmp_sockets(unprivileged);
+        for (target, protocol, counter, tier) in [
+            ("10.8.0.2", "Icmp", "InEchos", "routed"),
+            ("fd08::2", "Icmp6", "InEchos", "routed"),
+            ("far.test", "Icmp", "InEchos", "routed"),
+        ] {
+            let before = net.far.counter(protocol, counter);
+            let run = net.client.netdiag(&format!("ping -c 3 -i 0.05 --json {target}"));
+            expect_code(&run, 0);
+            let row = run.json()["data"]["targets"][0].clone();
+            assert_eq!(net.far.counter(protocol, counter) - before, 3, "{row}");
+            assert_eq!(
+                (&row["sent"], &row["received"], &row["lost"]),
+                (&3.into(), &3.into(), &0.into()),
+                "{row}"
+            );
+            assert_eq!((&row["outcome"], &row["tier"]), (&"alive".into(), &tier.into()), "{row}");
+            let rtt = |name: &str| row["rtt_us"][name].as_f64().expect("a time");
+            assert!(
+                0.0 < rtt("min") && rtt("min") <= rtt("avg") && rtt("avg") <= rtt("max"),
+                "{row}"
+            );
+        }
+    }
+    let lan = net.client.netdiag("ping -c 1 --json 10.7.0.1 10.7.0.2 127.0.0.1").json();
+    let tiers: Vec<&str> =
+        (0..3).filter_map(|row| lan["data"]["targets"][row]["tier"].as_str()).collect();
+    assert_eq!(tiers, ["lan", "host", "loopback"]);
+    Ok(())
+}
+
+fn tiers() -> Result<(), String> {
+    let net = Routed::new();
+    net.far.sh("for a in 1.1.1.1 9.9.9.9 8.8.8.8; do ip addr add $a/32 dev lo; done");
+    net.router.sh("ip route add default via 10.8.0.2");
+    let outcomes = |run: &crate::common::Run| -> Vec<(String, String)> {
+        let json = run.json();
+        let text =
+            |row: &serde_json::Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let rows = json["data"]["targets"].as_array().expect("rows");
+        rows.iter().map(|row| (text(row, "tier"), text(row, "outcome"))).collect()
+    };
+    let pair = |tier: &str, outcome: &str| (tier.to_owned(), outcome.to_owned());
+    let good = net.client.netdiag("ping -c 1 --json");
+    expect_code(&good, 0);
+    assert_eq!(outcomes(&good)[..2], [pair("loopback", "alive"), pair("lan", "alive")]);
+    assert!(outcomes(&good)[2..].iter().all(|row| *row == pair("routed", "alive")), "{good:?}");
+    assert!(good.stdout.contains("10.7.0.1"), "the gateway is the LAN's target: {good:?}");
+
+    // One public host that is silent is no fault; all of them are.
+    net.far.sh("ip addr del 8.8.8.8/32 dev lo && ip route add blackhole 8.8.8.8");
+    expect_code(&net.client.netdiag("ping -c 1 -W 0.3 --json"), 0);
+    net.router.sh("ip link set wan0 down");
+    let cut = net.client.netdiag("ping -c 1 -W 0.3");
+    expect_code(&cut, 1);
+    assert!(cut.stdout.contains("no answer from the internet"), "{cut:?}");
+
+    // Without a gateway the LAN tier is not tested, which is not the same as down.
+    let alone = Host::new("alone");
+    alone.allow_icmp_sockets(true);
+    let run = alone.netdiag("ping -c 1 -W 0.3 --json");
+    expect_code(&run, 1);
+    assert_eq!(outcomes(&run)[..2], [pair("loopback", "alive"), pair("lan", "unresolved")]);
+    assert_eq!(outcomes(&run)[2], pair("routed", "error"), "no route is an error, not silence");
+    Ok(())
+}
+
+fn errors_are_never_replies() -> Result<(), String> {
+    let net = Routed::new();
+    net.router.sh(
+        "nft add table inet t; nft add chain inet t f '{ type filter hook forward priority 0; }'
+         nft add rule inet t f ip daddr 10.8.0.2 reject with icmp type host-unreachable
+         nft add rule inet t f ip6 daddr fd08::2 reject with icmpv6 type admin-prohibited",
+    );
+    // A raw socket sees the error and tells who sent it.
+    net.client.allow_icmp_sockets(false);
+    for (target, from, meaning) in [
+        ("10.8.0.2", "10.7.0.1", "host unreachable"),
+        ("fd08::2", "fd07::1", "communication administratively prohibited"),
+    ] {
+        let run = net.client.netdiag(&format!("ping -c 2 -i 0.05 -W 0.5 --json {target}"));
+        expect_code(&run, 1);
+        let row = run.json()["data"]["targets"][0].clone();
+        assert_eq!((&row["outcome"], &row["received"]), (&"error".into(), &0.into()), "{row}");
+        assert_eq!(
+            (&row["errors"][0]["from"], &row["errors"][0]["meaning"]),
+            (&from.into(), &meaning.into()),
+            "{row}"
+        );
+        assert_eq!(
+            (&row["errors"][0]["count"], &row["rtt_us"]),
+            (&2.into(), &serde_json::Value::Null),
+            "{row}"
+        );
+    }
+    let run = net.client.netdiag("ping -c 1 -t 1 -W 0.5 --json 10.8.0.77");
+    assert_eq!(run.json()["data"]["targets"][0]["errors"][0]["type"], 11, "time exceeded: {run:?}");
+    // An unprivileged one does not: that is silence, still no reply.
+    net.client.allow_icmp_sockets(true);
+    let run = net.client.netdiag("ping -c 2 -i 0.05 -W 0.5 --json 10.8.0.2");
+    expect_code(&run, 1);
+    assert_eq!(run.json()["data"]["targets"][0]["received"], 0);
+    Ok(())
+}
+
+fn loss() -> Result<(), String> {
+    let net = Routed::new();
+    net.far.sh("nft add table ip t; nft add chain ip t i '{ type filter hook input priority 0; }'
+         nft add rule ip t i icmp type echo-request numgen inc mod 4 == 0 drop");
+    let before = net.far.counter("Icmp", "OutEchoReps");
+    let run = net.client.netdiag("ping -c 20 -i 0.02 -W 0.5 --json 10.8.0.2");
+    expect_code(&run, 0);
+    let row = run.json()["data"]["targets"][0].clone();
+    assert_eq!(row["received"], net.far.counter("Icmp", "OutEchoReps") - before, "{row}");
+    assert_eq!(
+        (&row["received"], &row["lost"], &row["outcome"]),
+        (&15.into(), &5.into(), &"partial".into()),
+        "{row}"
+    );
+    assert_eq!(row["loss_percent"], 25.0);
+    Ok(())
+}
+
+fn sweep() -> Result<(), String> {
+    let net = Routed::new();
+    // Every address of the upper half is local to the far host; the lower half is dropped there.
+    net.far.sh("ip route add local 10.9.0.128/25 dev lo && ip route add blackhole 10.9.0.0/25");
+    net.router.sh("ip route add 10.9.0.0/24 via 10.8.0.2");
+    let run = net.client.netdiag("ping -W 0.5 --json 10.9.0.0/24");
+    expect_code(&run, 0);
+    let data = run.json()["data"].clone();
+    assert_eq!(
+        (&data["sweeps"][0]["hosts"], &data["sweeps"][0]["alive"]),
+        (&254.into(), &127.into()),
+        "{data}"
+    );
+    let rows = data["targets"].as_array().expect("rows");
+    assert_eq!(rows.len(), 127, "only those that answered are rows");
+    assert!(rows.iter().all(|row| row["outcome"] == "alive"));
+    let dark = net.client.netdiag("ping -W 0.2 --json 10.9.0.0/26");
+    expect_code(&dark, 1);
+    assert_eq!(dark.json()["data"]["sweeps"][0]["alive"], 0);
+    Ok(())
+}
+
+fn same_address_twice() -> Result<(), String> {
+    let net = Routed::new();
+    let before = net.far.counter("Icmp", "InEchos");
+    let run = net.client.netdiag("ping -c 2 -i 0.05 --json 10.8.0.2 far.test 10.8.0.2");
+    expect_code(&run, 0);
+    assert_eq!(net.far.counter("Icmp", "InEchos") - before, 6);
+    Ok(())
+}
+
+fn nobody_allowed() -> Result<(), String> {
+    if !can_become_nobody() {
+        return Err(
+            "only root can become nobody; this whole run is an ordinary user's already".to_owned()
+        );
+    }
+    let net = Routed::new();
+    let run = net.client.netdiag_as_nobody("ping -c 2 -i 0.05 --json 10.8.0.2 fd08::2");
+    expect_code(&run, 0);
+    Ok(())
+}
+
+fn nobody_refused() -> Result<(), String> {
+    if !can_become_nobody() {
+        return Err(
+            "only root can become nobody, and root of a user namespace may open raw sockets"
+                .to_owned(),
+        );
+    }
+    let net = Routed::new();
+    net.client.allow_icmp_sockets(false);
+    let run = net.client.netdiag_as_nobody("ping -c 1 10.8.0.2");
+    expect_code(&run, 3);
+    assert!(run.stderr.contains("setcap cap_net_raw+ep"), "{run:?}");
+    assert!(
+        run.stderr.contains("net.ipv4.ping_group_range") && run.stderr.contains("(now '1 0')"),
+        "{run:?}"
+    );
+    assert_eq!(run.stdout, "");
+    Ok(())
+}
+
+fn source_and_interface() -> Result<(), String> {
+    let net = Routed::new();
+    let other = Host::new("other");
+    cable((&net.client, "eth1", &["10.6.0.2/24"]), (&other, "eth0", &["10.6.0.1/24"]));
+    net.client.sh("ip addr add 10.7.0.77/24 dev eth0");
+    let seen = |host: &Host| host.counter("Icmp", "InEchos");
+    // The far host answers whom it sees: replies only come back if the source was used.
+    net.far.sh("nft add table ip t; nft add chain ip t i '{ type filter hook input priority 0; }'
+         nft add rule ip t i ip saddr != 10.7.0.77 icmp type echo-request drop");
+    expect_code(&net.client.netdiag("ping -c 1 -W 0.5 --source 10.7.0.77 10.8.0.2"), 0);
+    expect_code(&net.client.netdiag("ping -c 1 -W 0.5 10.8.0.2"), 1);
+    let before = seen(&other);
+    expect_code(&net.client.netdiag("ping -c 1 -W 0.5 --interface eth1 10.6.0.1"), 0);
+    assert_eq!(seen(&other) - before, 1);
+    expect_code(&net.client.netdiag("ping -c 1 -W 0.5 --interface eth1 10.7.0.1"), 1);
+
+    let unknown = net.client.netdiag("ping -c 1 --interface eth7 10.8.0.2");
+    expect_code(&unknown, 2);
+    assert!(unknown.stderr.contains("'eth7'") && unknown.stderr.contains("eth0"), "{unknown:?}");
+    let foreign = net.client.netdiag("ping -c 1 --source 10.99.0.1 10.8.0.2");
+    expect_code(&foreign, 2);
+    assert!(foreign.stderr.contains("10.99.0.1 is not an address of this machine"), "{foreign:?}");
+    let link_local = net.client.netdiag("ping -c 1 --json ff02::1%eth0");
+    assert_eq!(link_local.json()["data"]["targets"][0]["address"], "ff02::1%eth0");
+    Ok(())
+}
+
+fn unresolvable() -> Result<(), String> {
+    let net = Routed::new();
+    let run = net.client.netdiag("ping -c 1 -i 0.05 --json no-such-name.test 10.8.0.2");
+    expect_code(&run, 1);
+    let rows = run.json()["data"]["targets"].clone();
+    assert_eq!(
+        (&rows[0]["outcome"], &rows[0]["address"]),
+        (&"unresolved".into(), &serde_json::Value::Null),
+        "{rows}"
+    );
+    assert_eq!(rows[1]["outcome"], "alive", "{rows}");
+    Ok(())
+}

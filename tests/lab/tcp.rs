@@ -1,0 +1,283 @@
+//! Probing TCP services across a router: each way to fail, told by its evidence.
+
+use serde_json::Value;
+
+use crate::Test;
+use crate::common::expect_code;
+use crate::net::{Host, Routed, can_become_nobody};
+
+pub const TESTS: &[Test] = &[
+    ("tcp::echo_across_a_router_and_the_servers_totals", echo_across),
+    ("tcp::every_way_a_connect_can_fail", failure_matrix),
+    ("tcp::the_same_as_nobody", failure_matrix_as_nobody),
+    ("tcp::a_missing_neighbour_is_this_machines_own_word", missing_neighbour),
+    ("tcp::no_port_left_to_connect_from", no_local_port),
+    ("tcp::source_and_interface", source),
+    ("tcp::time_wait_holds_a_port_without_reuse", time_wait),
+];
+
+fn echo_across() -> Result<(), String> {
+    let net = Routed::new();
+    let server = net.far.serve("0.0.0.0:7");
+    let v6 = net.far.serve("[::]:8");
+    let mut sent = 0;
+    for (target, size) in [("10.8.0.2:7", 1), ("10.8.0.2:7", 1_000_003), ("far.test:7", 16 << 20)] {
+        let run = net.client.netdiag(&format!("tcp-echo {target} -s {size} --json"));
+        expect_code(&run, 0);
+        let row = run.json()["data"]["addresses"][0].clone();
+        assert_eq!((&row["outcome"], &row["verified"]), (&"echoed".into(), &true.into()), "{row}");
+        assert_eq!(
+            (&row["sent_bytes"], &row["received_bytes"]),
+            (&size.into(), &size.into()),
+            "{row}"
+        );
+        sent += size;
+    }
+    expect_code(&net.client.netdiag("tcp-echo [fd08::2]:8 -c 3 -i 0.01"), 0);
+    let (events, code) = server.stop();
+    assert_eq!(code, Some(0));
+    let summary = events.last().expect("a summary");
+    assert_eq!(
+        (&summary["data"]["bytes_in"], &summary["data"]["bytes_out"]),
+        (&sent.into(), &sent.into()),
+        "{summary}"
+    );
+    assert_eq!(summary["data"]["connections"], 3);
+    assert_eq!(summary["warnings"][0]["code"], "bound-wide");
+    drop(v6);
+    Ok(())
+}
+
+/// Where a rule is put, the rule, and what a probe of the far host's port then finds.
+struct Row {
+    on: &'static str,
+    v4: &'static str,
+    v6: &'static str,
+    outcome: &'static str,
+    /// Who is said to have told, in each family.
+    from: [Option<&'static str>; 2],
+}
+
+const ROUTER: [Option<&str>; 2] = [Some("10.7.0.1"), Some("fd07::1")];
+const NOBODY: [Option<&str>; 2] = [None, None];
+
+const MATRIX: &[Row] = &[
+    Row { on: "", v4: "", v6: "", outcome: "refused", from: NOBODY },
+    Row { on: "far", v4: "drop", v6: "drop", outcome: "filtered", from: NOBODY },
+    Row { on: "router", v4: "drop", v6: "drop", outcome: "filtered", from: NOBODY },
+    Row {
+        on: "router",
+        v4: "reject with icmp type host-unreachable",
+        v6: "reject with icmpv6 type addr-unreachable",
+        outcome: "unreachable-host",
+        from: ROUTER,
+    },
+    Row {
+        on: "router",
+        v4: "reject with icmp type net-unreachable",
+        v6: "reject with icmpv6 type no-route",
+        outcome: "unreachable-network",
+        from: ROUTER,
+    },
+    Row {
+        on: "router",
+        v4: "reject with icmp type admin-prohibited",
+        v6: "reject with icmpv6 type admin-prohibited",
+        outcome: "prohibited",
+        from: ROUTER,
+    },
+    Row {
+        on: "router",
+        v4: "reject with icmp type host-prohibited",
+        v6: "reject with icmpv6 type policy-fail",
+        outcome: "prohibited",
+        from: ROUTER,
+    },
+    Row {
+        on: "router",
+        v4: "reject with icmp type port-unreachable",
+        v6: "reject with icmpv6 type port-unreachable",
+        outcome: "port-unreachable",
+        from: ROUTER,
+    },
+    Row {
+        on: "far",
+        v4: "reject with icmp type port-unreachable",
+        v6: "reject with icmpv6 type port-unreachable",
+        outcome: "port-unreachable",
+        from: [Some("10.8.0.2"), Some("fd08::2")],
+    },
+    Row {
+        on: "router",
+        v4: "reject with tcp reset",
+        v6: "reject with tcp reset",
+        outcome: "refused",
+        from: NOBODY,
+    },
+    Row {
+        on: "client-route",
+        v4: "blackhole 10.8.0.2",
+        v6: "blackhole fd08::2",
+        outcome: "no-route",
+        from: NOBODY,
+    },
+    Row {
+        on: "client-route",
+        v4: "prohibit 10.8.0.2",
+        v6: "prohibit fd08::2",
+        outcome: "prohibited",
+        from: NOBODY,
+    },
+    Row {
+        on: "client-route",
+        v4: "unreachable 10.8.0.2",
+        v6: "unreachable fd08::2",
+        outcome: "no-route",
+        from: NOBODY,
+    },
+];
+
+fn failure_matrix() -> Result<(), String> {
+    check_matrix(|client, args| client.netdiag(args));
+    Ok(())
+}
+
+fn failure_matrix_as_nobody() -> Result<(), String> {
+    if !can_become_nobody() {
+        return Err("only root can become nobody".to_owned());
+    }
+    check_matrix(|client, args| client.netdiag_as_nobody(args));
+    Ok(())
+}
+
+fn check_matrix(netdiag: impl Fn(&Host, &str) -> crate::common::Run) {
+    let net = Routed::new();
+    for Row { on, v4, v6, outcome, from } in MATRIX {
+        let (add, remove): (Box<dyn Fn(&Host)>, Box<dyn Fn(&Host)>) = match *on {
+            "client-route" => (
+                Box::new(|host: &Host| {
+                    drop(host.sh(&format!("ip route add {v4} && ip -6 route add {v6}")))
+                }),
+                Box::new(|host: &Host| {
+                    drop(host.sh(&format!("ip route del {v4} && ip -6 route del {v6}")))
+                }),
+            ),
+            "" => (Box::new(|_: &Host| {}), Box::new(|_: &Host| {})),
+            _ => {
+                let hook = if *on == "router" { "forward" } else { "input" };
+                (
+                    Box::new(move |host: &Host| {
+                        host.sh(&format!(
+                            "nft add table inet t; nft add chain inet t c '{{ type filter hook {hook} priority 0; }}'
+                             nft add rule inet t c meta nfproto ipv4 tcp dport 9 {v4}
+                             nft add rule inet t c meta nfproto ipv6 tcp dport 9 {v6}"
+                        ));
+                    }),
+                    Box::new(|host: &Host| drop(host.sh("nft delete table inet t"))),
+                )
+            }
+        };
+        let host = match *on {
+            "router" => &net.router,
+            "far" => &net.far,
+            _ => &net.client,
+        };
+        add(host);
+        for (target, from) in [("10.8.0.2:9", from[0]), ("[fd08::2]:9", from[1])] {
+            let run = netdiag(&net.client, &format!("tcp-echo {target} --timeout 0.8 --json"));
+            expect_code(&run, 1);
+            let row = run.json()["data"]["addresses"][0].clone();
+            let (failure, what) = (&row["failure"], format!("{on}: {v4} | {v6}: {row}"));
+            assert_eq!(
+                (&row["outcome"], &failure["kind"]),
+                (&Value::from(*outcome), &Value::from(*outcome)),
+                "{what}"
+            );
+            assert_eq!(failure["from"].as_str(), from, "{what}");
+            assert_eq!(failure["icmp_type"].is_null(), from.is_none(), "{what}");
+            assert!(!failure["message"].as_str().unwrap_or_default().is_empty(), "{what}");
+        }
+        remove(host);
+    }
+}
+
+fn missing_neighbour() -> Result<(), String> {
+    let net = Routed::new();
+    for (target, own) in [("10.7.0.99:9", "10.7.0.2"), ("[fd07::99]:9", "fd07::2")] {
+        let run = net.client.netdiag(&format!("tcp-echo {target} --timeout 10 --json"));
+        expect_code(&run, 1);
+        let row = run.json()["data"]["addresses"][0].clone();
+        assert_eq!(
+            (&row["outcome"], &row["failure"]["from"]),
+            (&"unreachable-host".into(), &own.into()),
+            "{row}"
+        );
+        assert!(
+            row["failure"]["message"].as_str().is_some_and(|text| text.contains("ARP")),
+            "{row}"
+        );
+    }
+    Ok(())
+}
+
+fn no_local_port() -> Result<(), String> {
+    let net = Routed::new();
+    let mut server = net.far.serve("10.8.0.2:7");
+    net.client.sh("echo '40000 40000' > /proc/sys/net/ipv4/ip_local_port_range");
+    let mut holder = net.client.command(env!("CARGO_BIN_EXE_netdiag"));
+    let mut holder = holder
+        .args(["tcp-echo", "10.8.0.2:7", "-c", "100", "-i", "1"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("netdiag starts");
+    assert_eq!(server.event()["event"], "accepted");
+    let run = net.client.netdiag("tcp-echo 10.8.0.2:7 --json");
+    holder.kill().and_then(|()| holder.wait().map(drop)).expect("ending a child of ours");
+    expect_code(&run, 1);
+    assert_eq!(run.json()["data"]["addresses"][0]["outcome"], "no-local-port", "{run:?}");
+    Ok(())
+}
+
+fn source() -> Result<(), String> {
+    let net = Routed::new();
+    net.client.sh("ip addr add 10.7.0.77/24 dev eth0");
+    let mut server = net.far.serve("10.8.0.2:7");
+    expect_code(&net.client.netdiag("tcp-echo 10.8.0.2:7 --source 10.7.0.77:5555"), 0);
+    assert_eq!(server.event()["peer"], "10.7.0.77:5555");
+    let foreign = net.client.netdiag("tcp-echo 10.8.0.2:7 --source 10.99.0.1");
+    expect_code(&foreign, 2);
+    assert!(foreign.stderr.contains("10.99.0.1 is not an address of this machine"), "{foreign:?}");
+    let unknown = net.client.netdiag("tcp-echo 10.8.0.2:7 --interface eth7");
+    expect_code(&unknown, 2);
+    assert!(unknown.stderr.contains("'eth7'"), "{unknown:?}");
+    expect_code(&net.client.netdiag("tcp-echo 10.8.0.2:7 --interface lo --timeout 0.5"), 1);
+    Ok(())
+}
+
+/// The lesson: after the server exits its port is not released at once, unless SO_REUSEADDR is set.
+fn time_wait() -> Result<(), String> {
+    let host = Host::new("alone");
+    let mut server = host.serve("127.0.0.1:7777 --drain 0");
+    let mut client = host.command(env!("CARGO_BIN_EXE_netdiag"));
+    let client = client
+        .args(["tcp-echo", "127.0.0.1:7777", "-c", "1000", "-i", "0.01"])
+        .stdout(std::process::Stdio::piped());
+    let mut client = client.spawn().expect("netdiag starts");
+    assert_eq!(server.event()["event"], "accepted");
+    // The server closes first, so the hold is on its side.
+    drop(server.stop());
+    client.wait().expect("waiting for a child of ours");
+    let held = host.sh("ss -tanH state time-wait sport = :7777 || true");
+    if held.trim().is_empty() {
+        return Err(format!("the kernel kept no TIME_WAIT: {held:?}"));
+    }
+    let refused = host.netdiag("tcp-serve 127.0.0.1:7777 --no-reuse-address");
+    expect_code(&refused, 3);
+    assert!(
+        refused.stderr.contains("TIME_WAIT") && refused.stderr.contains("--no-reuse-address"),
+        "{refused:?}"
+    );
+    let again = host.serve("127.0.0.1:7777");
+    assert_eq!(again.port, 7777);
+    Ok(())
+}
