@@ -2,6 +2,7 @@
 
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::common::{self, Run, Server};
 
@@ -133,6 +134,16 @@ impl Host {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Waits until the kernel has noticed that a cable is whole, without which it does no neighbour discovery.
+    #[track_caller]
+    fn wait_until_up(&self, interface: &str) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !self.sh(&format!("ip link show dev {interface}")).contains("state UP") {
+            assert!(Instant::now() < deadline, "{interface} does not come up");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Lets everybody here open unprivileged ICMP sockets, or nobody.
     pub fn allow_icmp_sockets(&self, allow: bool) {
         let last = if can_become_nobody() { "2147483647" } else { "0" };
@@ -195,7 +206,7 @@ impl Drop for Host {
 pub fn cable(left: (&Host, &str, &[&str]), right: (&Host, &str, &[&str])) {
     let ((a, a_name, a_addresses), (b, b_name, b_addresses)) = (left, right);
     let script = format!(
-        "ip link add {a_name} netns {} type veth peer name {b_name} netns {}",
+        "ip link add name {a_name} netns {} type veth peer name {b_name} netns {}",
         a.name, b.name
     );
     sh(&script).expect("laying a cable");
@@ -203,8 +214,10 @@ pub fn cable(left: (&Host, &str, &[&str]), right: (&Host, &str, &[&str])) {
         for address in addresses {
             host.sh(&format!("ip addr add {address} dev {name}"));
         }
-        host.sh(&format!("ip link set {name} up"));
+        host.sh(&format!("ip link set dev {name} up"));
     }
+    a.wait_until_up(a_name);
+    b.wait_until_up(b_name);
 }
 
 /// A client, a router and a far host: 10.7.0.2 - 10.7.0.1, 10.8.0.1 - 10.8.0.2, and the same in IPv6.

@@ -1,5 +1,6 @@
 //! What rtnetlink tells (`rtnetlink(7)`): links, addresses, default routes and neighbours.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
@@ -15,8 +16,10 @@ const RTM_GETNEIGH: u16 = 30;
 
 pub(in crate::sys) fn network() -> io::Result<Network> {
     let netlink = Netlink::route()?;
-    let mut links: Vec<Link> =
-        netlink.dump(RTM_GETLINK, &[0; 16])?.iter().filter_map(|bytes| link(bytes)).collect();
+    let parsed = netlink.dump(RTM_GETLINK, &[0; 16])?;
+    let (mut links, lowers): (Vec<Link>, Vec<Option<u32>>) =
+        parsed.iter().filter_map(|bytes| link(bytes)).unzip();
+    mark_lower_down(&mut links, &lowers);
     name_wireless(&mut links);
     let addresses =
         netlink.dump(RTM_GETADDR, &[0; 8])?.iter().filter_map(|bytes| address(bytes)).collect();
@@ -38,8 +41,22 @@ pub(in crate::sys) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
     Ok(messages.iter().filter_map(|bytes| neighbour(bytes)).collect())
 }
 
-/// Parses `struct ifinfomsg` and its `IFLA_` attributes (`linux/if_link.h`).
-fn link(bytes: &[u8]) -> Option<Link> {
+/// Marks the links whose lower link, a veth's other end say, is in this namespace and down, as `ip link` does.
+fn mark_lower_down(links: &mut [Link], lowers: &[Option<u32>]) {
+    let down: HashSet<u32> =
+        links.iter().filter(|link| !link.is_up).map(|link| link.index).collect();
+    for (link, _) in links
+        .iter_mut()
+        .zip(lowers)
+        .filter(|(_, lower)| lower.is_some_and(|lower| down.contains(&lower)))
+    {
+        link.flags.push("M-DOWN");
+    }
+}
+
+/// Parses `struct ifinfomsg` and its `IFLA_` attributes (`linux/if_link.h`) into a link and the index of the
+/// one it runs on, where that is in this namespace.
+fn link(bytes: &[u8]) -> Option<(Link, Option<u32>)> {
     let (hardware_type, index, flags) = (u16_at(bytes, 2)?, u32_at(bytes, 4)?, u32_at(bytes, 8)?);
     let mut link = Link {
         index,
@@ -49,12 +66,14 @@ fn link(bytes: &[u8]) -> Option<Link> {
         mac: Some(Vec::new()),
         ..Link::default()
     };
-    let mut info_kind = None;
+    let (mut info_kind, mut lower, mut is_elsewhere) = (None, None, false);
     for (attribute, payload) in Attributes(bytes.get(16..)?) {
         match attribute {
             1 => link.mac = Some(payload.to_vec()),
             3 => link.name = until_nul(payload).to_vec(),
             4 => link.mtu = u32_at(payload, 0),
+            5 => lower = u32_at(payload, 0),
+            37 => is_elsewhere = true,
             10 => link.master = u32_at(payload, 0),
             16 => link.state = payload.first().map(|state| operational_state(*state)),
             18 => {
@@ -73,7 +92,7 @@ fn link(bytes: &[u8]) -> Option<Link> {
     link.kind = info_kind
         .map(|kind| String::from_utf8_lossy(kind).into_owned())
         .or_else(|| by_hardware(hardware_type));
-    Some(link)
+    Some((link, lower.filter(|lower| !is_elsewhere && *lower != 0)))
 }
 
 /// What an interface without a link kind is, by its ARPHRD type (`linux/if_arp.h`).
