@@ -91,7 +91,7 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
 /// Runs a command on one thread: what is timed must not wait for another to be woken.
 fn on_runtime<F: Future>(command: F) -> Result<F::Output> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|source| Error::untested("cannot wait for the network").caused_by(source))?;
+    let runtime =
+        runtime.map_err(|source| Error::untested("cannot wait for the network").caused_by(source))?;
     Ok(runtime.block_on(command))
 }

@@ -81,13 +81,11 @@ impl Class {
             [198, 18..=19, ..] => Self::Benchmarking,
             // Port Control Protocol anycast (RFC 7723) and TURN anycast (RFC 8155), both globally reachable.
             [192, 0, 0, 9 | 10] => Self::Global,
-            // "This network" (RFC 791), IETF protocol assignments (RFC 6890), the retired 6to4 relay anycast
-            // (RFC 7526).
-            [0, ..] | [192, 0, 0, _] | [192, 88, 99, _] => Self::Reserved,
             [255, 255, 255, 255] => Self::Broadcast,
             [224..=239, ..] => Self::Multicast,
-            // Class E (RFC 1112, 4).
-            [240..=255, ..] => Self::Reserved,
+            // "This network" (RFC 791), IETF protocol assignments (RFC 6890), the retired 6to4 relay anycast
+            // (RFC 7526), class E (RFC 1112, 4).
+            [0 | 240..=255, ..] | [192, 0, 0, _] | [192, 88, 99, _] => Self::Reserved,
             _ => Self::Global,
         }
     }
@@ -117,11 +115,9 @@ impl Class {
     fn of_protocol_assignment(ip: Ipv6Addr) -> Self {
         match ip.segments() {
             // PCP anycast (RFC 7723), TURN anycast (RFC 8155), DNS-SD SRP anycast (RFC 9665).
-            [0x2001, 1, 0, 0, 0, 0, 0, 1..=3]
-            // AMT (RFC 7450), AS112 (RFC 7535), ORCHIDv2 (RFC 7343), drone remote ids (RFC 9374).
-            | [0x2001, 3, ..]
-            | [0x2001, 4, 0x112, ..]
-            | [0x2001, 0x20..=0x3f, ..] => Self::Global,
+            [0x2001, 1, 0, 0, 0, 0, 0, 1..=3] | [0x2001, 3 | 0x20..=0x3f, ..] | [0x2001, 4, 0x112, ..] => {
+                Self::Global
+            }
             _ => Self::Reserved,
         }
     }
@@ -137,10 +133,7 @@ mod tests {
         for (class, addresses) in [
             (Class::Unspecified, "0.0.0.0 ::"),
             (Class::Loopback, "127.0.0.0 127.255.255.255 ::1"),
-            (
-                Class::Private,
-                "10.0.0.0 10.255.255.255 172.16.0.0 172.31.255.255 192.168.0.0 192.168.255.255",
-            ),
+            (Class::Private, "10.0.0.0 10.255.255.255 172.16.0.0 172.31.255.255 192.168.0.0 192.168.255.255"),
             (Class::Shared, "100.64.0.0 100.127.255.255"),
             (Class::LinkLocal, "169.254.0.0 169.254.255.255 fe80:: febf:ffff::1"),
             (Class::UniqueLocal, "fc00:: fdff:ffff::1"),
@@ -173,10 +166,7 @@ mod tests {
                 Class::Global,
                 "198.17.255.255 198.20.0.0 223.255.255.255 2000:: 2001:200:: 2001:3::1 2001:4:112::1",
             ),
-            (
-                Class::Global,
-                "2001:1::1 2001:1::3 2001:20::1 2001:3f::1 2620:4f:8000::1 2003::1 3fff:1000::1",
-            ),
+            (Class::Global, "2001:1::1 2001:1::3 2001:20::1 2001:3f::1 2620:4f:8000::1 2003::1 3fff:1000::1"),
         ] {
             for address in addresses.split(' ') {
                 assert_eq!(Class::of(address.parse().expect(address)), class, "{address}");

@@ -37,9 +37,7 @@ pub enum HostError {
     #[error("this is a URL; write only its host{0}")]
     Url(&'static str),
     /// It ends in a number and is not an IPv4 address.
-    #[error(
-        "this ends in a number but is not an IPv4 address: four numbers from 0 to 255 with dots between"
-    )]
+    #[error("this ends in a number but is not an IPv4 address: four numbers from 0 to 255 with dots between")]
     NotIpv4,
     /// It has colons and is not an IPv6 address.
     #[error("this has colons but is not an IPv6 address{0}")]
@@ -51,9 +49,7 @@ pub enum HostError {
     #[error("a host name cannot contain {0:?}")]
     Character(char),
     /// A label is empty or too long.
-    #[error(
-        "each part of a host name between its dots has 1 to 63 characters, and the whole at most 253"
-    )]
+    #[error("each part of a host name between its dots has 1 to 63 characters, and the whole at most 253")]
     Length,
     /// The port is missing.
     #[error("a port is missing: write HOST:PORT, with an IPv6 address in brackets, as in [::1]:7")]
@@ -133,8 +129,7 @@ impl FromStr for HostName {
             return Err(HostError::Character(c));
         }
         let labels = text.strip_suffix('.').unwrap_or(text);
-        if labels.len() > 253 || labels.split('.').any(|label| label.is_empty() || label.len() > 63)
-        {
+        if labels.len() > 253 || labels.split('.').any(|label| label.is_empty() || label.len() > 63) {
             return Err(HostError::Length);
         }
         Ok(Self(text.to_owned()))
@@ -158,8 +153,7 @@ fn ipv4_as_inet_aton(text: &str) -> Option<Ipv4Addr> {
     if u64::from(*last) >> room != 0 {
         return None;
     }
-    let high =
-        leading.iter().enumerate().fold(0, |sum, (index, part)| sum | part << (24 - 8 * index));
+    let high = leading.iter().enumerate().fold(0, |sum, (index, part)| sum | part << (24 - 8 * index));
     Some(Ipv4Addr::from(high | last))
 }
 

@@ -63,8 +63,7 @@ impl Prefix {
     pub fn hosts(&self) -> impl Iterator<Item = IpAddr> + use<> {
         let all = 1_u128.checked_shl(self.host_bits().into()).unwrap_or(u128::MAX);
         let network = self.network;
-        let (skip_first, skip_last) =
-            if all <= 2 { (0, 0) } else { (1, u128::from(network.is_ipv4())) };
+        let (skip_first, skip_last) = if all <= 2 { (0, 0) } else { (1, u128::from(network.is_ipv4())) };
         (skip_first..all - skip_last).map(move |offset| match network {
             IpAddr::V4(base) => {
                 Ipv4Addr::from(u32::from(base) | u32::try_from(offset).unwrap_or(u32::MAX)).into()

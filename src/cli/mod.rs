@@ -112,6 +112,7 @@ enum CommandArgs {
 /// How the result is written; the same for every command.
 #[derive(Args)]
 #[command(next_help_heading = "Output")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct OutputArgs {
     /// The format of standard output
     #[arg(
@@ -139,14 +140,7 @@ struct OutputArgs {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     width: Option<u16>,
     /// Whether to use colours
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "WHEN",
-        hide_default_value = true
-    )]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_default_value = true)]
     color: ColorArg,
     /// Only the result: no lines on the way, notes or warnings
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -228,19 +222,14 @@ impl OutputArgs {
 
 /// Parses a command line, the program's name first.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
-    let cli = match command()
-        .try_get_matches_from(args)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
-    {
+    let cli = match command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error),
     };
     let options = cli.output.options();
     let command = match cli.command {
         CommandArgs::Ifaces(args) => Ok(Command::Ifaces(args.request())),
-        CommandArgs::Ping(args) => {
-            args.request().map(|(request, count)| Command::Ping(request, count))
-        }
+        CommandArgs::Ping(args) => args.request().map(|(request, count)| Command::Ping(request, count)),
         CommandArgs::Port(args) => Ok(Command::Port(args.request())),
         CommandArgs::TcpEcho(args) => args.request().map(Command::TcpEcho),
         CommandArgs::TcpServe(args) => Ok(Command::TcpServe(args.request())),
@@ -293,15 +282,13 @@ fn duration(text: &str) -> Option<Duration> {
 /// A size in bytes, with an optional k, M or G for powers of 1024.
 fn size(text: &str) -> std::result::Result<u64, String> {
     let units = [('k', 10), ('K', 10), ('M', 20), ('G', 30)];
-    let (digits, shift) = units
-        .iter()
-        .find_map(|(unit, shift)| Some((text.strip_suffix(*unit)?, *shift)))
-        .unwrap_or((text, 0));
+    let (digits, shift) =
+        units.iter().find_map(|(unit, shift)| Some((text.strip_suffix(*unit)?, *shift))).unwrap_or((text, 0));
     let number: Option<u64> =
         digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
-    number.and_then(|number| number.checked_mul(1 << shift)).ok_or_else(|| {
-        "a size is a number of bytes, with k, M or G for 1024 of the one below".to_owned()
-    })
+    number
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(|| "a size is a number of bytes, with k, M or G for 1024 of the one below".to_owned())
 }
 
 /// The error for an explicit address of the other family than the option asks for.

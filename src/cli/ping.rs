@@ -88,9 +88,7 @@ impl PingArgs {
 
 fn target(text: &str) -> std::result::Result<Target, String> {
     if text.contains('/') && !text.contains("://") {
-        text.parse()
-            .map(Target::Prefix)
-            .map_err(|error: crate::address::PrefixError| error.to_string())
+        text.parse().map(Target::Prefix).map_err(|error: crate::address::PrefixError| error.to_string())
     } else {
         text.parse().map(|host: Host| Target::Host(host)).map_err(|error| error.to_string())
     }

@@ -57,9 +57,7 @@ impl TcpEchoArgs {
         for target in &self.targets {
             check_family(family, &target.host)?;
         }
-        if let Some(source) =
-            self.source.filter(|source| source.port() != 0 && self.targets.len() > 1)
-        {
+        if let Some(source) = self.source.filter(|source| source.port() != 0 && self.targets.len() > 1) {
             return Err(Error::usage(format!(
                 "port {} cannot be the source of several connections",
                 source.port()
@@ -90,9 +88,6 @@ fn payload_size(text: &str) -> std::result::Result<u64, String> {
 fn source(text: &str) -> std::result::Result<SocketAddr, String> {
     let address = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
     address.or_else(|_| text.parse()).map_err(|_| {
-        format!(
-            "a source is an address of this machine, with a port if wanted ({})",
-            HostError::Brackets
-        )
+        format!("a source is an address of this machine, with a port if wanted ({})", HostError::Brackets)
     })
 }

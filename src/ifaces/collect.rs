@@ -14,14 +14,15 @@ pub(super) fn interfaces() -> Result<(Vec<Iface>, Vec<Warning>)> {
     let mut network = sys::network().unwrap_or_else(|refusal| {
         warnings.push(Warning::new(
             "links-unavailable",
-            format!("the system refuses to list its links ({refusal}): only interfaces with an address are shown"),
+            format!(
+                "the system refuses to list its links ({refusal}): only interfaces with an address are shown"
+            ),
         ));
         Network::default()
     });
     if network.addresses.is_none() || network.links.is_empty() {
-        let found = portable::addresses().map_err(|source| {
-            Error::untested("cannot list this machine's interfaces").caused_by(source)
-        })?;
+        let found = portable::addresses()
+            .map_err(|source| Error::untested("cannot list this machine's interfaces").caused_by(source))?;
         portable::complete(&mut network, found);
     }
     Ok((join(network), warnings))
@@ -46,7 +47,7 @@ fn join(network: Network) -> Vec<Iface> {
             let gateways = routes.map(|routes| gateways(routes, link.index));
             let master = link.master.and_then(|master| names.get(&master).cloned());
             let is_default_route = best.contains(&link.index);
-            Iface { addresses, gateways, master, is_default_route, ..Iface::from(link) }
+            Iface { master, is_default_route, addresses, gateways, ..Iface::from(link) }
         })
         .collect();
     name_servers::assign(&mut interfaces, dns_servers);
@@ -61,8 +62,7 @@ fn best(routes: &[DefaultRoute], family: Family) -> Option<u32> {
 
 fn gateways(routes: &[DefaultRoute], index: u32) -> Vec<Gateway> {
     let here = routes.iter().filter(|route| route.index == index);
-    here.map(|route| Gateway { family: route.family, address: route.gateway, metric: route.metric })
-        .collect()
+    here.map(|route| Gateway { family: route.family, address: route.gateway, metric: route.metric }).collect()
 }
 
 impl From<Link> for Iface {

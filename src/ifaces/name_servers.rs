@@ -37,8 +37,7 @@ pub(super) fn assign(interfaces: &mut [Iface], by_interface: Option<Vec<(u32, St
             iface.is_up && !iface.addresses.is_empty() && iface.kind.as_deref() != Some("loopback")
         };
         if is_candidate {
-            iface.dns_servers =
-                servers.iter().map(|server| Untrusted::from(server.as_str())).collect();
+            iface.dns_servers = servers.iter().map(|server| Untrusted::from(server.as_str())).collect();
         }
     }
 }

@@ -21,11 +21,9 @@ pub(super) fn complete(network: &mut Network, found: Vec<Interface>) {
     for interface in found {
         // An IPv4 label (`eth0:vip`) comes in the name's place; what stands before the colon is the name.
         let name = interface.name.split(':').next().unwrap_or_default().to_owned();
-        let by_name = || {
-            network.links.iter().find(|link| link.name == name.as_bytes()).map(|link| link.index)
-        };
-        let Some(index) =
-            interface.index.or_else(by_name).or_else(|| crate::sys::interface_index(&name))
+        let by_name =
+            || network.links.iter().find(|link| link.name == name.as_bytes()).map(|link| link.index);
+        let Some(index) = interface.index.or_else(by_name).or_else(|| crate::sys::interface_index(&name))
         else {
             continue;
         };
@@ -56,8 +54,7 @@ fn address(index: u32, interface: &Interface) -> LinkAddress {
     let (ip, prefix_len, broadcast) = match &interface.addr {
         // Where no broadcast address is set, the address itself comes in its place.
         IfAddr::V4(v4) => {
-            let broadcast =
-                v4.broadcast.filter(|broadcast| *broadcast != v4.ip && !interface.is_p2p);
+            let broadcast = v4.broadcast.filter(|broadcast| *broadcast != v4.ip && !interface.is_p2p);
             (IpAddr::V4(v4.ip), v4.prefixlen, broadcast.map(IpAddr::V4))
         }
         IfAddr::V6(v6) => (IpAddr::V6(v6.ip), v6.prefixlen, None),
@@ -91,10 +88,7 @@ mod tests {
         complete(&mut network, addresses().expect("if-addrs lists"));
         let found = network.addresses.unwrap_or_default();
         for address in &found {
-            assert!(
-                listed.contains(&(address.ip, address.prefix_len)),
-                "{address:?} is not in {listed:?}"
-            );
+            assert!(listed.contains(&(address.ip, address.prefix_len)), "{address:?} is not in {listed:?}");
         }
         assert_eq!(found.len(), listed.len());
     }

@@ -61,13 +61,9 @@ impl Record for Iface {
                 .if_any()
                 .dropped_at(8),
             Col::new("state", "STATE", state),
-            Col::new("kind", "KIND", |iface| Cell::maybe(iface.kind.as_deref(), Cell::text))
-                .dropped_at(4),
-            Col::new("mtu", "MTU", |iface| Cell::maybe(iface.mtu, Cell::integer))
-                .right()
-                .dropped_at(3),
-            Col::new("mac", "MAC", |iface| Cell::maybe(iface.mac.as_deref(), Cell::text))
-                .dropped_at(5),
+            Col::new("kind", "KIND", |iface| Cell::maybe(iface.kind.as_deref(), Cell::text)).dropped_at(4),
+            Col::new("mtu", "MTU", |iface| Cell::maybe(iface.mtu, Cell::integer)).right().dropped_at(3),
+            Col::new("mac", "MAC", |iface| Cell::maybe(iface.mac.as_deref(), Cell::text)).dropped_at(5),
             Col::new("addresses", "ADDRESSES", |iface| {
                 Cell::list(
                     iface
@@ -77,8 +73,7 @@ impl Record for Iface {
                 )
             }),
             Col::new("addresses.class", "CLASS", |iface| {
-                Cell::list(iface.addresses.iter().map(|address| address.class.name()))
-                    .role(Role::Dim)
+                Cell::list(iface.addresses.iter().map(|address| address.class.name())).role(Role::Dim)
             })
             .dropped_at(1),
             Col::new("gateways", "GATEWAY", gateways).if_any().dropped_at(2),
@@ -118,8 +113,7 @@ fn state(iface: &Iface) -> Cell {
 }
 
 fn gateways(iface: &Iface) -> Cell {
-    let address = |gateway: &super::Gateway| {
-        gateway.address.map_or_else(|| "on-link".to_owned(), |ip| ip.to_string())
-    };
+    let address =
+        |gateway: &super::Gateway| gateway.address.map_or_else(|| "on-link".to_owned(), |ip| ip.to_string());
     Cell::list(iface.gateways.iter().flatten().map(address))
 }

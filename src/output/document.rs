@@ -46,17 +46,13 @@ pub(super) fn report<R: Report>(
         data: data(report, narrowed),
         warnings: report.warnings(),
     };
-    let text = if pretty {
-        serde_json::to_string_pretty(&document)
-    } else {
-        serde_json::to_string(&document)
-    };
+    let text =
+        if pretty { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
     safe(&text.expect("a report has string keys and finite figures"))
 }
 
 fn data<R: Report>(report: &R, narrowed: &Narrowed<'_, R::Row>) -> Json {
-    let mut data =
-        serde_json::to_value(report).expect("a report has string keys and finite figures");
+    let mut data = serde_json::to_value(report).expect("a report has string keys and finite figures");
     let rows = data.pointer_mut(R::ROWS).expect("a report has its rows where it says");
     if let Json::Array(rows) = rows {
         let mut taken: Vec<Option<Json>> = std::mem::take(rows).into_iter().map(Some).collect();
@@ -78,8 +74,7 @@ fn project(value: &Json, paths: &[&str]) -> Json {
             for path in paths {
                 let key = path.split('.').next().unwrap_or(path);
                 if let Some(field) = fields.get(key).filter(|_| !kept.contains_key(key)) {
-                    let below =
-                        paths.iter().filter_map(|path| path.strip_prefix(key)?.strip_prefix('.'));
+                    let below = paths.iter().filter_map(|path| path.strip_prefix(key)?.strip_prefix('.'));
                     let below: Vec<&str> = below.collect();
                     let is_whole = paths.contains(&key);
                     kept.insert(
@@ -154,10 +149,7 @@ mod tests {
             "addresses": [{"address": "::1", "class": "loopback", "scope": "host"}]});
         assert_eq!(project(&row, &["mtu", "name"]).to_string(), r#"{"mtu":65536,"name":"lo"}"#);
         assert_eq!(project(&row, &["rtt_us.max"]).to_string(), r#"{"rtt_us":{"max":2}}"#);
-        assert_eq!(
-            project(&row, &["addresses.class"]),
-            json!({"addresses": [{"class": "loopback"}]})
-        );
+        assert_eq!(project(&row, &["addresses.class"]), json!({"addresses": [{"class": "loopback"}]}));
         assert_eq!(project(&row, &["addresses.class", "addresses"])["addresses"], row["addresses"]);
     }
 

@@ -26,8 +26,7 @@ type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 impl Screen {
     /// Looks at the terminal and the environment of this process.
     pub(super) fn detect(options: &Options) -> Self {
-        let variables =
-            |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let variables = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         let is_terminal = stdout().is_terminal();
         let terminal_width = is_terminal
             .then(|| terminal_size::terminal_size_of(stdout()))
@@ -67,10 +66,8 @@ fn colored(flag: ColorChoice, is_terminal: bool, variables: Variables) -> bool {
 
 /// What the locale's character type allows (POSIX: LC_ALL, LC_CTYPE, LANG, the first that is not empty).
 fn charset(variables: Variables) -> Charset {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .iter()
-        .filter_map(|name| variables(name))
-        .find(|v| !v.is_empty());
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].iter().filter_map(|name| variables(name)).find(|v| !v.is_empty());
     let is_utf8 = locale.is_some_and(|locale| {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
@@ -117,10 +114,7 @@ mod tests {
     fn the_first_locale_that_is_set_decides() {
         assert_eq!(charset(&given(&[("LANG", "de_DE.UTF-8")])), Charset::Unicode);
         assert_eq!(charset(&given(&[("LC_ALL", "C"), ("LANG", "C.UTF-8")])), Charset::Ascii);
-        assert_eq!(
-            charset(&given(&[("LC_ALL", ""), ("LC_CTYPE", "en_GB.utf8")])),
-            Charset::Unicode
-        );
+        assert_eq!(charset(&given(&[("LC_ALL", ""), ("LC_CTYPE", "en_GB.utf8")])), Charset::Unicode);
         assert_eq!(charset(&given(&[])), Charset::Ascii);
     }
 }

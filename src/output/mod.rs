@@ -81,13 +81,7 @@ impl Emitter {
     /// Makes an emitter to this process's standard streams.
     pub fn new(options: Options) -> Self {
         let screen = Screen::detect(&options);
-        Self {
-            options,
-            screen,
-            out: Sink::new(stdout()),
-            err: Sink::new(stderr()),
-            has_streamed: false,
-        }
+        Self { options, screen, out: Sink::new(stdout()), err: Sink::new(stderr()), has_streamed: false }
     }
 
     /// Whether a person is watching standard output as it is written.
@@ -114,8 +108,7 @@ impl Emitter {
         let narrowed = document::Narrowed { columns: named.as_deref(), order: &order };
         match self.options.format {
             Format::Table => {
-                let columns =
-                    named.unwrap_or_else(|| select::default(report.rows(), self.options.verbose));
+                let columns = named.unwrap_or_else(|| select::default(report.rows(), self.options.verbose));
                 self.table(report, &rows, columns);
             }
             Format::Json => {
@@ -125,7 +118,9 @@ impl Emitter {
             }
             Format::Ndjson => {
                 if !self.has_streamed {
-                    rows.iter().for_each(|row| self.json_event(R::ROW_EVENT, row));
+                    for row in &rows {
+                        self.json_event(R::ROW_EVENT, row);
+                    }
                 }
                 let summary = document::report(report, &narrowed, Some("summary"), false);
                 self.out.write(&summary);
@@ -137,7 +132,9 @@ impl Emitter {
             }
         }
         self.out.flush();
-        report.warnings().iter().for_each(|warning| self.warning(warning));
+        for warning in report.warnings() {
+            self.warning(warning);
+        }
         self.close()?;
         Ok(report.exit())
     }
@@ -161,7 +158,7 @@ impl Emitter {
         if self.options.verbose && !dropped.is_empty() {
             self.out.flush();
             let width = self.screen.width.unwrap_or_default();
-            self.to_stderr(
+            self.tell_beside(
                 Role::Dim,
                 "note",
                 &format!("no room at {width} columns for: {}", dropped.join(", ")),
@@ -215,19 +212,19 @@ impl Emitter {
     /// Writes an error and its hints to standard error.
     pub fn error(&mut self, error: &Error) {
         self.out.flush();
-        self.to_stderr(Role::Bad, "error", &error.to_string());
+        self.tell_beside(Role::Bad, "error", &error.to_string());
         for hint in error.all_hints() {
-            self.to_stderr(Role::Strong, "hint", hint);
+            self.tell_beside(Role::Strong, "hint", hint);
         }
     }
 
     fn warning(&mut self, warning: &Warning) {
         if !self.options.quiet {
-            self.to_stderr(Role::Caution, "warning", &warning.message);
+            self.tell_beside(Role::Caution, "warning", &warning.message);
         }
     }
 
-    fn to_stderr(&mut self, role: Role, label: &'static str, message: &str) {
+    fn tell_beside(&mut self, role: Role, label: &'static str, message: &str) {
         let line = Line::default().with(role, label).plain(": ").plain(message);
         self.err.write(&style::line(&line, self.screen.charset, self.screen.errors_colored));
         self.err.write("\n");
@@ -241,9 +238,9 @@ impl Emitter {
 
     fn close(&mut self) -> Result<()> {
         self.out.finish().map_err(|error| {
-            Error::output("cannot write to standard output").caused_by(error).hint(
-                "free some space, or write somewhere else; what was written so far is incomplete",
-            )
+            Error::output("cannot write to standard output")
+                .caused_by(error)
+                .hint("free some space, or write somewhere else; what was written so far is incomplete")
         })
     }
 }
@@ -251,8 +248,7 @@ impl Emitter {
 impl<E: Event> Observer<E> for Emitter {
     fn observe(&mut self, event: E) -> Flow {
         match self.options.format {
-            Format::Table if self.options.quiet || (event.is_detail() && !self.options.verbose) => {
-            }
+            Format::Table if self.options.quiet || (event.is_detail() && !self.options.verbose) => {}
             Format::Table => {
                 if let Some(line) = event.line() {
                     let line = style::line(&line, self.screen.charset, self.screen.colored);

@@ -17,11 +17,7 @@ pub(super) struct Order<R: 'static> {
 ///
 /// Errors: an unknown name is a usage error that lists the known ones.
 pub(super) fn named<R: Record>(options: &Options) -> Result<Option<Vec<&'static Column<R>>>> {
-    options
-        .columns
-        .as_ref()
-        .map(|ids| ids.iter().map(|id| find(id, "--columns")).collect())
-        .transpose()
+    options.columns.as_ref().map(|ids| ids.iter().map(|id| find(id, "--columns")).collect()).transpose()
 }
 
 /// The order that `--sort` asks for; a leading `-` turns it round.
@@ -49,8 +45,7 @@ fn find<R: Record>(id: &str, option: &str) -> Result<&'static Column<R>> {
 
 /// The columns shown when nobody names any.
 pub(super) fn default<R: Record>(rows: &[R], verbose: bool) -> Vec<&'static Column<R>> {
-    let has_something =
-        |column: &Column<R>| rows.iter().any(|row| !(column.cell)(row).value.is_missing());
+    let has_something = |column: &Column<R>| rows.iter().any(|row| !(column.cell)(row).value.is_missing());
     let is_shown = |column: &&Column<R>| match column.shown {
         Shown::Always => true,
         Shown::IfAny => verbose || has_something(column),
@@ -88,10 +83,7 @@ fn compare(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "an order for people; 2^53 is far beyond any column"
-)]
+#[expect(clippy::cast_precision_loss, reason = "an order for people; 2^53 is far beyond any column")]
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Integer(number) => Some(*number as f64),
@@ -137,8 +129,7 @@ pub(super) fn narrow<R: Record>(
     let mut dropped = Vec::new();
     while !fits(columns) {
         let candidate = columns.iter().enumerate().filter(|(_, column)| column.priority > 0);
-        let Some((index, _)) = candidate.max_by_key(|(index, column)| (column.priority, *index))
-        else {
+        let Some((index, _)) = candidate.max_by_key(|(index, column)| (column.priority, *index)) else {
             break;
         };
         dropped.push(columns.remove(index).id);

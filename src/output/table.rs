@@ -1,8 +1,6 @@
 //! Tables for people: comfy-table on a terminal, plain aligned columns when piped.
 
-use comfy_table::{
-    Attribute, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle,
-};
+use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use unicode_width::UnicodeWidthStr;
 
 use super::environment::Screen;
@@ -48,12 +46,9 @@ pub(super) fn render<R: Record>(
     let natural: Vec<(&str, usize)> = columns
         .iter()
         .zip(&grid.widths)
-        .map(|(column, width)| {
-            (column.id, if column.wraps { (*width).min(WRAPPED_LEAST) } else { *width })
-        })
+        .map(|(column, width)| (column.id, if column.wraps { (*width).min(WRAPPED_LEAST) } else { *width }))
         .collect();
-    let width_of =
-        |id: &str| natural.iter().find(|(known, _)| *known == id).map_or(0, |(_, width)| *width);
+    let width_of = |id: &str| natural.iter().find(|(known, _)| *known == id).map_or(0, |(_, width)| *width);
     let dropped = match screen.width {
         None => Vec::new(),
         Some(room) => select::narrow(&mut columns, |left| {
@@ -75,8 +70,7 @@ pub(super) fn render<R: Record>(
 
 impl Grid {
     fn new<R: Record>(rows: &[&R], columns: &[&'static Column<R>], screen: &Screen) -> Self {
-        let shown =
-            |row: &&R| columns.iter().map(|column| Shown::new(*row, column, screen)).collect();
+        let shown = |row: &&R| columns.iter().map(|column| Shown::new(*row, column, screen)).collect();
         let mut grid = Self {
             titles: columns.iter().map(|column| column.title).collect(),
             aligns: columns.iter().map(|column| column.align).collect(),
@@ -100,17 +94,14 @@ impl Grid {
     fn wrap<R: Record>(&mut self, columns: &[&'static Column<R>], room: Option<usize>) {
         let Some(room) = room else { return };
         for (index, column) in columns.iter().enumerate().filter(|(_, column)| column.wraps) {
-            let total =
-                self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1);
+            let total = self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1);
             if total <= room {
                 return;
             }
-            let width = self.widths[index]
-                .saturating_sub(total - room)
-                .max(WRAPPED_LEAST.min(self.widths[index]));
+            let width =
+                self.widths[index].saturating_sub(total - room).max(WRAPPED_LEAST.min(self.widths[index]));
             for row in &mut self.rows {
-                row[index].lines =
-                    row[index].lines.iter().flat_map(|line| wrapped(line, width)).collect();
+                row[index].lines = row[index].lines.iter().flat_map(|line| wrapped(line, width)).collect();
             }
             debug_assert!(!column.title.is_empty());
             self.measure();
@@ -130,9 +121,7 @@ impl Grid {
         };
         if header {
             table.set_header(
-                self.titles
-                    .iter()
-                    .map(|title| comfy_table::Cell::new(title).add_attribute(Attribute::Bold)),
+                self.titles.iter().map(|title| comfy_table::Cell::new(title).add_attribute(Attribute::Bold)),
             );
         }
         for row in &self.rows {
@@ -161,8 +150,7 @@ impl Grid {
             let titles = self.titles.iter().map(|title| ((*title).to_owned(), Role::Strong));
             self.pad_line(&mut text, titles, screen);
             if screen.is_terminal {
-                let total =
-                    self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1);
+                let total = self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1);
                 text.extend(std::iter::repeat_n(rule(screen.charset), total));
                 text.push('\n');
             }
@@ -174,21 +162,15 @@ impl Grid {
                 1
             };
             for line in 0..height {
-                let cells = row
-                    .iter()
-                    .map(|cell| (cell.lines.get(line).cloned().unwrap_or_default(), cell.role));
+                let cells =
+                    row.iter().map(|cell| (cell.lines.get(line).cloned().unwrap_or_default(), cell.role));
                 self.pad_line(&mut text, cells, screen);
             }
         }
         text
     }
 
-    fn pad_line(
-        &self,
-        text: &mut String,
-        cells: impl Iterator<Item = (String, Role)>,
-        screen: &Screen,
-    ) {
+    fn pad_line(&self, text: &mut String, cells: impl Iterator<Item = (String, Role)>, screen: &Screen) {
         let start = text.len();
         for (index, (cell, role)) in cells.enumerate() {
             let fill = self.widths[index].saturating_sub(cell.width());
@@ -196,7 +178,7 @@ impl Grid {
             match self.aligns[index] {
                 Align::Left => text.extend([painted.as_str(), &" ".repeat(fill + GAP)]),
                 Align::Right => {
-                    text.extend([" ".repeat(fill).as_str(), &painted, &" ".repeat(GAP)])
+                    text.extend([" ".repeat(fill).as_str(), &painted, &" ".repeat(GAP)]);
                 }
             }
         }
@@ -247,9 +229,7 @@ fn text(value: &Value, charset: Charset) -> String {
         Value::Integer(number) => number.to_string(),
         Value::Real { value, decimals, .. } => format!("{value:.decimals$}"),
         Value::Text(text) => text.escaped(charset),
-        Value::List(items) => {
-            items.iter().map(|item| text(item, charset)).collect::<Vec<_>>().join(",")
-        }
+        Value::List(items) => items.iter().map(|item| text(item, charset)).collect::<Vec<_>>().join(","),
     }
 }
 
@@ -305,13 +285,7 @@ mod tests {
     };
 
     fn screen(is_terminal: bool, width: Option<usize>) -> Screen {
-        Screen {
-            is_terminal,
-            width,
-            colored: false,
-            errors_colored: false,
-            charset: Charset::Unicode,
-        }
+        Screen { is_terminal, width, colored: false, errors_colored: false, charset: Charset::Unicode }
     }
 
     fn rendered(nics: &[Nic], screen: &Screen) -> Rendered {
@@ -340,8 +314,7 @@ mod tests {
 
     #[test]
     fn both_renderers_look_the_same() {
-        let nics =
-            || [Nic { addresses: vec!["10.0.0.1/8"], ..NIC }, Nic { name: "lo", mac: "", ..NIC }];
+        let nics = || [Nic { addresses: vec!["10.0.0.1/8"], ..NIC }, Nic { name: "lo", mac: "", ..NIC }];
         let nics = nics();
         let rows: Vec<&Nic> = nics.iter().collect();
         let screen = screen(true, None);

@@ -50,13 +50,11 @@ pub(super) async fn run(
     let mut interrupted = false;
     loop {
         while let Some((slot, number)) = run.take_due(flights.len()) {
-            let address =
-                run.plan.slots[slot].address.as_ref().expect("only slots with an address are due");
+            let address = run.plan.slots[slot].address.as_ref().expect("only slots with an address are due");
             let probe = transport.probe(slot, address, number).await;
             flights.spawn(async move { (slot, number, probe.await) });
         }
-        let next_due =
-            run.due.peek().map(|Reverse((at, _))| *at).filter(|_| flights.len() < WINDOW);
+        let next_due = run.due.peek().map(|Reverse((at, _))| *at).filter(|_| flights.len() < WINDOW);
         if flights.is_empty() && next_due.is_none() {
             break;
         }
@@ -89,9 +87,7 @@ async fn at(moment: Option<Instant>) {
 impl Run<'_> {
     fn schedule(&mut self, start: Instant) {
         let mut spacing = Duration::ZERO;
-        for (index, slot) in
-            self.plan.slots.iter().enumerate().filter(|(_, slot)| slot.address.is_ok())
-        {
+        for (index, slot) in self.plan.slots.iter().enumerate().filter(|(_, slot)| slot.address.is_ok()) {
             self.due.push(Reverse((start + spacing, index)));
             if slot.sweep.is_some() {
                 spacing += SWEEP_SPACING;
@@ -107,8 +103,7 @@ impl Run<'_> {
         }
         self.due.pop();
         let number = self.statistics[slot].send();
-        let count =
-            if self.plan.slots[slot].sweep.is_some() { Some(1) } else { self.request.count };
+        let count = if self.plan.slots[slot].sweep.is_some() { Some(1) } else { self.request.count };
         if count.is_none_or(|count| number < u64::from(count)) {
             self.due.push(Reverse((at + self.request.interval, slot)));
         }
@@ -135,21 +130,14 @@ impl Run<'_> {
         match probed {
             Probed::Reply { rtt, ttl, bytes, from } => {
                 statistics.reply(number, rtt, ttl);
-                event = Event {
-                    rtt_us: Some(Event::rtt_us(rtt)),
-                    ttl,
-                    bytes,
-                    from: Some(from),
-                    ..event
-                };
+                event = Event { rtt_us: Some(Event::rtt_us(rtt)), ttl, bytes, from: Some(from), ..event };
             }
             Probed::TimedOut => {
                 statistics.time_out();
                 if sweep.is_some() {
                     return std::ops::ControlFlow::Continue(());
                 }
-                let timeout_ms =
-                    u64::try_from(self.request.timeout.as_millis()).unwrap_or(u64::MAX);
+                let timeout_ms = u64::try_from(self.request.timeout.as_millis()).unwrap_or(u64::MAX);
                 event.what = What::TimeOut { timeout_ms };
             }
             Probed::Error(error) => {
@@ -174,25 +162,16 @@ impl Run<'_> {
             }
             targets.push(TargetReport::new(slot, &statistics, is_tiers));
         }
-        Ping {
-            targets,
-            sweeps,
-            interrupted,
-            warnings,
-            is_tiers: is_tiers && self.request.targets.is_empty(),
-        }
+        Ping { targets, sweeps, interrupted, warnings, is_tiers: is_tiers && self.request.targets.is_empty() }
     }
 }
 
 impl TargetReport {
     fn new(slot: Slot, statistics: &Statistics, is_tiers: bool) -> Self {
-        let outcome =
-            if slot.address.is_ok() { statistics.outcome() } else { Some(Outcome::Unresolved) };
+        let outcome = if slot.address.is_ok() { statistics.outcome() } else { Some(Outcome::Unresolved) };
         let meaning = match (&slot.address, slot.tier, outcome) {
             (Err(why), ..) => Some(why.clone()),
-            (Ok(_), Some(tier), Some(outcome)) if is_tiers => {
-                Some(tier.meaning(outcome).to_owned())
-            }
+            (Ok(_), Some(tier), Some(outcome)) if is_tiers => Some(tier.meaning(outcome).to_owned()),
             _ => None,
         };
         Self {

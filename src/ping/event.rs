@@ -83,15 +83,11 @@ impl record::Event for Event {
             }
             What::TimeOut { timeout_ms } => {
                 let waited = humantime::format_duration(Duration::from_millis(*timeout_ms));
-                Line::default()
-                    .with(Role::Bad, "no reply")
-                    .plain(format!(" from {who}{seq} within {waited}"))
+                Line::default().with(Role::Bad, "no reply").plain(format!(" from {who}{seq} within {waited}"))
             }
             What::Error { meaning, .. } => {
                 let from = self.from.map(|from| format!(" from {from}")).unwrap_or_default();
-                Line::default()
-                    .with(Role::Bad, "error")
-                    .plain(format!("{from} for {who}{seq} {meaning}"))
+                Line::default().with(Role::Bad, "error").plain(format!("{from} for {who}{seq} {meaning}"))
             }
         })
     }

@@ -46,8 +46,7 @@ pub(super) struct Slot {
 pub(super) async fn make(request: &Request) -> Result<Plan> {
     // A system that does not list its addresses only costs the distinction between LAN and routed.
     let network = sys::network().unwrap_or_default();
-    let mut plan =
-        Plan { slots: Vec::new(), sweeps: Vec::new(), warnings: Vec::new(), is_tiers: false };
+    let mut plan = Plan { slots: Vec::new(), sweeps: Vec::new(), warnings: Vec::new(), is_tiers: false };
     if request.targets.is_empty() {
         plan.is_tiers = true;
         plan.slots = tiers(request, &network);
@@ -78,12 +77,7 @@ pub(super) async fn make(request: &Request) -> Result<Plan> {
                 plan.slots.extend(addresses.into_iter().take(wanted).map(|address| {
                     let address = Address { ip: reachable(address.ip), ..address };
                     let tier = Some(Tier::of(address.ip, &network));
-                    Slot {
-                        target: host.to_string().into(),
-                        address: Ok(address),
-                        tier,
-                        sweep: None,
-                    }
+                    Slot { target: host.to_string().into(), address: Ok(address), tier, sweep: None }
                 }));
             }
             (Target::Host(host), Some(Err(error))) => {
@@ -102,15 +96,9 @@ pub(super) async fn make(request: &Request) -> Result<Plan> {
 }
 
 impl Plan {
-    fn add_sweep(
-        &mut self,
-        prefix: Prefix,
-        family: Option<Family>,
-        network: &Network,
-    ) -> Result<()> {
+    fn add_sweep(&mut self, prefix: Prefix, family: Option<Family>, network: &Network) -> Result<()> {
         if prefix.host_bits() > MOST_HOST_BITS {
-            let shortest =
-                if prefix.is_ipv4() { 32 - MOST_HOST_BITS } else { 128 - MOST_HOST_BITS };
+            let shortest = if prefix.is_ipv4() { 32 - MOST_HOST_BITS } else { 128 - MOST_HOST_BITS };
             return Err(Error::usage(format!("{prefix} is too large to sweep"))
                 .hint(format!("a prefix of /{shortest} or longer has at most 65,536 addresses")));
         }
@@ -160,36 +148,25 @@ fn check_family_of(ip: IpAddr, written: &str, family: Option<Family>) -> Result<
 
 /// The error for a zone or an interface that this machine does not have.
 pub(super) fn unknown_interface(name: &str, network: &Network) -> Error {
-    let names: Vec<String> = network
-        .links
-        .iter()
-        .take(20)
-        .map(|link| String::from_utf8_lossy(&link.name).into_owned())
-        .collect();
+    let names: Vec<String> =
+        network.links.iter().take(20).map(|link| String::from_utf8_lossy(&link.name).into_owned()).collect();
     let error = Error::usage(format!("there is no interface '{name}' on this machine"));
-    if names.is_empty() {
-        error
-    } else {
-        error.hint(format!("the interfaces are {}", names.join(", ")))
-    }
+    if names.is_empty() { error } else { error.hint(format!("the interfaces are {}", names.join(", "))) }
 }
 
 /// The three tiers: the loopback, the gateway (or else a neighbour), and public hosts.
 fn tiers(request: &Request, network: &Network) -> Vec<Slot> {
     let family = request.family.unwrap_or_else(|| leading_family(network));
     let is_v4 = family == Family::Ipv4;
-    let loopback: IpAddr =
-        if is_v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    let loopback: IpAddr = if is_v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
     let anchors: Vec<IpAddr> =
         if is_v4 { ANCHORS_V4.map(IpAddr::V4).into() } else { ANCHORS_V6.map(IpAddr::V6).into() };
     let slot = |address: std::result::Result<Address, String>, name: &str, tier| {
         let target = address.as_ref().map_or_else(|_| name.to_owned(), Address::to_string).into();
         Slot { target, address, tier: Some(tier), sweep: None }
     };
-    let mut slots = vec![
-        slot(Ok(loopback.into()), "", Tier::Loopback),
-        slot(lan(family, network), "gateway", Tier::Lan),
-    ];
+    let mut slots =
+        vec![slot(Ok(loopback.into()), "", Tier::Loopback), slot(lan(family, network), "gateway", Tier::Lan)];
     slots.extend(anchors.into_iter().map(|ip| slot(Ok(ip.into()), "", Tier::Routed)));
     slots
 }
@@ -209,16 +186,13 @@ fn lan(family: Family, network: &Network) -> std::result::Result<Address, String
     let gateways = routes.iter().filter(|route| route.family == family && route.gateway.is_some());
     let best = gateways.min_by_key(|route| route.metric.unwrap_or(0));
     let gateway = best.and_then(|route| Some((route.index, route.gateway?)));
-    let neighbour =
-        || sys::neighbours().ok()?.into_iter().find(|(_, ip)| Family::of(*ip) == family);
+    let neighbour = || sys::neighbours().ok()?.into_iter().find(|(_, ip)| Family::of(*ip) == family);
     match gateway.or_else(neighbour) {
         Some((index, ip)) => {
             let is_link_local =
                 crate::address::Class::of(ip) == crate::address::Class::LinkLocal && ip.is_ipv6();
             Ok(Address { ip, scope_id: if is_link_local { index } else { 0 } })
         }
-        None => {
-            Err(format!("there is no {} default gateway, and no neighbour is known", family.name()))
-        }
+        None => Err(format!("there is no {} default gateway, and no neighbour is known", family.name())),
     }
 }

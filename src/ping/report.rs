@@ -117,9 +117,7 @@ pub struct IcmpErrorCount {
 impl IcmpErrorCount {
     /// Whether two are of one kind from one sender.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        let kind = |error: &Self| {
-            (error.from, error.icmp_type, error.code, error.mtu, error.meaning.clone())
-        };
+        let kind = |error: &Self| (error.from, error.icmp_type, error.code, error.mtu, error.meaning.clone());
         kind(self) == kind(other)
     }
 }
@@ -168,27 +166,18 @@ impl Report for Ping {
     /// Good if every target answers; of a sweep, and of the public tier, if anyone does.
     fn exit(&self) -> Exit {
         let is_answered = |row: &&TargetReport| row.outcome.is_some_and(Outcome::is_answered);
-        if self.interrupted
-            && self.targets.iter().all(|row| row.outcome.is_none())
-            && self.sweeps.is_empty()
+        if self.interrupted && self.targets.iter().all(|row| row.outcome.is_none()) && self.sweeps.is_empty()
         {
             return Exit::Interrupted;
         }
         let tiers_answer = || {
             [Tier::Loopback, Tier::Lan, Tier::Routed].iter().all(|tier| {
-                self.targets
-                    .iter()
-                    .filter(|row| row.tier == Some(*tier))
-                    .any(|row| is_answered(&row))
+                self.targets.iter().filter(|row| row.tier == Some(*tier)).any(|row| is_answered(&row))
             })
         };
         let all_answer = || self.targets.iter().all(|row| is_answered(&row));
         let is_good = if self.is_tiers { tiers_answer() } else { all_answer() };
-        if is_good && self.sweeps.iter().all(|sweep| sweep.alive > 0) {
-            Exit::Fine
-        } else {
-            Exit::Negative
-        }
+        if is_good && self.sweeps.iter().all(|sweep| sweep.alive > 0) { Exit::Fine } else { Exit::Negative }
     }
 }
 
@@ -203,28 +192,18 @@ impl Record for TargetReport {
                 .dropped_at(5),
             Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
             Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().dropped_at(3),
-            Col::new("received", "RECEIVED", |row| Cell::integer(row.received))
-                .right()
-                .dropped_at(4),
+            Col::new("received", "RECEIVED", |row| Cell::integer(row.received)).right().dropped_at(4),
             Col::new("loss_percent", "LOSS_%", loss).right().dropped_at(2),
             Col::new("rtt_us.min", "MIN_MS", |row| rtt(row, |rtt| rtt.min)).right().dropped_at(6),
             Col::new("rtt_us.avg", "AVG_MS", |row| rtt(row, |rtt| rtt.avg)).right(),
-            Col::new("rtt_us.p95", "P95_MS", |row| rtt(row, |rtt| rtt.p95))
-                .right()
-                .verbose()
-                .dropped_at(8),
+            Col::new("rtt_us.p95", "P95_MS", |row| rtt(row, |rtt| rtt.p95)).right().verbose().dropped_at(8),
             Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max)).right().dropped_at(6),
-            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev))
-                .right()
-                .dropped_at(8),
+            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev)).right().dropped_at(8),
             Col::new("rtt_us.jitter", "JITTER_MS", |row| rtt(row, |rtt| rtt.jitter))
                 .right()
                 .verbose()
                 .dropped_at(9),
-            Col::new("ttl", "TTL", |row| Cell::maybe(row.ttl, Cell::integer))
-                .right()
-                .if_any()
-                .dropped_at(9),
+            Col::new("ttl", "TTL", |row| Cell::maybe(row.ttl, Cell::integer)).right().if_any().dropped_at(9),
             Col::new("errors", "ERRORS", errors).if_any().wrapping().dropped_at(1),
             Col::new("meaning", "MEANING", |row| Cell::maybe(row.meaning.as_deref(), Cell::text))
                 .if_any()

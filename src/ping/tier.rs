@@ -87,8 +87,7 @@ mod tests {
             valid_s: None,
             preferred_s: None,
         };
-        let addresses =
-            Some(vec![own("127.0.0.1", 8), own("10.0.0.2", 24), own("2001:db8::2", 64)]);
+        let addresses = Some(vec![own("127.0.0.1", 8), own("10.0.0.2", 24), own("2001:db8::2", 64)]);
         let network = Network { addresses, ..Network::default() };
         for (ip, tier) in [
             ("127.9.9.9", Tier::Loopback),

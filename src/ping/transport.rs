@@ -11,9 +11,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use surge_ping::{
-    Client, Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, Pinger, SurgeError,
-};
+use surge_ping::{Client, Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, Pinger, SurgeError};
 
 use super::plan::{Plan, unknown_interface};
 use super::report::IcmpErrorCount;
@@ -149,9 +147,8 @@ impl Transport {
         number: u64,
     ) -> impl Future<Output = Probed> + Send + use<> {
         let key = self.keys.get(slot).copied().flatten();
-        let (client, ident) = key
-            .and_then(|key| self.clients.get(&key))
-            .expect("every slot with an address was prepared");
+        let (client, ident) =
+            key.and_then(|key| self.clients.get(&key)).expect("every slot with an address was prepared");
         let mut pinger = client.pinger(address.ip, *ident).await;
         pinger.timeout(self.timeout).scope_id(address.scope_id);
         let payload = self.payload.clone();
@@ -166,9 +163,7 @@ async fn probe(mut pinger: Pinger, number: u64, payload: &[u8], family: Family) 
         Ok((packet, rtt)) => read(&packet, rtt),
         Err(SurgeError::Timeout { .. }) => Probed::TimedOut,
         Err(SurgeError::IOError(error)) => Probed::Error(local_error(&error)),
-        Err(other) => {
-            Probed::Error(local_error(&io::Error::other(format!("{other} ({})", family.name()))))
-        }
+        Err(other) => Probed::Error(local_error(&io::Error::other(format!("{other} ({})", family.name())))),
     }
 }
 
@@ -183,19 +178,13 @@ fn read(packet: &IcmpPacket, rtt: Duration) -> Probed {
         IcmpPacket::V4(packet) => {
             let from = IpAddr::V4(packet.get_source());
             match packet.get_icmp_type().0 {
-                ECHO_REPLY => Probed::Reply {
-                    rtt,
-                    ttl: packet.get_ttl(),
-                    bytes: whole(packet.get_size()),
-                    from,
-                },
+                ECHO_REPLY => {
+                    Probed::Reply { rtt, ttl: packet.get_ttl(), bytes: whole(packet.get_size()), from }
+                }
                 REDIRECT | SOURCE_QUENCH => Probed::Unknown,
-                icmp_type => Probed::Error(icmp_error(
-                    Family::Ipv4,
-                    from,
-                    icmp_type,
-                    packet.get_icmp_code().0,
-                )),
+                icmp_type => {
+                    Probed::Error(icmp_error(Family::Ipv4, from, icmp_type, packet.get_icmp_code().0))
+                }
             }
         }
         IcmpPacket::V6(packet) => {
@@ -206,12 +195,9 @@ fn read(packet: &IcmpPacket, rtt: Duration) -> Probed {
                     Probed::Reply { rtt, ttl, bytes: whole(packet.get_size()), from }
                 }
                 REDIRECT_V6 => Probed::Unknown,
-                icmp_type => Probed::Error(icmp_error(
-                    Family::Ipv6,
-                    from,
-                    icmp_type,
-                    packet.get_icmpv6_code().0,
-                )),
+                icmp_type => {
+                    Probed::Error(icmp_error(Family::Ipv6, from, icmp_type, packet.get_icmpv6_code().0))
+                }
             }
         }
     }
@@ -238,9 +224,7 @@ fn icmp_error(family: Family, from: IpAddr, icmp_type: u8, code: u8) -> IcmpErro
 fn local_error(error: &io::Error) -> IcmpErrorCount {
     let meaning = match error.kind() {
         ErrorKind::NetworkUnreachable => "cannot send: no route to it".to_owned(),
-        ErrorKind::HostUnreachable => {
-            "cannot send: the local neighbour or route is unreachable".to_owned()
-        }
+        ErrorKind::HostUnreachable => "cannot send: the local neighbour or route is unreachable".to_owned(),
         ErrorKind::PermissionDenied => {
             format!("cannot send: forbidden on this machine, by a firewall say ({error})")
         }
@@ -251,15 +235,14 @@ fn local_error(error: &io::Error) -> IcmpErrorCount {
 
 /// The error where neither kind of ICMP socket may be opened, with both ways out.
 fn permission() -> Error {
-    let error = Error::untested(
-        "cannot ping: this user may open neither an unprivileged ICMP socket nor a raw one",
-    );
-    let program = std::env::current_exe()
-        .map_or_else(|_| "netdiag".to_owned(), |path| path.display().to_string());
+    let error =
+        Error::untested("cannot ping: this user may open neither an unprivileged ICMP socket nor a raw one");
+    let program =
+        std::env::current_exe().map_or_else(|_| "netdiag".to_owned(), |path| path.display().to_string());
     match sys::ping_group_range() {
-        Some(range) => error
-            .hint(format!("sudo setcap cap_net_raw+ep {program}"))
-            .hint(format!("or, for every group: sudo sysctl -w net.ipv4.ping_group_range='0 2147483647' (now '{range}')")),
+        Some(range) => error.hint(format!("sudo setcap cap_net_raw+ep {program}")).hint(format!(
+            "or, for every group: sudo sysctl -w net.ipv4.ping_group_range='0 2147483647' (now '{range}')"
+        )),
         None if cfg!(windows) => error.hint("run it as administrator"),
         None => error.hint("run it with sudo"),
     }

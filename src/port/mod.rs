@@ -54,11 +54,8 @@ pub fn run(request: &Request) -> Result<Ports> {
             Query::Range(first, last) => (*first..=*last).collect(),
             Query::Name(name) => named(name)?,
         };
-        numbers.extend(
-            found
-                .into_iter()
-                .filter(|port| !std::mem::replace(&mut seen[usize::from(*port)], true)),
-        );
+        numbers
+            .extend(found.into_iter().filter(|port| !std::mem::replace(&mut seen[usize::from(*port)], true)));
     }
     let ports = numbers.into_iter().map(|port| Port::new(port, &settings)).collect();
     Ok(Ports { ports, ephemeral: settings.ephemeral })
@@ -88,9 +85,7 @@ fn named(name: &str) -> Result<Vec<u16>> {
     let near = suggest::nearest(name, registry::names());
     let error = Error::usage(format!("no registered service is called '{name}'"));
     Err(match near.as_slice() {
-        [] => {
-            error.hint("write a port from 0 to 65535, a range as 20-25, or a service name as https")
-        }
+        [] => error.hint("write a port from 0 to 65535, a range as 20-25, or a service name as https"),
         near => error.hint(format!("did you mean {}?", near.join(", "))),
     })
 }

@@ -67,9 +67,7 @@ pub(super) fn services(port: u16) -> impl Iterator<Item = Service> {
         }
     }
     let rows = TABLE[line_start(low)..].lines().map_while(Row::parse);
-    rows.skip_while(move |row| row.port < port)
-        .take_while(move |row| row.port == port)
-        .map(Row::service)
+    rows.skip_while(move |row| row.port < port).take_while(move |row| row.port == port).map(Row::service)
 }
 
 /// The ports of a service, by its name in any case.

@@ -32,9 +32,8 @@ impl Report for Ports {
 
     fn notes(&self) -> Vec<Line> {
         let note = |(first, last)| {
-            Line::default().dim(format!(
-                "programs that ask for no port are given one from {first} to {last} here"
-            ))
+            Line::default()
+                .dim(format!("programs that ask for no port are given one from {first} to {last} here"))
         };
         self.ephemeral.map(note).into_iter().collect()
     }
@@ -46,21 +45,14 @@ impl Record for Port {
         static COLUMNS: [Col; 9] = [
             Col::new("port", "PORT", |port| Cell::integer(port.port).role(Role::Strong)).right(),
             Col::new("class", "CLASS", |port| Cell::text(port.class.name())),
-            Col::new("iana_range", "IANA_RANGE", |port| Cell::text(port.iana_range.name()))
-                .dropped_at(2),
-            Col::new("is_ephemeral_here", "EPHEMERAL", |port| {
-                Cell::maybe(port.is_ephemeral_here, yes_or_no)
-            })
-            .dropped_at(3),
-            Col::new("is_reserved_here", "RESERVED", |port| {
-                Cell::maybe(port.is_reserved_here, yes_or_no)
-            })
-            .verbose()
-            .dropped_at(6),
-            Col::new("needs_privilege", "PRIVILEGED", |port| {
-                Cell::maybe(port.needs_privilege, yes_or_no)
-            })
-            .dropped_at(5),
+            Col::new("iana_range", "IANA_RANGE", |port| Cell::text(port.iana_range.name())).dropped_at(2),
+            Col::new("is_ephemeral_here", "EPHEMERAL", |port| Cell::maybe(port.is_ephemeral_here, yes_or_no))
+                .dropped_at(3),
+            Col::new("is_reserved_here", "RESERVED", |port| Cell::maybe(port.is_reserved_here, yes_or_no))
+                .verbose()
+                .dropped_at(6),
+            Col::new("needs_privilege", "PRIVILEGED", |port| Cell::maybe(port.needs_privilege, yes_or_no))
+                .dropped_at(5),
             Col::new("services", "SERVICES", |port| {
                 Cell::list(port.services.iter().map(|service| service.name))
             }),

@@ -47,10 +47,7 @@ unsafe fn link(interface: &libc::ifaddrs) -> Option<Link> {
     // SAFETY: the name is a C string, by `getifaddrs`' contract.
     let name = unsafe { CStr::from_ptr(interface.ifa_name) }.to_bytes().to_vec();
     let mac_start = usize::from(address.sdl_nlen);
-    let mac = address
-        .sdl_data
-        .get(mac_start..mac_start + usize::from(address.sdl_alen))
-        .unwrap_or_default();
+    let mac = address.sdl_data.get(mac_start..mac_start + usize::from(address.sdl_alen)).unwrap_or_default();
     let flags = interface.ifa_flags;
     let is_set = |flag: c_int| flags & flag.cast_unsigned() != 0;
     let names = [
@@ -124,13 +121,7 @@ fn sysctl(name: &str) -> Option<u16> {
     let mut length = mem::size_of::<c_int>();
     // SAFETY: `value` has the `length` bytes that the call may write, and nothing is set.
     let result = unsafe {
-        libc::sysctlbyname(
-            name.as_ptr(),
-            (&raw mut value).cast(),
-            &raw mut length,
-            ptr::null_mut(),
-            0,
-        )
+        libc::sysctlbyname(name.as_ptr(), (&raw mut value).cast(), &raw mut length, ptr::null_mut(), 0)
     };
     if result == 0 { u16::try_from(value).ok() } else { None }
 }

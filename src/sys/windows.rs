@@ -7,10 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use socket2::Socket;
 use windows_sys::Win32::Foundation::{ERROR_BUFFER_OVERFLOW, ERROR_NO_DATA, ERROR_SUCCESS};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
-    GAA_FLAG_INCLUDE_GATEWAYS, GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_MULTICAST,
-    GetAdaptersAddresses, IF_TYPE_ETHERNET_CSMACD, IF_TYPE_IEEE80211, IF_TYPE_PPP,
-    IF_TYPE_SOFTWARE_LOOPBACK, IF_TYPE_TUNNEL, IP_ADAPTER_ADDRESSES_LH, if_indextoname,
-    if_nametoindex,
+    GAA_FLAG_INCLUDE_GATEWAYS, GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_MULTICAST, GetAdaptersAddresses,
+    IF_TYPE_ETHERNET_CSMACD, IF_TYPE_IEEE80211, IF_TYPE_PPP, IF_TYPE_SOFTWARE_LOOPBACK, IF_TYPE_TUNNEL,
+    IP_ADAPTER_ADDRESSES_LH, if_indextoname, if_nametoindex,
 };
 use windows_sys::Win32::Networking::WinSock::{
     AF_INET, AF_INET6, AF_UNSPEC, SOCKADDR_IN, SOCKADDR_IN6, SOCKET_ADDRESS,
@@ -37,20 +36,13 @@ pub fn interface_name(index: u32) -> Option<Vec<u8>> {
     let mut name = [0_u8; NAME_SIZE];
     // SAFETY: the buffer has the NDIS_IF_MAX_STRING_SIZE + 1 bytes that the call may write.
     let found = unsafe { if_indextoname(index, name.as_mut_ptr().cast()) };
-    if found.is_null() {
-        None
-    } else {
-        Some(CStr::from_bytes_until_nul(&name).ok()?.to_bytes().to_vec())
-    }
+    if found.is_null() { None } else { Some(CStr::from_bytes_until_nul(&name).ok()?.to_bytes().to_vec()) }
 }
 
 pub(super) fn network() -> io::Result<Network> {
     let buffer = adapters()?;
-    let mut network = Network {
-        default_routes: Some(Vec::new()),
-        dns_servers: Some(Vec::new()),
-        ..Network::default()
-    };
+    let mut network =
+        Network { default_routes: Some(Vec::new()), dns_servers: Some(Vec::new()), ..Network::default() };
     let mut next: *const IP_ADAPTER_ADDRESSES_LH = buffer.as_ptr().cast();
     // SAFETY: the list that `GetAdaptersAddresses` built lies within `buffer`, which outlives the loop, and ends
     // in a null pointer.
@@ -143,12 +135,8 @@ unsafe fn add(network: &mut Network, adapter: &IP_ADAPTER_ADDRESSES_LH) {
         // SAFETY: the socket address is one of the two families or absent.
         if let Some(ip) = unsafe { ip(&entry.Address) } {
             let metric = if ip.is_ipv4() { adapter.Ipv4Metric } else { adapter.Ipv6Metric };
-            let route = DefaultRoute {
-                index,
-                family: Family::of(ip),
-                gateway: Some(ip),
-                metric: Some(metric),
-            };
+            let route =
+                DefaultRoute { index, family: Family::of(ip), gateway: Some(ip), metric: Some(metric) };
             network.default_routes.get_or_insert_default().push(route);
         }
         gateway = entry.Next.cast_const();
@@ -173,8 +161,7 @@ unsafe fn ip(address: &SOCKET_ADDRESS) -> Option<IpAddr> {
     match unsafe { address.lpSockaddr.as_ref() }?.sa_family {
         AF_INET => {
             // SAFETY: an AF_INET address is a SOCKADDR_IN.
-            let octets =
-                unsafe { (*address.lpSockaddr.cast::<SOCKADDR_IN>()).sin_addr.S_un.S_addr };
+            let octets = unsafe { (*address.lpSockaddr.cast::<SOCKADDR_IN>()).sin_addr.S_un.S_addr };
             Some(Ipv4Addr::from(octets.to_ne_bytes()).into())
         }
         AF_INET6 => {

@@ -49,13 +49,11 @@ pub(super) async fn connect(
     let evidence = socket.try_clone().map_err(|error| lacks("cannot watch a socket", error))?;
     let start = Instant::now();
     let deadline = tokio::time::Instant::from_std(start + timeout);
-    let result =
-        match timeout_at(deadline, TcpSocket::from_std_stream(socket.into()).connect(target)).await
-        {
-            Ok(Ok(stream)) => standing(stream, &evidence, deadline).await,
-            Ok(Err(error)) => Err(Cause::Said(error)),
-            Err(_) => Err(Cause::Silence),
-        };
+    let result = match timeout_at(deadline, TcpSocket::from_std_stream(socket.into()).connect(target)).await {
+        Ok(Ok(stream)) => standing(stream, &evidence, deadline).await,
+        Ok(Err(error)) => Err(Cause::Said(error)),
+        Err(_) => Err(Cause::Silence),
+    };
     let took = start.elapsed();
     match result {
         Ok(stream) => {
@@ -158,17 +156,10 @@ fn open(target: SocketAddr, origin: &Origin) -> std::result::Result<Socket, Refu
     Ok(socket)
 }
 
-fn bind_source(
-    socket: &Socket,
-    source: SocketAddr,
-    target: SocketAddr,
-) -> std::result::Result<(), Refused> {
+fn bind_source(socket: &Socket, source: SocketAddr, target: SocketAddr) -> std::result::Result<(), Refused> {
     if source.is_ipv4() != target.is_ipv4() {
-        let error =
-            Error::usage(format!("cannot connect to {} from {}", Endpoint(target), source.ip()));
-        return Err(Refused::Cannot(
-            error.hint("give a source of the target's family, or -4 or -6"),
-        ));
+        let error = Error::usage(format!("cannot connect to {} from {}", Endpoint(target), source.ip()));
+        return Err(Refused::Cannot(error.hint("give a source of the target's family, or -4 or -6")));
     }
     socket.bind(&source.into()).map_err(|error| match error.kind() {
         ErrorKind::AddrNotAvailable => Refused::Cannot(

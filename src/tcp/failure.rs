@@ -136,27 +136,26 @@ impl Failure {
 
     /// The failure of a connect by what the system said; `at_once` if no packet can have been answered yet.
     pub(super) fn of_connect(error: &io::Error, at_once: bool, waited: Duration) -> Self {
-        let no_route = || {
-            Self::new(Outcome::NoRoute, format!("this machine has no usable route there ({error})"))
-        };
+        let no_route =
+            || Self::new(Outcome::NoRoute, format!("this machine has no usable route there ({error})"));
         match error.kind() {
-            ErrorKind::ConnectionRefused => Self::new(
-                Outcome::Refused,
-                "the host answers with a reset: nothing listens on this port",
-            ),
+            ErrorKind::ConnectionRefused => {
+                Self::new(Outcome::Refused, "the host answers with a reset: nothing listens on this port")
+            }
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
                 Self::new(Outcome::Reset, "the connection was reset while it was being made")
             }
             ErrorKind::TimedOut => Self::filtered(waited),
-            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable if at_once => no_route(),
+            // InvalidInput is a blackhole route (`ip-route(8)`).
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::InvalidInput
+                if at_once =>
+            {
+                no_route()
+            }
             ErrorKind::NetworkUnreachable => {
                 Self::new(Outcome::UnreachableNetwork, "the network cannot be reached")
             }
-            ErrorKind::HostUnreachable => {
-                Self::new(Outcome::UnreachableHost, "the host cannot be reached")
-            }
-            // A blackhole route (`ip-route(8)`).
-            ErrorKind::InvalidInput if at_once => no_route(),
+            ErrorKind::HostUnreachable => Self::new(Outcome::UnreachableHost, "the host cannot be reached"),
             ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => Self::new(
                 Outcome::NoLocalPort,
                 format!("this machine has no free port to connect from ({error})"),
@@ -175,20 +174,14 @@ impl Failure {
     /// The failure of reading or writing on a connection that stood.
     pub(super) fn of_exchange(error: &io::Error, received: u64) -> Self {
         match error.kind() {
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-                Self::new(
-                    Outcome::Reset,
-                    format!(
-                        "connected, then reset by the other end after {received} bytes came back"
-                    ),
-                )
-            }
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => Self::new(
+                Outcome::Reset,
+                format!("connected, then reset by the other end after {received} bytes came back"),
+            ),
             ErrorKind::TimedOut => {
                 Self::new(Outcome::TimedOutReading, "connected, then the path went silent")
             }
-            _ => {
-                Self::new(Outcome::Reset, format!("connected, then the connection broke ({error})"))
-            }
+            _ => Self::new(Outcome::Reset, format!("connected, then the connection broke ({error})")),
         }
     }
 }
@@ -207,18 +200,12 @@ fn is_prohibit_route(error: &io::Error) -> bool {
 fn icmp_v4(icmp_type: u8, icmp_code: u8) -> (Outcome, &'static str) {
     match (icmp_type, icmp_code) {
         (3, 0 | 6 | 11) => (Outcome::UnreachableNetwork, "the network cannot be reached"),
-        (3, 3) => (
-            Outcome::PortUnreachable,
-            "port unreachable, by ICMP and not by reset: a firewall rejects it",
-        ),
-        (3, 9 | 10 | 13..=15) => {
-            (Outcome::Prohibited, "administratively prohibited: a firewall rejects it")
+        (3, 3) => {
+            (Outcome::PortUnreachable, "port unreachable, by ICMP and not by reset: a firewall rejects it")
         }
+        (3, 9 | 10 | 13..=15) => (Outcome::Prohibited, "administratively prohibited: a firewall rejects it"),
         (3, _) => (Outcome::UnreachableHost, "the host cannot be reached"),
-        (11, _) => (
-            Outcome::UnreachableHost,
-            "the packet's time to live ran out on the way: a routing loop",
-        ),
+        (11, _) => (Outcome::UnreachableHost, "the packet's time to live ran out on the way: a routing loop"),
         _ => (Outcome::UnreachableHost, "it cannot be delivered"),
     }
 }
@@ -226,17 +213,12 @@ fn icmp_v4(icmp_type: u8, icmp_code: u8) -> (Outcome, &'static str) {
 fn icmp_v6(icmp_type: u8, icmp_code: u8) -> (Outcome, &'static str) {
     match (icmp_type, icmp_code) {
         (1, 0) => (Outcome::UnreachableNetwork, "no route to the network"),
-        (1, 1 | 5 | 6) => {
-            (Outcome::Prohibited, "administratively prohibited: a firewall rejects it")
+        (1, 1 | 5 | 6) => (Outcome::Prohibited, "administratively prohibited: a firewall rejects it"),
+        (1, 4) => {
+            (Outcome::PortUnreachable, "port unreachable, by ICMP and not by reset: a firewall rejects it")
         }
-        (1, 4) => (
-            Outcome::PortUnreachable,
-            "port unreachable, by ICMP and not by reset: a firewall rejects it",
-        ),
         (1, _) => (Outcome::UnreachableHost, "the host cannot be reached"),
-        (3, _) => {
-            (Outcome::UnreachableHost, "the packet's hop limit ran out on the way: a routing loop")
-        }
+        (3, _) => (Outcome::UnreachableHost, "the packet's hop limit ran out on the way: a routing loop"),
         _ => (Outcome::UnreachableHost, "it cannot be delivered"),
     }
 }

@@ -35,19 +35,13 @@ impl Payload {
     }
 
     /// The offset of the first of these bytes that is not the stream's, if one is not.
-    pub(super) fn first_difference(
-        self,
-        offset: u64,
-        bytes: &[u8],
-        scratch: &mut [u8],
-    ) -> Option<u64> {
+    pub(super) fn first_difference(self, offset: u64, bytes: &[u8], scratch: &mut [u8]) -> Option<u64> {
         let mut at = offset;
         for chunk in bytes.chunks(scratch.len().max(1)) {
             let expected = &mut scratch[..chunk.len()];
             self.fill(at, expected);
             if chunk != expected {
-                let index =
-                    chunk.iter().zip(expected.iter()).position(|(got, sent)| got != sent)?;
+                let index = chunk.iter().zip(expected.iter()).position(|(got, sent)| got != sent)?;
                 return Some(at + index as u64);
             }
             at += chunk.len() as u64;

@@ -25,16 +25,14 @@ impl Run {
     /// The JSON document on standard output.
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
     }
 
     /// The JSON objects on standard output, a line each.
     #[track_caller]
     pub fn ndjson(&self) -> Vec<Value> {
-        let parse = |line| {
-            serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
-        };
+        let parse =
+            |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"));
         self.stdout.lines().map(parse).collect()
     }
 }
@@ -49,15 +47,8 @@ pub fn netdiag<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
 
 /// Takes away what the test's own environment asks of output.
 pub fn plain(command: &mut Command) {
-    for name in [
-        "NO_COLOR",
-        "CLICOLOR",
-        "CLICOLOR_FORCE",
-        "COLUMNS",
-        "LC_ALL",
-        "LC_CTYPE",
-        "RUST_BACKTRACE",
-    ] {
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LC_ALL", "LC_CTYPE", "RUST_BACKTRACE"]
+    {
         command.env_remove(name);
     }
     command.env("LANG", "C.UTF-8").stdin(Stdio::null());
@@ -131,7 +122,7 @@ impl Server {
         let mut server = Self { child, lines, stderr, address: String::new(), port: 0 };
         let first = server.event();
         assert_eq!(first["event"], "listening", "{first}");
-        server.address = first["address"].as_str().expect("an address").to_owned();
+        first["address"].as_str().expect("an address").clone_into(&mut server.address);
         server.port = u16::try_from(first["port"].as_u64().expect("a port")).expect("a port");
         server
     }
@@ -139,8 +130,7 @@ impl Server {
     /// Starts one on the loopback, on any port.
     #[track_caller]
     pub fn on_loopback(options: &str) -> Self {
-        let args =
-            ["tcp-serve", "--format", "ndjson"].into_iter().chain(options.split_whitespace());
+        let args = ["tcp-serve", "--format", "ndjson"].into_iter().chain(options.split_whitespace());
         Self::start(netdiag(args))
     }
 

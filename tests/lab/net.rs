@@ -32,11 +32,8 @@ pub fn enter() -> Stage {
             return Stage::Unavailable(format!("'{program}' is not installed"));
         }
     }
-    let flags: &[&str] = if is_root() {
-        &["--net", "--mount"]
-    } else {
-        &["--user", "--map-root-user", "--net", "--mount"]
-    };
+    let flags: &[&str] =
+        if is_root() { &["--net", "--mount"] } else { &["--user", "--map-root-user", "--net", "--mount"] };
     let tried = Command::new("unshare").args(flags).arg("true").stderr(Stdio::piped()).output();
     match tried {
         Ok(output) if output.status.success() => {}
@@ -79,20 +76,16 @@ pub fn can_become_nobody() -> bool {
 /// Makes `/run` and name resolution this lab's own, so that nothing outside is touched.
 fn prepare() -> Result<(), String> {
     let hosts = "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 dual.test\n::1 dual.test\n10.8.0.2 far.test\n";
-    sh(
-        "mount --make-rprivate / && mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up",
-    )?;
+    sh("mount --make-rprivate / && mount -t tmpfs tmpfs /run && mkdir -p /run/netns && ip link set lo up")?;
     std::fs::write("/run/hosts", hosts).map_err(|error| error.to_string())?;
-    std::fs::write("/run/resolv.conf", "nameserver 127.0.0.1\n")
-        .map_err(|error| error.to_string())?;
+    std::fs::write("/run/resolv.conf", "nameserver 127.0.0.1\n").map_err(|error| error.to_string())?;
     sh(
         "mount --bind /run/hosts /etc/hosts && mount --bind /run/resolv.conf \"$(readlink -f /etc/resolv.conf)\"",
     )
 }
 
 fn sh(script: &str) -> Result<(), String> {
-    let output =
-        Command::new("sh").args(["-ec", script]).output().map_err(|error| error.to_string())?;
+    let output = Command::new("sh").args(["-ec", script]).output().map_err(|error| error.to_string())?;
     if output.status.success() {
         Ok(())
     } else {
@@ -110,8 +103,7 @@ impl Host {
     pub fn new(role: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{role}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        sh(&format!("ip netns add {name} && ip -n {name} link set lo up"))
-            .expect("making a namespace");
+        sh(&format!("ip netns add {name} && ip -n {name} link set lo up")).expect("making a namespace");
         let host = Self { name };
         // Addresses are used at once; nobody else could have them.
         host.sh("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
@@ -161,12 +153,7 @@ impl Host {
     /// Runs netdiag inside this host as nobody.
     pub fn netdiag_as_nobody(&self, args: &str) -> Run {
         let mut command = self.command("setpriv");
-        command.args([
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-            env!("CARGO_BIN_EXE_netdiag"),
-        ]);
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_netdiag")]);
         command.args(args.split_whitespace());
         common::finish(command)
     }
@@ -182,13 +169,10 @@ impl Host {
     #[track_caller]
     pub fn counter(&self, protocol: &str, name: &str) -> u64 {
         let table = self.sh("cat /proc/net/snmp /proc/net/snmp6");
-        if let Some(value) =
-            table.lines().find_map(|line| line.strip_prefix(&format!("{protocol}{name}")))
-        {
+        if let Some(value) = table.lines().find_map(|line| line.strip_prefix(&format!("{protocol}{name}"))) {
             return value.trim().parse().expect("a counter");
         }
-        let mut lines =
-            table.lines().filter_map(|line| line.strip_prefix(&format!("{protocol}: ")));
+        let mut lines = table.lines().filter_map(|line| line.strip_prefix(&format!("{protocol}: ")));
         let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
         let index = names.split(' ').position(|known| known == name).expect("a known counter");
         values.split(' ').nth(index).expect("a value").parse().expect("a number")
@@ -205,10 +189,8 @@ impl Drop for Host {
 #[track_caller]
 pub fn cable(left: (&Host, &str, &[&str]), right: (&Host, &str, &[&str])) {
     let ((a, a_name, a_addresses), (b, b_name, b_addresses)) = (left, right);
-    let script = format!(
-        "ip link add name {a_name} netns {} type veth peer name {b_name} netns {}",
-        a.name, b.name
-    );
+    let script =
+        format!("ip link add name {a_name} netns {} type veth peer name {b_name} netns {}", a.name, b.name);
     sh(&script).expect("laying a cable");
     for (host, name, addresses) in [(a, a_name, a_addresses), (b, b_name, b_addresses)] {
         for address in addresses {

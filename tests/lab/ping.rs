@@ -1,5 +1,7 @@
 //! Pinging across a router, against what the far kernel counts.
 
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
+
 use crate::Test;
 use crate::common::expect_code;
 use crate::net::{Host, Routed, cable, can_become_nobody};
@@ -38,15 +40,11 @@ fn reaches_across_a_router() -> Result<(), String> {
             );
             assert_eq!((&row["outcome"], &row["tier"]), (&"alive".into(), &tier.into()), "{row}");
             let rtt = |name: &str| row["rtt_us"][name].as_f64().expect("a time");
-            assert!(
-                0.0 < rtt("min") && rtt("min") <= rtt("avg") && rtt("avg") <= rtt("max"),
-                "{row}"
-            );
+            assert!(0.0 < rtt("min") && rtt("min") <= rtt("avg") && rtt("avg") <= rtt("max"), "{row}");
         }
     }
     let lan = net.client.netdiag("ping -c 1 --json 10.7.0.1 10.7.0.2 127.0.0.1").json();
-    let tiers: Vec<&str> =
-        (0..3).filter_map(|row| lan["data"]["targets"][row]["tier"].as_str()).collect();
+    let tiers: Vec<&str> = (0..3).filter_map(|row| lan["data"]["targets"][row]["tier"].as_str()).collect();
     assert_eq!(tiers, ["lan", "host", "loopback"]);
     Ok(())
 }
@@ -57,8 +55,7 @@ fn tiers() -> Result<(), String> {
     net.router.sh("ip route add default via 10.8.0.2");
     let outcomes = |run: &crate::common::Run| -> Vec<(String, String)> {
         let json = run.json();
-        let text =
-            |row: &serde_json::Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap_or_default().to_owned();
         let rows = json["data"]["targets"].as_array().expect("rows");
         rows.iter().map(|row| (text(row, "tier"), text(row, "outcome"))).collect()
     };
@@ -89,11 +86,9 @@ fn tiers() -> Result<(), String> {
 
 fn errors_are_never_replies() -> Result<(), String> {
     let net = Routed::new();
-    net.router.sh(
-        "nft add table inet t; nft add chain inet t f '{ type filter hook forward priority 0; }'
+    net.router.sh("nft add table inet t; nft add chain inet t f '{ type filter hook forward priority 0; }'
          nft add rule inet t f ip daddr 10.8.0.2 reject with icmp type host-unreachable
-         nft add rule inet t f ip6 daddr fd08::2 reject with icmpv6 type admin-prohibited",
-    );
+         nft add rule inet t f ip6 daddr fd08::2 reject with icmpv6 type admin-prohibited");
     // A raw socket sees the error and tells who sent it.
     net.client.allow_icmp_sockets(false);
     for (target, from, meaning) in [
@@ -176,9 +171,7 @@ fn same_address_twice() -> Result<(), String> {
 
 fn nobody_allowed() -> Result<(), String> {
     if !can_become_nobody() {
-        return Err(
-            "only root can become nobody; this whole run is an ordinary user's already".to_owned()
-        );
+        return Err("only root can become nobody; this whole run is an ordinary user's already".to_owned());
     }
     let net = Routed::new();
     let run = net.client.netdiag_as_nobody("ping -c 2 -i 0.05 --json 10.8.0.2 fd08::2");
@@ -189,8 +182,7 @@ fn nobody_allowed() -> Result<(), String> {
 fn nobody_refused() -> Result<(), String> {
     if !can_become_nobody() {
         return Err(
-            "only root can become nobody, and root of a user namespace may open raw sockets"
-                .to_owned(),
+            "only root can become nobody, and root of a user namespace may open raw sockets".to_owned()
         );
     }
     let net = Routed::new();

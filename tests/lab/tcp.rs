@@ -1,5 +1,7 @@
 //! Probing TCP services across a router: each way to fail, told by its evidence.
 
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
+
 use serde_json::Value;
 
 use crate::Test;
@@ -26,11 +28,7 @@ fn echo_across() -> Result<(), String> {
         expect_code(&run, 0);
         let row = run.json()["data"]["addresses"][0].clone();
         assert_eq!((&row["outcome"], &row["verified"]), (&"echoed".into(), &true.into()), "{row}");
-        assert_eq!(
-            (&row["sent_bytes"], &row["received_bytes"]),
-            (&size.into(), &size.into()),
-            "{row}"
-        );
+        assert_eq!((&row["sent_bytes"], &row["received_bytes"]), (&size.into(), &size.into()), "{row}");
         sent += size;
     }
     expect_code(&net.client.netdiag("tcp-echo [fd08::2]:8 -c 3 -i 0.01"), 0);
@@ -155,12 +153,8 @@ fn check_matrix(netdiag: impl Fn(&Host, &str) -> crate::common::Run) {
     for Row { on, v4, v6, outcome, from } in MATRIX {
         let (add, remove): (Box<dyn Fn(&Host)>, Box<dyn Fn(&Host)>) = match *on {
             "client-route" => (
-                Box::new(|host: &Host| {
-                    drop(host.sh(&format!("ip route add {v4} && ip -6 route add {v6}")))
-                }),
-                Box::new(|host: &Host| {
-                    drop(host.sh(&format!("ip route del {v4} && ip -6 route del {v6}")))
-                }),
+                Box::new(|host: &Host| drop(host.sh(&format!("ip route add {v4} && ip -6 route add {v6}")))),
+                Box::new(|host: &Host| drop(host.sh(&format!("ip route del {v4} && ip -6 route del {v6}")))),
             ),
             "" => (Box::new(|_: &Host| {}), Box::new(|_: &Host| {})),
             _ => {
@@ -212,10 +206,7 @@ fn missing_neighbour() -> Result<(), String> {
             (&"unreachable-host".into(), &own.into()),
             "{row}"
         );
-        assert!(
-            row["failure"]["message"].as_str().is_some_and(|text| text.contains("ARP")),
-            "{row}"
-        );
+        assert!(row["failure"]["message"].as_str().is_some_and(|text| text.contains("ARP")), "{row}");
     }
     Ok(())
 }

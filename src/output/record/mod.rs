@@ -110,15 +110,7 @@ pub enum Align {
 impl<R> Column<R> {
     /// Makes a column that is always shown, never dropped, left-aligned and never wrapped.
     pub const fn new(id: &'static str, title: &'static str, cell: fn(&R) -> Cell) -> Self {
-        Self {
-            id,
-            title,
-            priority: 0,
-            shown: Shown::Always,
-            align: Align::Left,
-            wraps: false,
-            cell,
-        }
+        Self { id, title, priority: 0, shown: Shown::Always, align: Align::Left, wraps: false, cell }
     }
 
     /// Lets the column go on a narrow terminal; the highest priority number goes first.
@@ -233,11 +225,6 @@ impl Cell {
     pub fn text(text: impl Into<Untrusted>) -> Self {
         let text = text.into();
         if text.as_bytes().is_empty() { Self::MISSING } else { Self::plain(Value::Text(text)) }
-    }
-
-    /// Makes a cell of something that prints as text, such as an address.
-    pub fn display(item: impl ToString) -> Self {
-        Self::text(item.to_string())
     }
 
     /// Makes a cell of a whole number.

@@ -126,10 +126,7 @@ mod tests {
         assert_eq!(unicode(b"a\x1b[31mred\x07\x7f"), "a\\x1b[31mred\\x07\\x7f");
         assert_eq!(unicode("\u{9b}2J".as_bytes()), "\\u{9b}2J");
         assert_eq!(unicode(b"one\r\n\ttwo\0"), "one\\r\\n\\ttwo\\x00");
-        assert_eq!(
-            unicode("evil\u{202e}txt.exe\u{200b}".as_bytes()),
-            "evil\\u{202e}txt.exe\\u{200b}"
-        );
+        assert_eq!(unicode("evil\u{202e}txt.exe\u{200b}".as_bytes()), "evil\\u{202e}txt.exe\\u{200b}");
         assert_eq!(unicode(b"\xff\xfeok\xc3"), "\\xff\\xfeok\\xc3");
     }
 

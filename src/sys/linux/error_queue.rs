@@ -11,11 +11,7 @@ use socket2::Socket;
 use super::super::IcmpError;
 use crate::address::Family;
 
-pub(in crate::sys) fn keep_icmp_errors(
-    socket: &Socket,
-    family: Family,
-    keep: bool,
-) -> io::Result<()> {
+pub(in crate::sys) fn keep_icmp_errors(socket: &Socket, family: Family, keep: bool) -> io::Result<()> {
     let (level, option) = match family {
         Family::Ipv4 => (libc::SOL_IP, libc::IP_RECVERR),
         Family::Ipv6 => (libc::SOL_IPV6, libc::IPV6_RECVERR),
@@ -24,13 +20,7 @@ pub(in crate::sys) fn keep_icmp_errors(
     let length = libc::socklen_t::try_from(mem::size_of::<c_int>()).expect("an int is four bytes");
     // SAFETY: the option takes an int, which `value` is for the length of the call.
     let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            option,
-            (&raw const value).cast::<c_void>(),
-            length,
-        )
+        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast::<c_void>(), length)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
@@ -62,10 +52,8 @@ pub(in crate::sys) fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
         // SAFETY: a header that the macros give lies wholly within the control buffer.
         let (level, kind, length) =
             unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len) };
-        let is_error = matches!(
-            (level, kind),
-            (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR)
-        );
+        let is_error =
+            matches!((level, kind), (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR));
         // SAFETY: as above; the payload follows its header.
         let payload = unsafe { libc::CMSG_DATA(header) };
         let start = payload as usize - header as usize;
@@ -90,10 +78,8 @@ fn parse(bytes: &[u8]) -> Option<IcmpError> {
         return None;
     }
     let info = u32::from_ne_bytes(bytes.get(8..12)?.try_into().ok()?);
-    let is_too_big = matches!(
-        (origin, icmp_type, icmp_code),
-        (SO_EE_ORIGIN_ICMP, 3, 4) | (SO_EE_ORIGIN_ICMP6, 2, 0)
-    );
+    let is_too_big =
+        matches!((origin, icmp_type, icmp_code), (SO_EE_ORIGIN_ICMP, 3, 4) | (SO_EE_ORIGIN_ICMP6, 2, 0));
     Some(IcmpError {
         from: bytes.get(16..).and_then(offender),
         icmp_type,
@@ -122,12 +108,8 @@ mod tests {
         bytes[4..7].copy_from_slice(&[2, 3, 13]);
         bytes[16..18].copy_from_slice(&u16::try_from(libc::AF_INET).unwrap().to_ne_bytes());
         bytes[20..24].copy_from_slice(&[10, 0, 0, 254]);
-        let expected = IcmpError {
-            from: Some([10, 0, 0, 254].into()),
-            icmp_type: 3,
-            icmp_code: 13,
-            mtu: None,
-        };
+        let expected =
+            IcmpError { from: Some([10, 0, 0, 254].into()), icmp_type: 3, icmp_code: 13, mtu: None };
         assert_eq!(parse(&bytes), Some(expected));
         bytes[4] = 4;
         assert_eq!(parse(&bytes), None);

@@ -1,7 +1,6 @@
 //! Netlink dumps (RFC 3549, `netlink(7)`): asks the kernel for all of something and hands on each message.
 
-use std::io::{self, Error, ErrorKind};
-use std::mem::MaybeUninit;
+use std::io::{self, Error, ErrorKind, Read};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -55,23 +54,22 @@ impl Netlink {
     }
 
     fn receive(&self, sequence: u32, messages: &mut Vec<Vec<u8>>) -> io::Result<End> {
-        let mut buffer = vec![MaybeUninit::new(0); BUFFER];
+        let mut buffer = vec![0; BUFFER];
         let mut end = End::Whole;
         loop {
-            let length = self.0.recv_with_flags(&mut buffer, libc::MSG_TRUNC)?;
-            if length > BUFFER {
+            let length = (&self.0).read(&mut buffer)?;
+            if length == BUFFER {
                 return Err(Error::new(
                     ErrorKind::InvalidData,
                     "a netlink message larger than any the kernel sends",
                 ));
             }
-            // SAFETY: every element was initialised above, and writing keeps it so.
-            let bytes = unsafe { buffer[..length].assume_init_ref() };
+            let bytes = &buffer[..length];
             for message in Messages(bytes).filter(|message| message.sequence == sequence) {
                 if message.flags & NLM_F_DUMP_INTR != 0 {
                     end = End::Torn;
                 }
-                match message.message_type {
+                match message.kind {
                     NLMSG_DONE => return Ok(end),
                     NLMSG_ERROR => return Err(error_in(message.payload)),
                     _ => messages.push(message.payload.to_vec()),
@@ -102,7 +100,7 @@ fn error_in(payload: &[u8]) -> Error {
 }
 
 struct Message<'a> {
-    message_type: u16,
+    kind: u16,
     flags: u16,
     sequence: u32,
     payload: &'a [u8],
@@ -117,7 +115,7 @@ impl<'a> Iterator for Messages<'a> {
     fn next(&mut self) -> Option<Message<'a>> {
         let length = usize::try_from(u32_at(self.0, 0)?).ok()?;
         let message = Message {
-            message_type: u16_at(self.0, 4)?,
+            kind: u16_at(self.0, 4)?,
             flags: u16_at(self.0, 6)?,
             sequence: u32_at(self.0, 8)?,
             payload: self.0.get(HEADER..length)?,
@@ -137,10 +135,10 @@ impl<'a> Iterator for Attributes<'a> {
         /// NLA_F_NESTED and NLA_F_NET_BYTEORDER share the field with the type.
         const TYPE_MASK: u16 = 0x3fff;
         let length = usize::from(u16_at(self.0, 0)?);
-        let attribute_type = u16_at(self.0, 2)? & TYPE_MASK;
+        let kind = u16_at(self.0, 2)? & TYPE_MASK;
         let payload = self.0.get(4..length)?;
         self.0 = self.0.get(aligned(length)..).unwrap_or_default();
-        Some((attribute_type, payload))
+        Some((kind, payload))
     }
 }
 
@@ -176,10 +174,7 @@ mod tests {
         two.extend(&whole);
         assert_eq!(Messages(&two).count(), 2);
         for cut in 0..two.len() {
-            assert!(
-                Messages(&two[..cut]).all(|message| message.payload.len() == 5),
-                "cut at {cut}"
-            );
+            assert!(Messages(&two[..cut]).all(|message| message.payload.len() == 5), "cut at {cut}");
             let _ = Attributes(&two[..cut]).count();
         }
         assert_eq!(Messages(&[0; 64]).count(), 0, "a length of zero must not loop");

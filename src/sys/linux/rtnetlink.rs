@@ -21,19 +21,10 @@ pub(in crate::sys) fn network() -> io::Result<Network> {
         parsed.iter().filter_map(|bytes| link(bytes)).unzip();
     mark_lower_down(&mut links, &lowers);
     name_wireless(&mut links);
-    let addresses =
-        netlink.dump(RTM_GETADDR, &[0; 8])?.iter().filter_map(|bytes| address(bytes)).collect();
-    let default_routes = netlink
-        .dump(RTM_GETROUTE, &[0; 12])?
-        .iter()
-        .flat_map(|bytes| default_routes(bytes))
-        .collect();
-    Ok(Network {
-        links,
-        addresses: Some(addresses),
-        default_routes: Some(default_routes),
-        dns_servers: None,
-    })
+    let addresses = netlink.dump(RTM_GETADDR, &[0; 8])?.iter().filter_map(|bytes| address(bytes)).collect();
+    let default_routes =
+        netlink.dump(RTM_GETROUTE, &[0; 12])?.iter().flat_map(|bytes| default_routes(bytes)).collect();
+    Ok(Network { links, addresses: Some(addresses), default_routes: Some(default_routes), dns_servers: None })
 }
 
 pub(in crate::sys) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
@@ -43,12 +34,9 @@ pub(in crate::sys) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
 
 /// Marks the links whose lower link, a veth's other end say, is in this namespace and down, as `ip link` does.
 fn mark_lower_down(links: &mut [Link], lowers: &[Option<u32>]) {
-    let down: HashSet<u32> =
-        links.iter().filter(|link| !link.is_up).map(|link| link.index).collect();
-    for (link, _) in links
-        .iter_mut()
-        .zip(lowers)
-        .filter(|(_, lower)| lower.is_some_and(|lower| down.contains(&lower)))
+    let down: HashSet<u32> = links.iter().filter(|link| !link.is_up).map(|link| link.index).collect();
+    for (link, _) in
+        links.iter_mut().zip(lowers).filter(|(_, lower)| lower.is_some_and(|lower| down.contains(&lower)))
     {
         link.flags.push("M-DOWN");
     }
@@ -77,9 +65,7 @@ fn link(bytes: &[u8]) -> Option<(Link, Option<u32>)> {
             10 => link.master = u32_at(payload, 0),
             16 => link.state = payload.first().map(|state| operational_state(*state)),
             18 => {
-                info_kind = Attributes(payload)
-                    .find(|(kind, _)| *kind == 1)
-                    .map(|(_, name)| until_nul(name))
+                info_kind = Attributes(payload).find(|(kind, _)| *kind == 1).map(|(_, name)| until_nul(name));
             }
             20 => link.alias = Some(until_nul(payload).to_vec()),
             23 => link.counters = counters(payload),
@@ -256,8 +242,7 @@ fn default_routes(bytes: &[u8]) -> Vec<DefaultRoute> {
     const RT_TABLE_MAIN: u32 = 254;
     const RTN_UNICAST: u8 = 1;
     let parse = || {
-        let (family, destination_len, source_len) =
-            (*bytes.first()?, *bytes.get(1)?, *bytes.get(2)?);
+        let (family, destination_len, source_len) = (*bytes.first()?, *bytes.get(1)?, *bytes.get(2)?);
         let family = match i32::from(family) {
             libc::AF_INET => Family::Ipv4,
             libc::AF_INET6 => Family::Ipv6,
@@ -279,8 +264,7 @@ fn default_routes(bytes: &[u8]) -> Vec<DefaultRoute> {
         if (destination_len, source_len, table, route_type) != (0, 0, RT_TABLE_MAIN, RTN_UNICAST) {
             return None;
         }
-        let hops =
-            hops.unwrap_or_else(|| index.map(|index| (index, gateway)).into_iter().collect());
+        let hops = hops.unwrap_or_else(|| index.map(|index| (index, gateway)).into_iter().collect());
         Some(
             hops.into_iter()
                 .map(|(index, gateway)| DefaultRoute { index, family, gateway, metric })
@@ -367,13 +351,9 @@ mod tests {
             [&length.to_ne_bytes()[..], &[0, 0], &index.to_ne_bytes(), &gateway].concat()
         };
         let hops = [hop(3, [10, 0, 0, 1]), hop(4, [10, 1, 0, 1])].concat();
-        let routes = default_routes(&route(
-            254,
-            0,
-            &[attribute(9, &hops), attribute(6, &100_u32.to_ne_bytes())],
-        ));
-        let found: Vec<(u32, Option<u32>)> =
-            routes.iter().map(|route| (route.index, route.metric)).collect();
+        let routes =
+            default_routes(&route(254, 0, &[attribute(9, &hops), attribute(6, &100_u32.to_ne_bytes())]));
+        let found: Vec<(u32, Option<u32>)> = routes.iter().map(|route| (route.index, route.metric)).collect();
         assert_eq!(found, [(3, Some(100)), (4, Some(100))]);
     }
 
@@ -386,13 +366,7 @@ mod tests {
         );
         for cut in 0..=whole.len() {
             let bytes = &whole[..cut];
-            let _ = (
-                link(bytes),
-                address(bytes),
-                default_routes(bytes),
-                neighbour(bytes),
-                next_hops(bytes),
-            );
+            let _ = (link(bytes), address(bytes), default_routes(bytes), neighbour(bytes), next_hops(bytes));
         }
     }
 

@@ -36,8 +36,7 @@ pub(in crate::sys) fn tcp_info(socket: &impl AsFd) -> Option<TcpInfo> {
         mss_bytes: info.tcpi_snd_mss,
         pmtu_bytes: info.tcpi_pmtu,
         cwnd_segments: info.tcpi_snd_cwnd,
-        ssthresh_segments: Some(info.tcpi_snd_ssthresh)
-            .filter(|threshold| *threshold < NO_THRESHOLD),
+        ssthresh_segments: Some(info.tcpi_snd_ssthresh).filter(|threshold| *threshold < NO_THRESHOLD),
         receive_space_bytes: info.tcpi_rcv_space,
     })
 }

@@ -149,10 +149,7 @@ fn differs(offset: u64, at: u64, bytes: &[u8]) -> Failure {
     let from = usize::try_from(offset - at).unwrap_or(0);
     let shown = &bytes[from..bytes.len().min(from + PREVIEW)];
     let shown = Untrusted::from(shown).escaped(Charset::Ascii);
-    Failure::new(
-        Outcome::Mismatch,
-        format!("the answer is no echo: from byte {offset} on it is \"{shown}\""),
-    )
+    Failure::new(Outcome::Mismatch, format!("the answer is no echo: from byte {offset} on it is \"{shown}\""))
 }
 
 fn ended(progress: &Progress, size: u64) -> Failure {
@@ -161,10 +158,9 @@ fn ended(progress: &Progress, size: u64) -> Failure {
             Outcome::ClosedEarly,
             "connected, then closed by the other end before any byte came back",
         ),
-        received => Failure::new(
-            Outcome::Short,
-            format!("closed by the other end after {received} of {size} bytes"),
-        ),
+        received => {
+            Failure::new(Outcome::Short, format!("closed by the other end after {received} of {size} bytes"))
+        }
     }
 }
 
@@ -203,10 +199,9 @@ pub(super) async fn close(
             Ok(())
         }
         // A connection that was only made may be greeted; an echo may not be followed by anything.
-        Ok(Ok(more)) if phases.echo.is_some() => Err(Failure::new(
-            Outcome::Mismatch,
-            format!("{more} more bytes came back than were sent"),
-        )),
+        Ok(Ok(more)) if phases.echo.is_some() => {
+            Err(Failure::new(Outcome::Mismatch, format!("{more} more bytes came back than were sent")))
+        }
         Ok(Ok(_) | Err(_)) | Err(_) => Ok(()),
     }
 }

@@ -129,12 +129,8 @@ pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Resul
     let stop = StopRequests::listen()
         .map_err(|source| Error::untested("cannot listen for signals").caused_by(source))?;
     let (events, mut happened) = mpsc::unbounded_channel();
-    let context = Context {
-        request: request.clone().into(),
-        payload: Payload::random(),
-        events,
-        stop: stop.clone(),
-    };
+    let context =
+        Context { request: request.clone().into(), payload: Payload::random(), events, stop: stop.clone() };
     let mut probes = JoinSet::new();
     for (index, target) in request.targets.iter().cloned().enumerate() {
         let context = context.clone();
@@ -182,9 +178,8 @@ async fn target_report(target: HostPort, mut context: Context) -> Result<Option<
                 .hint("`netdiag ifaces` lists them"));
         }
         Err(error) => {
-            let failure =
-                Failure::new(Outcome::Unresolved, format!("{:#}", anyhow::Error::from(error)));
-            return Ok(Some(TargetReport::unresolved(target, resolve_us, failure)));
+            let failure = Failure::new(Outcome::Unresolved, format!("{:#}", anyhow::Error::from(error)));
+            return Ok(Some(TargetReport::unresolved(&target, resolve_us, failure)));
         }
     };
     let mut reports = Vec::new();
@@ -201,8 +196,7 @@ async fn target_report(target: HostPort, mut context: Context) -> Result<Option<
         reports.sort_by_key(|(index, _)| *index);
     } else {
         for (index, address) in addresses.into_iter().enumerate() {
-            let Some(report) = address_report(target.clone(), address, context.clone()).await?
-            else {
+            let Some(report) = address_report(target.clone(), address, context.clone()).await? else {
                 break;
             };
             let connected = report.phases_us.connect.is_some();
@@ -214,7 +208,7 @@ async fn target_report(target: HostPort, mut context: Context) -> Result<Option<
         }
     }
     let reports: Vec<AddressReport> = reports.into_iter().map(|(_, report)| report).collect();
-    Ok(if reports.is_empty() { None } else { Some(TargetReport::new(target, resolve_us, reports)) })
+    Ok(if reports.is_empty() { None } else { Some(TargetReport::new(&target, resolve_us, reports)) })
 }
 
 /// Probes one address; `None` if the user stopped before the connection stood.
@@ -228,11 +222,8 @@ async fn address_report(
     let mut report = AddressReport::new(&target, endpoint);
     let tell = |what| {
         // The receiver is gone only once nobody reads the output any more.
-        let _ = context.events.send(Event {
-            target: target.to_string(),
-            address: endpoint.to_string(),
-            what,
-        });
+        let _ =
+            context.events.send(Event { target: target.to_string(), address: endpoint.to_string(), what });
     };
     let connecting = connect(endpoint.0, &request.origin, request.timeout);
     let connected = tokio::select! {
@@ -255,9 +246,7 @@ async fn address_report(
     }
     report.tcp_info = sys::tcp_info(&stream);
     let is_whole = report.outcome.is_good();
-    if is_whole
-        && let Err(failure) = exchange::close(stream, request.timeout, &mut report.phases_us).await
-    {
+    if is_whole && let Err(failure) = exchange::close(stream, request.timeout, &mut report.phases_us).await {
         tell(What::Failed { failure: failure.clone() });
         report.fail(failure);
     }
@@ -277,8 +266,7 @@ async fn rounds(
     let mut times = Times::default();
     let start = tokio::time::Instant::now();
     for round in 1..=request.rounds {
-        let due =
-            start + request.interval.saturating_mul(u32::try_from(round - 1).unwrap_or(u32::MAX));
+        let due = start + request.interval.saturating_mul(u32::try_from(round - 1).unwrap_or(u32::MAX));
         if round > 1 && !request.interval.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep_until(due) => {}
@@ -301,11 +289,7 @@ async fn rounds(
                 report.outcome = Outcome::Echoed;
                 report.verified = Some(true);
                 if request.rounds > 1 {
-                    tell(What::Round {
-                        round,
-                        rtt_us: microseconds(timing.echo),
-                        bytes: request.size,
-                    });
+                    tell(What::Round { round, rtt_us: microseconds(timing.echo), bytes: request.size });
                 }
             }
             Err(failure) => {

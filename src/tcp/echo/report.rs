@@ -91,21 +91,15 @@ pub struct Phases {
 }
 
 impl Echo {
-    pub(super) fn new(
-        mut targets: Vec<TargetReport>,
-        interrupted: bool,
-        all_addresses: bool,
-    ) -> Self {
+    pub(super) fn new(mut targets: Vec<TargetReport>, interrupted: bool, all_addresses: bool) -> Self {
         let is_good = targets.iter().all(|target| {
             target.outcome.is_good()
                 && (!all_addresses || target.addresses.iter().all(|row| row.outcome.is_good()))
         });
-        let addresses =
-            targets.iter_mut().flat_map(|target| std::mem::take(&mut target.addresses)).collect();
+        let addresses = targets.iter_mut().flat_map(|target| std::mem::take(&mut target.addresses)).collect();
         let unresolved = targets.iter().filter(|target| target.outcome == Outcome::Unresolved);
-        let unresolved = unresolved
-            .filter_map(|target| Some(target.failure.as_ref()?.message.clone()))
-            .collect();
+        let unresolved =
+            unresolved.filter_map(|target| Some(target.failure.as_ref()?.message.clone())).collect();
         let only = if let [only] = targets.as_slice() { Some(only.clone()) } else { None };
         Self {
             target: only.as_ref().map(|only| only.target.clone()),
@@ -122,14 +116,14 @@ impl Echo {
 }
 
 impl TargetReport {
-    pub(super) fn new(target: HostPort, resolve_us: f64, addresses: Vec<AddressReport>) -> Self {
+    pub(super) fn new(target: &HostPort, resolve_us: f64, addresses: Vec<AddressReport>) -> Self {
         let telling = addresses.iter().find(|row| row.outcome.is_good()).or(addresses.first());
         let outcome = telling.map_or(Outcome::Unresolved, |row| row.outcome);
         let failure = telling.and_then(|row| row.failure.clone());
         Self { target: target.to_string(), outcome, failure, resolve_us, addresses }
     }
 
-    pub(super) fn unresolved(target: HostPort, resolve_us: f64, failure: Failure) -> Self {
+    pub(super) fn unresolved(target: &HostPort, resolve_us: f64, failure: Failure) -> Self {
         let outcome = Outcome::Unresolved;
         Self {
             target: target.to_string(),
@@ -216,9 +210,7 @@ impl Record for AddressReport {
                 .right()
                 .if_any()
                 .dropped_at(6),
-            Col::new("sent_bytes", "SENT", |row| Cell::integer(row.sent_bytes))
-                .right()
-                .dropped_at(7),
+            Col::new("sent_bytes", "SENT", |row| Cell::integer(row.sent_bytes)).right().dropped_at(7),
             Col::new("received_bytes", "RECEIVED", |row| Cell::integer(row.received_bytes))
                 .right()
                 .dropped_at(7),
@@ -227,10 +219,7 @@ impl Record for AddressReport {
             })
             .if_any()
             .dropped_at(3),
-            Col::new("rounds", "ROUNDS", |row| Cell::integer(row.rounds))
-                .right()
-                .verbose()
-                .dropped_at(8),
+            Col::new("rounds", "ROUNDS", |row| Cell::integer(row.rounds)).right().verbose().dropped_at(8),
             Col::new("rtt_us.avg", "AVG_MS", |row| time(row.rtt_us.map(|rtt| rtt.avg)))
                 .right()
                 .verbose()

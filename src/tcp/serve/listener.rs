@@ -33,9 +33,7 @@ pub(super) fn open(address: SocketAddr, request: &Request) -> Result<TcpListener
             .set_reuse_address(request.reuse_address)
             .map_err(|error| Error::untested("cannot set SO_REUSEADDR").caused_by(error))?;
     }
-    socket
-        .bind(&address.into())
-        .map_err(|error| cannot_bind(address, request.reuse_address, error))?;
+    socket.bind(&address.into()).map_err(|error| cannot_bind(address, request.reuse_address, error))?;
     let listening = socket.listen(request.backlog).and_then(|()| socket.set_nonblocking(true));
     listening.map_err(|error| cannot_bind(address, request.reuse_address, error))?;
     TcpListener::from_std(socket.into())
@@ -57,13 +55,10 @@ fn cannot_bind(address: SocketAddr, reuse_address: bool, error: io::Error) -> Er
                 error.hint("or nobody does and it is in TIME_WAIT, up to 60 s on Linux: leave out --no-reuse-address")
             }
         }
-        ErrorKind::AddrNotAvailable => Error::usage(format!(
-            "{} is not an address of this machine",
-            address.ip()
-        ))
-        .hint(
-            "`netdiag ifaces` lists them; 127.0.0.1 serves this machine, 0.0.0.0 all its networks",
-        ),
+        ErrorKind::AddrNotAvailable => {
+            Error::usage(format!("{} is not an address of this machine", address.ip()))
+                .hint("`netdiag ifaces` lists them; 127.0.0.1 serves this machine, 0.0.0.0 all its networks")
+        }
         ErrorKind::PermissionDenied => privileged(Error::untested(what).caused_by(error), port),
         _ => Error::untested(what).caused_by(error),
     }
@@ -71,15 +66,13 @@ fn cannot_bind(address: SocketAddr, reuse_address: bool, error: io::Error) -> Er
 
 /// Both ways out where a port is only for the privileged.
 fn privileged(error: Error, port: u16) -> Error {
-    let program = std::env::current_exe()
-        .map_or_else(|_| "netdiag".to_owned(), |path| path.display().to_string());
+    let program =
+        std::env::current_exe().map_or_else(|_| "netdiag".to_owned(), |path| path.display().to_string());
     match sys::port_settings().unprivileged_start {
         Some(start) if port < start => error
             .hint(format!("take a port from {start} on, which needs no privilege"))
             .hint(format!("or: sudo setcap cap_net_bind_service+ep {program}"))
-            .hint(format!(
-                "or: sudo sysctl -w net.ipv4.ip_unprivileged_port_start={port} (now {start})"
-            )),
+            .hint(format!("or: sudo sysctl -w net.ipv4.ip_unprivileged_port_start={port} (now {start})")),
         _ => error.hint("run it as a user who may bind this port"),
     }
 }

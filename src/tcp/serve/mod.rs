@@ -4,6 +4,7 @@ mod listener;
 mod report;
 mod session;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -97,12 +98,9 @@ impl record::Event for Event {
     fn line(&self) -> Option<Line> {
         Some(match &self.what {
             What::Listening { address, mode, warning, .. } => {
-                let clients =
-                    if *mode == "single" { "one client at a time" } else { "many clients at once" };
-                let line = Line::default()
-                    .with(Role::Good, "listening")
-                    .plain(" on ")
-                    .strong(address.as_str());
+                let clients = if *mode == "single" { "one client at a time" } else { "many clients at once" };
+                let line =
+                    Line::default().with(Role::Good, "listening").plain(" on ").strong(address.as_str());
                 let line = line.plain(format!(", {clients}; Ctrl-C ends it"));
                 match warning {
                     Some(warning) => line.with(Role::Caution, format!("; careful: {warning}")),
@@ -111,9 +109,7 @@ impl record::Event for Event {
             }
             What::Accepted { peer } => Line::new(format!("accepted {peer}")),
             What::Closed(connection) => connection.line(),
-            What::Error { message } => {
-                Line::default().with(Role::Bad, "error").plain(format!(": {message}"))
-            }
+            What::Error { message } => Line::default().with(Role::Bad, "error").plain(format!(": {message}")),
             What::Stopping { active } => {
                 Line::new(format!("stopping: {active} connections may still finish"))
             }
@@ -145,37 +141,22 @@ pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Resul
         .map_err(|source| Error::untested("cannot listen for signals").caused_by(source))?;
     let address = listener::address(&request.listen).await?;
     let listener = listener::open(address, request)?;
-    let local = listener
-        .local_addr()
-        .map_err(|source| Error::untested("cannot listen").caused_by(source))?;
+    let local = listener.local_addr().map_err(|source| Error::untested("cannot listen").caused_by(source))?;
     let (sender, news) = mpsc::unbounded_channel();
-    let mut served = Served::new(Endpoint(local));
-    if !local.ip().is_loopback() {
-        let reach = if local.ip().is_unspecified() {
-            "every network of this machine"
-        } else {
-            "its network"
-        };
-        served.warnings.push(Warning::new(
-            "bound-wide",
-            format!("{} can be reached from {reach}", Endpoint(local)),
-        ));
-    }
-    let single = request.single;
     let mut server = Server {
         observer,
-        served,
+        served: Served::new(Endpoint(local), bound_wide(local).into_iter().collect()),
         totals: Arc::default(),
         sessions: JoinSet::new(),
         news,
         sender,
         stop,
-        single,
+        single: request.single,
     };
     let listening = What::Listening {
         address: Endpoint(local).to_string(),
         port: local.port(),
-        mode: if single { "single" } else { "multi" },
+        mode: if request.single { "single" } else { "multi" },
         backlog: request.backlog,
         reuse_address: request.reuse_address,
         warning: server.served.warnings.first().map(|warning| warning.message.clone()),
@@ -187,6 +168,16 @@ pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Resul
     }
     (server.served.bytes_in, server.served.bytes_out) = server.totals.bytes();
     Ok(server.served)
+}
+
+/// The warning for an address that others than this machine can reach.
+fn bound_wide(local: SocketAddr) -> Option<Warning> {
+    let reach = match local.ip().to_canonical() {
+        ip if ip.is_loopback() => return None,
+        ip if ip.is_unspecified() => "every network of this machine",
+        _ => "its network",
+    };
+    Some(Warning::new("bound-wide", format!("{} can be reached from {reach}", Endpoint(local))))
 }
 
 impl Server<'_> {
@@ -219,10 +210,7 @@ impl Server<'_> {
         }
     }
 
-    async fn admit(
-        &mut self,
-        accepted: std::io::Result<(TcpStream, std::net::SocketAddr)>,
-    ) -> bool {
+    async fn admit(&mut self, accepted: std::io::Result<(TcpStream, SocketAddr)>) -> bool {
         /// How long to wait for a connection to end where the system has no descriptor left for one more.
         const BACK_OFF: Duration = Duration::from_millis(50);
         match accepted {
@@ -241,8 +229,8 @@ impl Server<'_> {
             }
             Err(error) => {
                 self.served.errors += 1;
-                let goes_on = self
-                    .tell(What::Error { message: format!("cannot accept a connection: {error}") });
+                let goes_on =
+                    self.tell(What::Error { message: format!("cannot accept a connection: {error}") });
                 tokio::time::sleep(BACK_OFF).await;
                 goes_on
             }

@@ -43,17 +43,9 @@ pub struct ServedConnection {
 }
 
 impl Served {
-    pub(super) fn new(address: Endpoint) -> Self {
+    pub(super) fn new(address: Endpoint, warnings: Vec<Warning>) -> Self {
         let address = address.to_string();
-        Self {
-            address,
-            connections: 0,
-            bytes_in: 0,
-            bytes_out: 0,
-            errors: 0,
-            aborted: 0,
-            warnings: Vec::new(),
-        }
+        Self { address, connections: 0, bytes_in: 0, bytes_out: 0, errors: 0, aborted: 0, warnings }
     }
 }
 
@@ -88,23 +80,14 @@ impl Record for Served {
     fn columns() -> &'static [Column<Self>] {
         type Col = Column<Served>;
         static COLUMNS: [Col; 6] = [
-            Col::new("address", "ADDRESS", |served| {
-                Cell::text(served.address.as_str()).role(Role::Strong)
-            }),
-            Col::new("connections", "CONNECTIONS", |served| Cell::integer(served.connections))
-                .right(),
-            Col::new("bytes_in", "BYTES_IN", |served| Cell::integer(served.bytes_in))
-                .right()
-                .dropped_at(1),
+            Col::new("address", "ADDRESS", |served| Cell::text(served.address.as_str()).role(Role::Strong)),
+            Col::new("connections", "CONNECTIONS", |served| Cell::integer(served.connections)).right(),
+            Col::new("bytes_in", "BYTES_IN", |served| Cell::integer(served.bytes_in)).right().dropped_at(1),
             Col::new("bytes_out", "BYTES_OUT", |served| Cell::integer(served.bytes_out))
                 .right()
                 .dropped_at(1),
-            Col::new("errors", "ERRORS", |served| Cell::integer(served.errors))
-                .right()
-                .dropped_at(2),
-            Col::new("aborted", "ABORTED", |served| Cell::integer(served.aborted))
-                .right()
-                .dropped_at(2),
+            Col::new("errors", "ERRORS", |served| Cell::integer(served.errors)).right().dropped_at(2),
+            Col::new("aborted", "ABORTED", |served| Cell::integer(served.aborted)).right().dropped_at(2),
         ];
         &COLUMNS
     }

@@ -100,11 +100,7 @@ fn pass_on(stream: &TcpStream, ended: &mut Ended) -> io::Result<Passed> {
             result => result?,
         };
         ended.went_out(written);
-        Ok(if written == length {
-            Passed::All
-        } else {
-            Passed::Part(buffer[written..length].to_vec())
-        })
+        Ok(if written == length { Passed::All } else { Passed::Part(buffer[written..length].to_vec()) })
     })
 }
 
