@@ -46,7 +46,7 @@ pub enum HostError {
     #[error("a zone (%INTERFACE) belongs after an IPv6 address, as in fe80::1%eth0")]
     Zone,
     /// It holds a character no host name has.
-    #[error("a host name cannot contain {0:?}")]
+    #[error("a host name cannot contain {0:?}: it has letters, digits, '-', '_' and '.'")]
     Character(char),
     /// A label is empty or too long.
     #[error("each part of a host name between its dots has 1 to 63 characters, and the whole at most 253")]
@@ -120,11 +120,7 @@ impl FromStr for HostName {
     type Err = HostError;
 
     fn from_str(text: &str) -> Result<Self, HostError> {
-        let is_out_of_place = |c: &char| {
-            c.is_control()
-                || c.is_whitespace()
-                || (c.is_ascii() && !c.is_ascii_alphanumeric() && !"-_.".contains(*c))
-        };
+        let is_out_of_place = |c: &char| !c.is_alphanumeric() && !"-_.".contains(*c);
         if let Some(c) = text.chars().find(is_out_of_place) {
             return Err(HostError::Character(c));
         }

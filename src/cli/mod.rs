@@ -137,7 +137,7 @@ struct OutputArgs {
     #[arg(long, global = true)]
     no_header: bool,
     /// Lay tables out for this many columns of text [default: the terminal's]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
     width: Option<u16>,
     /// Whether to use colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_default_value = true)]

@@ -30,22 +30,22 @@ pub(super) struct PingArgs {
     #[arg(value_name = "TARGET", value_parser = target)]
     targets: Vec<Target>,
     /// Stop after this many probes to each target
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
     /// The time from one probe to the next, in seconds
-    #[arg(short, long, value_name = "SECS", default_value = "1", value_parser = seconds)]
+    #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, default_value = "1", value_parser = seconds)]
     interval: Duration,
     /// How long to wait for each reply, in seconds
-    #[arg(short = 'W', long, value_name = "SECS", default_value = "2", value_parser = seconds)]
+    #[arg(short = 'W', long, value_name = "SECS", allow_negative_numbers = true, default_value = "2", value_parser = seconds)]
     timeout: Duration,
     /// Stop after this time whatever is left to do, in seconds
-    #[arg(short = 'w', long, value_name = "SECS", value_parser = seconds)]
+    #[arg(short = 'w', long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     deadline: Option<Duration>,
     /// The bytes behind the ICMP header, 0 to 65507
-    #[arg(short, long, value_name = "BYTES", default_value_t = 56, value_parser = clap::value_parser!(u16).range(..=65_507))]
+    #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true, default_value_t = 56, value_parser = clap::value_parser!(u16).range(..=65_507))]
     size: u16,
     /// The probes' time to live, 1 to 255
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..))]
     ttl: Option<u8>,
     #[command(flatten)]
     family: FamilyArgs,

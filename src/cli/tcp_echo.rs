@@ -24,16 +24,16 @@ pub(super) struct TcpEchoArgs {
     #[arg(value_name = "HOST:PORT", required = true, value_parser = HostPort::to_connect)]
     targets: Vec<HostPort>,
     /// How often the bytes go there and back
-    #[arg(short, long, value_name = "ROUNDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "ROUNDS", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
     /// The time from the start of one round to the next, in seconds
-    #[arg(short, long, value_name = "SECS", default_value = "1", value_parser = seconds_or_none)]
+    #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, default_value = "1", value_parser = seconds_or_none)]
     interval: Duration,
     /// The bytes of a round, with k, M or G for powers of 1024
-    #[arg(short, long, value_name = "BYTES", default_value = "64", value_parser = payload_size)]
+    #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true, default_value = "64", value_parser = payload_size)]
     size: u64,
     /// How long to wait for the connection, and then whenever nothing moves, in seconds
-    #[arg(long, value_name = "SECS", default_value = "5", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, default_value = "5", value_parser = seconds)]
     timeout: Duration,
     #[command(flatten)]
     family: FamilyArgs,

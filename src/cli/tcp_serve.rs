@@ -18,7 +18,7 @@ Ctrl-C lets live connections finish; a second one ends at once.
 Examples:
   netdiag tcp-serve                       on 127.0.0.1, on a port the system chooses
   netdiag tcp-serve 127.0.0.1:7777        on this port
-  netdiag tcp-serve '[::1]:7777' --single one client at a time
+  netdiag tcp-serve '[::1]:7777' --single  one client at a time
   netdiag tcp-serve --format ndjson       an event a line, for a script"
 )]
 pub(super) struct TcpServeArgs {
@@ -29,13 +29,13 @@ pub(super) struct TcpServeArgs {
     #[arg(long)]
     single: bool,
     /// How many connections may wait to be accepted
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 128, value_parser = clap::value_parser!(i32).range(0..))]
     backlog: i32,
     /// Do not set SO_REUSEADDR: see how a port is held after its server has gone
     #[arg(long)]
     no_reuse_address: bool,
     /// How long live connections may go on when it is stopped, in seconds
-    #[arg(long, value_name = "SECS", default_value = "5", value_parser = seconds_or_none)]
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, default_value = "5", value_parser = seconds_or_none)]
     drain: Duration,
 }
 

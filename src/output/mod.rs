@@ -150,11 +150,20 @@ impl Emitter {
         }
         let table::Rendered { text, dropped } =
             table::render(rows, columns, &self.screen, self.options.header);
-        self.out.write(&text);
+        // A header over nothing tells a script that there is nothing, and a person less than the notes do.
+        if !(rows.is_empty() && self.screen.is_terminal) {
+            self.out.write(&text);
+        }
         if self.options.quiet {
             return;
         }
-        self.notes(&report.notes());
+        // What is piped stays a table.
+        if self.screen.is_terminal {
+            for note in report.notes() {
+                self.out.write(&style::line(&note, self.screen.charset, self.screen.colored));
+                self.out.write("\n");
+            }
+        }
         if self.options.verbose && !dropped.is_empty() {
             self.out.flush();
             let width = self.screen.width.unwrap_or_default();
@@ -164,19 +173,6 @@ impl Emitter {
                 &format!("no room at {width} columns for: {}", dropped.join(", ")),
             );
         }
-    }
-
-    /// Writes notes below a table that a person looks at; a piped table stays a table, so there they go beside it.
-    fn notes(&mut self, notes: &[Line]) {
-        let (is_terminal, charset) = (self.screen.is_terminal, self.screen.charset);
-        let colored = if is_terminal { self.screen.colored } else { self.screen.errors_colored };
-        self.out.flush();
-        let sink = if is_terminal { &mut self.out } else { &mut self.err };
-        for note in notes {
-            sink.write(&style::line(note, charset, colored));
-            sink.write("\n");
-        }
-        sink.flush();
     }
 
     /// Writes text of our own making as it is: help, a completion script, a manual page.

@@ -121,14 +121,15 @@ fn digits<'a>(text: &mut &'a str) -> &'a str {
     run.trim_start_matches('0')
 }
 
-/// Drops columns, the highest priority number first and of equals the last, until `fits`.
+/// Drops columns of at least this priority number, the highest first and of equals the last, until `fits`.
 pub(super) fn narrow<R: Record>(
     columns: &mut Vec<&'static Column<R>>,
+    least: u8,
     fits: impl Fn(&[&'static Column<R>]) -> bool,
 ) -> Vec<&'static str> {
     let mut dropped = Vec::new();
     while !fits(columns) {
-        let candidate = columns.iter().enumerate().filter(|(_, column)| column.priority > 0);
+        let candidate = columns.iter().enumerate().filter(|(_, column)| column.priority >= least);
         let Some((index, _)) = candidate.max_by_key(|(index, column)| (column.priority, *index)) else {
             break;
         };

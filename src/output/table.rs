@@ -43,19 +43,7 @@ pub(super) fn render<R: Record>(
     header: bool,
 ) -> Rendered {
     let grid = Grid::new(rows, &columns, screen);
-    let natural: Vec<(&str, usize)> = columns
-        .iter()
-        .zip(&grid.widths)
-        .map(|(column, width)| (column.id, if column.wraps { (*width).min(WRAPPED_LEAST) } else { *width }))
-        .collect();
-    let width_of = |id: &str| natural.iter().find(|(known, _)| *known == id).map_or(0, |(_, width)| *width);
-    let dropped = match screen.width {
-        None => Vec::new(),
-        Some(room) => select::narrow(&mut columns, |left| {
-            let gaps = GAP * left.len().saturating_sub(1);
-            left.iter().map(|column| width_of(column.id)).sum::<usize>() + gaps <= room
-        }),
-    };
+    let dropped = screen.width.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, room));
     let mut grid = if dropped.is_empty() { grid } else { Grid::new(rows, &columns, screen) };
     if screen.is_terminal {
         grid.wrap(&columns, screen.width);
@@ -66,6 +54,33 @@ pub(super) fn render<R: Record>(
         grid.pad(screen, header)
     };
     Rendered { text, dropped }
+}
+
+/// Drops columns until the table fits: first those that are expendable, if that saves wrapping altogether;
+/// else as many as it takes with the columns that wrap at their narrowest. Gives the ids of the dropped.
+fn narrow<R: Record>(
+    columns: &mut Vec<&'static Column<R>>,
+    widths: &[usize],
+    room: usize,
+) -> Vec<&'static str> {
+    /// From this priority number on a column goes sooner than a text is broken.
+    const EXPENDABLE: u8 = 5;
+    let natural: Vec<(&str, usize)> =
+        columns.iter().map(|column| column.id).zip(widths.iter().copied()).collect();
+    let total = |left: &[&'static Column<R>], wrapped: bool| -> usize {
+        let width = |column: &Column<R>| {
+            let width = natural.iter().find(|(id, _)| *id == column.id).map_or(0, |(_, width)| *width);
+            if wrapped && column.wraps { width.min(WRAPPED_LEAST) } else { width }
+        };
+        left.iter().map(|column| width(column)).sum::<usize>() + GAP * left.len().saturating_sub(1)
+    };
+    let mut unwrapped = columns.clone();
+    let dropped = select::narrow(&mut unwrapped, EXPENDABLE, |left| total(left, false) <= room);
+    if total(&unwrapped, false) <= room {
+        *columns = unwrapped;
+        return dropped;
+    }
+    select::narrow(columns, 1, |left| total(left, true) <= room)
 }
 
 impl Grid {

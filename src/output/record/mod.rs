@@ -37,7 +37,7 @@ pub trait Report: Serialize {
     /// The rows, in their natural order.
     fn rows(&self) -> &[Self::Row];
 
-    /// What a person is told below the table, a line each.
+    /// What a person is told below the table on a terminal, a line each.
     fn notes(&self) -> Vec<Line> {
         Vec::new()
     }

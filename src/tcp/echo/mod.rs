@@ -50,8 +50,8 @@ pub struct Request {
 pub struct Event {
     /// The target as it was written.
     pub target: String,
-    /// The address and port that was probed.
-    pub address: String,
+    /// The address and port that was probed; `None` where the target has none.
+    pub address: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub what: What,
@@ -92,7 +92,7 @@ impl record::Event for Event {
     }
 
     fn line(&self) -> Option<Line> {
-        let address = &self.address;
+        let address = self.address.as_ref().unwrap_or(&self.target);
         Some(match &self.what {
             What::Connected { connect_us } => {
                 Line::new(format!("connected to {address} in {:.3} ms", connect_us / 1000.0))
@@ -108,8 +108,8 @@ impl record::Event for Event {
     }
 
     fn is_detail(&self) -> bool {
-        // A run of many rounds is watched round by round; of a single one the table says it all.
-        !matches!(self.what, What::Round { .. })
+        // A run of many rounds is watched round by round; of an address the table says it all.
+        self.address.is_some() && !matches!(self.what, What::Round { .. })
     }
 }
 
@@ -120,6 +120,13 @@ struct Context {
     payload: Payload,
     events: mpsc::UnboundedSender<Event>,
     stop: StopRequests,
+}
+
+impl Context {
+    fn tell(&self, event: Event) {
+        // The receiver is gone only once nobody reads the output any more.
+        let _ = self.events.send(event);
+    }
 }
 
 /// Probes the targets of a request, side by side, and tells the observer of each round.
@@ -179,6 +186,8 @@ async fn target_report(target: HostPort, mut context: Context) -> Result<Option<
         }
         Err(error) => {
             let failure = Failure::new(Outcome::Unresolved, format!("{:#}", anyhow::Error::from(error)));
+            let what = What::Failed { failure: failure.clone() };
+            context.tell(Event { target: target.to_string(), address: None, what });
             return Ok(Some(TargetReport::unresolved(&target, resolve_us, failure)));
         }
     };
@@ -220,10 +229,9 @@ async fn address_report(
     let request = context.request.clone();
     let endpoint = Endpoint(address.with_port(target.port));
     let mut report = AddressReport::new(&target, endpoint);
-    let tell = |what| {
-        // The receiver is gone only once nobody reads the output any more.
-        let _ =
-            context.events.send(Event { target: target.to_string(), address: endpoint.to_string(), what });
+    let teller = context.clone();
+    let tell = move |what| {
+        teller.tell(Event { target: target.to_string(), address: Some(endpoint.to_string()), what });
     };
     let connecting = connect(endpoint.0, &request.origin, request.timeout);
     let connected = tokio::select! {

@@ -28,8 +28,6 @@ pub struct Echo {
     /// Whether the user ended it early.
     pub interrupted: bool,
     #[serde(skip)]
-    unresolved: Vec<String>,
-    #[serde(skip)]
     is_good: bool,
 }
 
@@ -97,9 +95,6 @@ impl Echo {
                 && (!all_addresses || target.addresses.iter().all(|row| row.outcome.is_good()))
         });
         let addresses = targets.iter_mut().flat_map(|target| std::mem::take(&mut target.addresses)).collect();
-        let unresolved = targets.iter().filter(|target| target.outcome == Outcome::Unresolved);
-        let unresolved =
-            unresolved.filter_map(|target| Some(target.failure.as_ref()?.message.clone())).collect();
         let only = if let [only] = targets.as_slice() { Some(only.clone()) } else { None };
         Self {
             target: only.as_ref().map(|only| only.target.clone()),
@@ -109,7 +104,6 @@ impl Echo {
             addresses,
             targets: if only.is_some() { Vec::new() } else { targets },
             interrupted,
-            unresolved,
             is_good,
         }
     }
@@ -169,14 +163,10 @@ impl Report for Echo {
     }
 
     fn notes(&self) -> Vec<Line> {
-        let unresolved = self
-            .unresolved
-            .iter()
-            .map(|message| Line::default().strong("unresolved").plain(format!(": {message}")));
         let interrupted = self
             .interrupted
             .then(|| Line::default().dim("interrupted: the figures are of the rounds so far"));
-        unresolved.chain(interrupted).collect()
+        interrupted.into_iter().collect()
     }
 
     fn exit(&self) -> Exit {

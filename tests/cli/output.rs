@@ -1,0 +1,135 @@
+//! The formats, and what all commands share of them.
+
+use serde_json::Value;
+
+use crate::common::{expect_code, finish, netdiag, run};
+
+#[test]
+fn every_document_has_the_same_outside() {
+    for (args, schema) in [
+        ("ifaces --json", "netdiag.ifaces/1"),
+        ("port 443 --json", "netdiag.port/1"),
+        ("tcp-echo 127.0.0.1:1 --json", "netdiag.tcp-echo/1"),
+    ] {
+        let json = run(args).json();
+        let keys: Vec<&String> = json.as_object().expect("an object").keys().collect();
+        assert_eq!(keys, ["schema", "generated_at", "data", "warnings"], "{args}");
+        assert_eq!(json["schema"], schema);
+        let generated = json["generated_at"].as_str().expect("a time");
+        assert!(generated.len() == 24 && generated.ends_with('Z') && generated.contains('T'), "{generated}");
+        assert!(json["warnings"].is_array());
+    }
+}
+
+#[test]
+fn ndjson_gives_rows_then_a_summary_with_the_whole_report() {
+    let lines = run("port 80 443 --format ndjson").ndjson();
+    let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+    assert_eq!(events, ["port", "port", "summary"]);
+    assert_eq!(lines[2]["data"][1]["port"], 443);
+    assert_eq!(lines[2]["schema"], "netdiag.port/1");
+    let first = run("port 80 --format ndjson").stdout;
+    assert!(first.starts_with(r#"{"event":"port","port":80,"#), "the event comes first: {first}");
+}
+
+#[test]
+fn columns_choose_and_order_in_every_format() {
+    let table = run("port 443 --columns class,port");
+    assert_eq!(table.stdout, "CLASS       PORT\nwell-known   443\n");
+    let csv = run("port 443 --columns class,port --format csv");
+    assert_eq!(csv.stdout, "class,port\nwell-known,443\n");
+    let json = run("port 443 --columns class,port --json").json();
+    assert_eq!(json["data"].to_string(), r#"[{"class":"well-known","port":443}]"#);
+    let nested = run("port 443 --columns services.name --json");
+    expect_code(&nested, 2);
+    let nested = run("port 443 --columns services.protocols --json").json();
+    assert_eq!(nested["data"][0]["services"][0]["protocols"][0], "tcp");
+}
+
+#[test]
+fn sorting_goes_by_number_and_both_ways() {
+    let ports = |args: &str| -> Vec<u64> {
+        let data = run(args).json()["data"].clone();
+        data.as_array().expect("rows").iter().filter_map(|row| row["port"].as_u64()).collect()
+    };
+    assert_eq!(ports("port 443 80 8080 --json"), [443, 80, 8080]);
+    assert_eq!(ports("port 443 80 8080 --json --sort port"), [80, 443, 8080]);
+    assert_eq!(ports("port 443 80 8080 --json --sort=-port"), [8080, 443, 80]);
+    assert_eq!(ports("port 443 80 8080 --json --sort -port"), [8080, 443, 80]);
+    let csv = run("port 443 80 8080 --format csv --sort port --columns port --no-header").stdout;
+    assert_eq!(csv, "80\n443\n8080\n");
+}
+
+#[test]
+fn csv_has_the_json_keys_as_header_and_a_cell_for_each() {
+    let run = run("ifaces --format csv");
+    let mut reader = csv::Reader::from_reader(run.stdout.as_bytes());
+    let header: Vec<String> = reader.headers().expect("a header").iter().map(str::to_owned).collect();
+    let json = crate::common::run("ifaces --json").json()["data"][0].clone();
+    for id in &header {
+        let pointer = format!("/{}", id.replace('.', "/"));
+        let has =
+            json.pointer(&pointer).is_some() || json[id.split('.').next().unwrap_or_default()].is_array();
+        assert!(has, "{id} is no JSON key of {json}");
+    }
+    assert!(reader.records().all(|record| record.expect("CSV").len() == header.len()));
+}
+
+#[test]
+fn a_piped_table_is_aligned_columns_without_header_if_asked() {
+    let table = run("port 20-22 --no-header --columns port,class");
+    assert_eq!(table.stdout, "  20  well-known\n  21  well-known\n  22  well-known\n");
+    let wide = run("ifaces");
+    assert!(!wide.stdout.contains('─') && !wide.stdout.contains('\x1b'), "{wide:?}");
+    let rows = run("ifaces --json").json()["data"].as_array().map(Vec::len);
+    assert_eq!(Some(wide.stdout.lines().count() - 1), rows, "a line a row: {wide:?}");
+}
+
+#[test]
+fn a_width_drops_columns_and_cuts_nothing() {
+    let narrow = run("port 443 --width 30");
+    assert!(narrow.stdout.lines().all(|line| line.len() <= 30), "{narrow:?}");
+    assert!(narrow.stdout.contains("https") && narrow.stdout.contains("well-known"), "{narrow:?}");
+    let told = run("port 443 --width 30 -v");
+    assert!(told.stderr.contains("no room at 30 columns for: "), "{told:?}");
+    let mut command = netdiag(["port", "443"]);
+    command.env("COLUMNS", "30");
+    assert_eq!(finish(command).stdout, narrow.stdout);
+}
+
+#[test]
+fn colours_come_when_asked_for_and_never_into_json() {
+    let colored = |args: &str, variables: &[(&str, &str)]| {
+        let mut command = netdiag(args.split(' '));
+        command.envs(variables.iter().copied());
+        finish(command).stdout.contains('\x1b')
+    };
+    assert!(!colored("port 443", &[]));
+    assert!(colored("port 443 --color always", &[]));
+    assert!(colored("port 443", &[("CLICOLOR_FORCE", "1")]));
+    assert!(!colored("port 443", &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    assert!(colored("port 443 --color always", &[("NO_COLOR", "1")]));
+    assert!(!colored("port 443 --color never", &[("CLICOLOR_FORCE", "1")]));
+    for format in ["json", "ndjson", "csv"] {
+        assert!(!colored(&format!("port 443 --color always --format {format}"), &[]), "{format}");
+    }
+}
+
+#[test]
+fn quiet_leaves_only_the_result_and_verbose_shows_every_column() {
+    let loud = run("port 443");
+    assert_eq!(loud.stderr, "", "notes are for people");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let lines = run(&format!("tcp-echo {port} -v"));
+    assert!(lines.stdout.starts_with("refused "), "{lines:?}");
+    assert!(run(&format!("tcp-echo {port} -q")).stdout.starts_with("TARGET"));
+    let verbose = run("port 443 -v").stdout;
+    assert!(verbose.contains("RESERVED") && !loud.stdout.contains("RESERVED"), "{verbose}");
+}
+
+#[test]
+fn generated_json_survives_a_round_trip() {
+    let text = run("ifaces --json").stdout;
+    let value: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(serde_json::to_string(&value).expect("JSON").len(), text.trim_end().len());
+}

@@ -1,0 +1,211 @@
+//! What the commands say about this machine, against what other programs say.
+
+use crate::common::{expect_code, finish, has, netdiag, run};
+
+#[test]
+fn ifaces_names_the_loopback_with_its_addresses() {
+    let run = run("ifaces --json");
+    expect_code(&run, 0);
+    let data = run.json()["data"].clone();
+    let rows = data.as_array().expect("rows");
+    let loopback =
+        rows.iter().find(|row| row["kind"] == "loopback").unwrap_or_else(|| panic!("no loopback: {data}"));
+    let addresses = loopback["addresses"].as_array().expect("addresses");
+    assert!(
+        addresses
+            .iter()
+            .any(|it| it["address"] == "127.0.0.1" && it["prefix_len"] == 8 && it["class"] == "loopback"),
+        "{loopback}"
+    );
+    assert!(rows.iter().all(|row| row["index"].as_u64().is_some_and(|index| index > 0)));
+}
+
+#[test]
+fn ifaces_filters() {
+    let names = |args: &str| -> Vec<String> {
+        let json = run(args).json()["data"].clone();
+        let name = |row: &serde_json::Value| row["name"].as_str().unwrap_or_default().to_owned();
+        json.as_array().expect("rows").iter().map(name).collect()
+    };
+    let all = names("ifaces --json");
+    let loopback = names("ifaces --json --kind loopback");
+    assert!(loopback.iter().all(|name| all.contains(name)) && !loopback.is_empty());
+    assert_eq!(names(&format!("ifaces {} --json", loopback[0])), loopback);
+    assert!(names("ifaces --json --up").contains(&loopback[0]));
+    let v4 = run("ifaces --json -4").json()["data"].clone();
+    let addresses =
+        v4.as_array().expect("rows").iter().flat_map(|row| row["addresses"].as_array().expect("a list"));
+    assert!(
+        addresses.clone().count() > 0 && addresses.clone().all(|address| address["family"] == "ipv4"),
+        "{v4}"
+    );
+    let none = run("ifaces --kind no-such-kind --json");
+    expect_code(&none, 1);
+    assert_eq!(none.json()["data"], serde_json::json!([]));
+}
+
+#[test]
+fn port_tells_class_range_and_services() {
+    let run = run("port 443 80 25 21 0 1023 1024 49151 49152 65535 --json");
+    expect_code(&run, 0);
+    let data = run.json()["data"].clone();
+    for (row, (port, class, range, name)) in [
+        (443, "well-known", "system", "https"),
+        (80, "well-known", "system", "http"),
+        (25, "well-known", "system", "smtp"),
+        (21, "well-known", "system", "ftp"),
+        (0, "well-known", "system", ""),
+        (1023, "well-known", "system", ""),
+        (1024, "dynamic", "user", ""),
+        (49151, "dynamic", "user", ""),
+        (49152, "dynamic", "dynamic", ""),
+        (65535, "dynamic", "dynamic", ""),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let row = &data[row];
+        assert_eq!(
+            (&row["port"], &row["class"], &row["iana_range"]),
+            (&port.into(), &class.into(), &range.into())
+        );
+        assert_eq!(row["services"][0]["name"].as_str().unwrap_or_default(), name, "{row}");
+    }
+    let named = crate::common::run("port https HTTP ftp --json").json()["data"].clone();
+    let ports: Vec<u64> =
+        named.as_array().expect("rows").iter().filter_map(|row| row["port"].as_u64()).collect();
+    assert_eq!(ports, [443, 80, 21]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn port_knows_this_kernels_ranges() {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).expect(name);
+    let range: Vec<u64> =
+        read("ip_local_port_range").split_whitespace().map(|n| n.parse().expect("a port")).collect();
+    let start: u64 = read("ip_unprivileged_port_start").trim().parse().expect("a port");
+    let data =
+        run(&format!("port {} {} {} 1-3 --json", range[0], range[1], range[0] - 1)).json()["data"].clone();
+    let ephemeral: Vec<bool> = (0..3).filter_map(|row| data[row]["is_ephemeral_here"].as_bool()).collect();
+    assert_eq!(ephemeral, [true, true, false]);
+    for row in data.as_array().expect("rows") {
+        let port = row["port"].as_u64().expect("a port");
+        assert_eq!(row["needs_privilege"].as_bool(), Some(port < start), "{row}");
+    }
+}
+
+/// Debian's own table of services is another source than the registry's; where both know a port, they agree.
+#[test]
+#[cfg(target_os = "linux")]
+fn services_agree_with_getent() {
+    let Ok(table) = std::fs::read_to_string("/etc/services") else {
+        eprintln!("SKIPPED: there is no /etc/services here");
+        return;
+    };
+    let (mut agree, mut differ) = (0, Vec::new());
+    for line in table.lines().filter(|line| !line.starts_with('#')) {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        let (Some(name), Some(port)) =
+            (words.next(), words.next().and_then(|port| port.strip_suffix("/tcp")))
+        else {
+            continue;
+        };
+        let aliases: Vec<&str> = words.chain([name]).collect();
+        let json = run(&format!("port {port} --json")).json()["data"][0]["services"].clone();
+        let known: Vec<&str> =
+            json.as_array().expect("a list").iter().filter_map(|it| it["name"].as_str()).collect();
+        if known.is_empty() || aliases.iter().any(|alias| known.contains(alias)) {
+            agree += 1;
+        } else {
+            differ.push(format!("{port}: {aliases:?} is {known:?}"));
+        }
+    }
+    // Debian names about one in nine by what runs there and not by what is registered.
+    let share = 100 * agree / (agree + differ.len());
+    assert!(share >= 85 && agree > 100, "{share} % agree, {differ:#?} do not");
+}
+
+/// Whether this user may open any ICMP socket, by asking another program or the kernel's own setting.
+#[cfg(target_os = "linux")]
+fn may_ping() -> bool {
+    let run = run("ping -c 1 127.0.0.1");
+    if run.code == Some(3) {
+        assert!(run.stderr.contains("net.ipv4.ping_group_range") && run.stderr.contains("setcap"), "{run:?}");
+        eprintln!("SKIPPED: this user may open no ICMP socket; the error says how to: {}", run.stderr);
+        return false;
+    }
+    true
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ping_the_loopback() {
+    if !may_ping() {
+        return;
+    }
+    let run = run("ping -c 3 -i 0.01 127.0.0.1 --json");
+    expect_code(&run, 0);
+    let data = run.json()["data"].clone();
+    let row = &data["targets"][0];
+    assert_eq!(
+        (&row["sent"], &row["received"], &row["loss_percent"]),
+        (&3.into(), &3.into(), &0.0.into()),
+        "{row}"
+    );
+    assert_eq!((&row["tier"], &row["outcome"]), (&"loopback".into(), &"alive".into()), "{row}");
+    assert_eq!(row["duplicates"], serde_json::Value::Null, "what cannot be seen is not 0");
+    assert_eq!(data["interrupted"], false);
+
+    let events = crate::common::run("ping -c 2 -i 0.01 127.0.0.1 --format ndjson").ndjson();
+    let names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
+    assert_eq!(names, ["reply", "reply", "summary"]);
+    assert_eq!(
+        (&events[1]["seq"], &events[1]["address"], &events[1]["bytes"]),
+        (&2.into(), &"127.0.0.1".into(), &64.into())
+    );
+
+    let lines = crate::common::run("ping -c 1 127.1").stdout;
+    assert!(lines.starts_with("reply from 127.0.0.1: seq=1 bytes=64"), "{lines}");
+    let quiet = crate::common::run("ping -c 1 -q 127.0.0.1").stdout;
+    assert!(quiet.starts_with("TARGET"), "{quiet}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ping_stops_at_its_count_its_deadline_and_ctrl_c() {
+    if !may_ping() {
+        return;
+    }
+    let unwatched = run("ping 127.0.0.1 -i 0.01 --json");
+    assert_eq!(unwatched.json()["data"]["targets"][0]["sent"], 4, "where nobody could stop it, four");
+    let deadline = run("ping -c 1000 -i 0.05 -w 0.5 127.0.0.1 --json");
+    let sent = deadline.json()["data"]["targets"][0]["sent"].as_u64().expect("a count");
+    assert!((5..=11).contains(&sent), "{sent} probes in half a second, one each 50 ms");
+
+    let mut command = netdiag(["ping", "-c", "1000", "-i", "0.02", "127.0.0.1", "--json"]);
+    let child = command.stdout(std::process::Stdio::piped()).spawn().expect("netdiag starts");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let interrupt = std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+    assert!(interrupt.expect("kill is there").success());
+    let output = child.wait_with_output().expect("waiting for a child of ours");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON after Ctrl-C");
+    assert_eq!(output.status.code(), Some(0), "it had replies: {json}");
+    assert_eq!(json["data"]["interrupted"], true);
+    assert_eq!(json["data"]["targets"][0]["lost"], 0, "what is in flight is not lost: {json}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ping_counts_what_the_peer_counts() {
+    if !may_ping() || !has("ping") {
+        eprintln!("SKIPPED: not beside iputils' ping");
+        return;
+    }
+    let mut peer = std::process::Command::new("ping");
+    peer.args(["-c", "3", "-i", "0.2", "-s", "1000", "127.0.0.1"]);
+    let peer = finish(peer);
+    let ours = run("ping -c 3 -i 0.2 -s 1000 127.0.0.1 --format ndjson").ndjson();
+    assert!(peer.stdout.contains("1008 bytes from 127.0.0.1"), "{peer:?}");
+    assert_eq!(ours[0]["bytes"], 1008);
+    assert_eq!(peer.stdout.contains("3 received"), ours[3]["data"]["targets"][0]["received"] == 3);
+}

@@ -1,0 +1,99 @@
+//! Standard output that closes, fills up, or is a terminal of some width.
+
+use std::process::Command;
+
+use crate::common::{Server, expect_code, finish, has, netdiag, plain, run};
+
+const NETDIAG: &str = env!("CARGO_BIN_EXE_netdiag");
+
+fn sh(script: &str) -> crate::common::Run {
+    let mut command = Command::new("bash");
+    command.args(["-c", script]).env("N", NETDIAG);
+    plain(&mut command);
+    finish(command)
+}
+
+#[test]
+fn a_reader_that_leaves_ends_it_quietly() {
+    for script in [
+        "$N port 0-65535 | head -1",
+        "$N port 0-65535 --json | head -c 10",
+        "$N ifaces | true",
+        "$N --help | true",
+        "$N generate completions bash | head -1",
+    ] {
+        let run = sh(&format!("set -o pipefail; {script} >/dev/null"));
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{script}");
+    }
+    // A ping that would go on for long ends with its reader.
+    let run = sh("$N ping -c 1000 -i 0.01 127.0.0.1 2>&1 | head -1");
+    assert!(run.took.as_secs() < 5, "{run:?}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_exit_4_in_every_format() {
+    let server = Server::on_loopback("");
+    for args in [
+        "ifaces".to_owned(),
+        "port 443 --json".to_owned(),
+        "port 0-65535 --format csv".to_owned(),
+        "port 80 --format ndjson".to_owned(),
+        "--help".to_owned(),
+        "generate man".to_owned(),
+        format!("tcp-echo {}", server.address),
+        "tcp-serve".to_owned(),
+    ] {
+        let run = sh(&format!("$N {args} >/dev/full"));
+        assert_eq!(run.code, Some(4), "{args}: {run:?}");
+        assert!(
+            run.stderr.contains("cannot write to standard output: No space left on device"),
+            "{args}: {run:?}"
+        );
+    }
+}
+
+/// What a terminal of so many columns shows, in an environment of these variables.
+fn on_terminal(columns: u16, variables: &str, args: &str) -> Option<String> {
+    if !has("script") {
+        eprintln!("SKIPPED: `script` is not installed, so no terminal can be had");
+        return None;
+    }
+    let run =
+        sh(&format!("script -qec 'stty cols {columns} rows 50; {variables} {NETDIAG} {args}' /dev/null"));
+    Some(run.stdout.replace("\r\n", "\n"))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_gets_a_table_that_fits() {
+    for columns in [40, 80, 200] {
+        let Some(shown) = on_terminal(columns, "NO_COLOR=1", "port 20-25 443 -q") else { return };
+        assert!(shown.lines().all(|line| line.chars().count() <= usize::from(columns)), "{columns}: {shown}");
+        assert!(shown.contains('─') && shown.contains("https"), "{columns}: {shown}");
+    }
+    let Some(lo) = on_terminal(80, "NO_COLOR=1", "ifaces lo") else { return };
+    assert!(lo.contains("127.0.0.1/8"), "{lo}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn colours_and_characters_follow_the_terminal_and_the_locale() {
+    let Some(colored) = on_terminal(80, "TERM=xterm", "port 443") else { return };
+    assert!(colored.contains('\x1b') && colored.contains('─'));
+    let dumb = on_terminal(80, "TERM=dumb", "port 443").expect("a terminal");
+    assert!(!dumb.contains('\x1b'), "{dumb:?}");
+    let ascii = on_terminal(80, "TERM=dumb LC_ALL=C", "port 443").expect("a terminal");
+    assert!(ascii.is_ascii() && ascii.contains("-----"), "{ascii:?}");
+    let json = on_terminal(80, "TERM=xterm", "port 443 --json").expect("a terminal");
+    assert!(!json.contains('\x1b') && json.contains("\n  \"schema\""), "pretty and colourless: {json:?}");
+}
+
+#[test]
+fn errors_go_to_standard_error_and_data_does_not() {
+    let run = run("tcp-echo 127.0.0.1:1 --json");
+    expect_code(&run, 1);
+    assert!(run.stderr.is_empty() && run.json()["data"]["outcome"] == "refused", "{run:?}");
+    let run = finish(netdiag(["port", "99999"]));
+    assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{run:?}");
+}

@@ -1,0 +1,159 @@
+//! Wrong input: what was wrong, where, what would be right, exit 2, nothing half done.
+
+use crate::common::{expect_code, finish, netdiag, run};
+
+/// A command line that is wrong, and what the error must say.
+const WRONG: &[(&str, &[&str])] = &[
+    ("", &["Usage: netdiag"]),
+    ("nonsense", &["unrecognized subcommand 'nonsense'"]),
+    ("ifaces no-such-interface", &["no interface 'no-such-interface'", "the interfaces are"]),
+    (
+        "ifaces --columns nme",
+        &["unknown column 'nme' in --columns", "did you mean 'name'?", "the columns are index, name"],
+    ),
+    ("ifaces --sort mtus", &["unknown column 'mtus' in --sort", "did you mean 'mtu'?"]),
+    ("ifaces --format xml", &["invalid value 'xml' for '--format <FORMAT>'", "table, json, ndjson, csv"]),
+    ("ifaces --json --format csv", &["'--json' cannot be used with '--format <FORMAT>'"]),
+    ("ifaces --width 0", &["invalid value '0' for '--width <N>'"]),
+    ("ifaces -4 -6", &["'--ipv4' cannot be used with '--ipv6'"]),
+    ("ifaces -q -v", &["'--quiet' cannot be used with '--verbose'"]),
+    ("ping 256.1.1.1", &["'256.1.1.1'", "four numbers from 0 to 255"]),
+    ("ping http://localhost/", &["this is a URL; write only its host"]),
+    ("ping localhost:80", &["a port has no place here"]),
+    ("ping [::1]", &["written without brackets"]),
+    ("ping 10.0.0.0/33", &["'10.0.0.0/33'", "from 0 to 32"]),
+    ("ping 10.0.0.0/8", &["10.0.0.0/8 is too large to sweep", "/16 or longer"]),
+    ("ping fd00::/64", &["fd00::/64 is too large to sweep", "/112 or longer"]),
+    ("ping ::1 -4", &["::1 is an IPv6 address, but only IPv4 is asked for", "leave out -4"]),
+    ("ping fe80::1%no-such", &["no interface 'no-such'"]),
+    ("ping 127.0.0.1%lo", &["a zone (%INTERFACE) belongs after an IPv6 address"]),
+    ("ping 127.0.0.1 -c 0", &["invalid value '0' for '--count <N>'"]),
+    ("ping 127.0.0.1 -i 0", &["'0' for '--interval <SECS>'", "from 0.001 to 86400"]),
+    ("ping 127.0.0.1 -W -1", &["--timeout <SECS>"]),
+    ("ping 127.0.0.1 -s 65508", &["'65508' for '--size <BYTES>'", "..=65507"]),
+    ("ping 127.0.0.1 -t 0", &["'0' for '--ttl <N>'", "1..=255"]),
+    ("ping 127.0.0.1 -t 256", &["'256' for '--ttl <N>'"]),
+    ("ping 127.0.0.1 --source nowhere", &["'nowhere' for '--source <ADDR>'"]),
+    ("ping 127.0.0.1 --interface no-such", &["no interface 'no-such'"]),
+    ("port", &["<PORT|FROM-TO|NAME>"]),
+    ("port 65536", &["'65536'", "ports go from 0 to 65535"]),
+    ("port -1", &["-1 is not a port", "from 0 to 65535"]),
+    ("port 70000-80000", &["70000 is not a port", "from 0 to 65535"]),
+    ("port 90-80", &["the range runs backwards: write 80-90"]),
+    ("port htttps", &["no registered service is called 'htttps'", "did you mean https"]),
+    ("tcp-echo", &["<HOST:PORT>"]),
+    ("tcp-echo localhost", &["a port is missing: write HOST:PORT"]),
+    ("tcp-echo ::1:80", &["in brackets, as in [::1]:7"]),
+    ("tcp-echo [::1:80", &["brackets go around an IPv6 address"]),
+    ("tcp-echo [127.0.0.1]:80", &["brackets go around an IPv6 address"]),
+    ("tcp-echo localhost:0", &["'0' is not a port: a number from 1 to 65535"]),
+    ("tcp-echo localhost:65536", &["'65536' is not a port"]),
+    ("tcp-echo http://localhost:80/", &["write only its host and port"]),
+    ("tcp-echo 127.0.0.1:9 -s 0", &["at least one byte; --connect-only sends none"]),
+    ("tcp-echo 127.0.0.1:9 -s 1T", &["a number of bytes, with k, M or G"]),
+    ("tcp-echo 127.0.0.1:9 -c 0", &["'0' for '--count <ROUNDS>'"]),
+    ("tcp-echo 127.0.0.1:9 --timeout 0", &["from 0.001 to 86400"]),
+    ("tcp-echo 127.0.0.1:9 --connect-only -s 5", &["'--connect-only' cannot be used with '--size <BYTES>'"]),
+    (
+        "tcp-echo 127.0.0.1:9 -6",
+        &["127.0.0.1 is an IPv4 address, but only IPv6 is asked for", "leave out -6"],
+    ),
+    ("tcp-echo 127.0.0.1:9 --source ::1", &["cannot connect to 127.0.0.1:9 from ::1"]),
+    ("tcp-serve 127.0.0.1", &["a port is missing"]),
+    ("tcp-serve 192.0.2.254:0", &["192.0.2.254 is not an address of this machine"]),
+    ("tcp-serve --backlog -1", &["--backlog <N>"]),
+    ("generate completions tcsh", &["invalid value 'tcsh'", "bash"]),
+    ("generate", &["Usage: netdiag generate"]),
+];
+
+#[test]
+fn every_wrong_command_line_says_what_would_be_right() {
+    for (args, expected) in WRONG {
+        let run = run(args);
+        assert_eq!(run.code, Some(2), "netdiag {args}: {run:#?}");
+        assert_eq!(run.stdout, "", "netdiag {args}: nothing half done");
+        for text in *expected {
+            assert!(run.stderr.contains(text), "netdiag {args}: no {text:?} in {run:#?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_quoted_harmlessly() {
+    for args in [
+        ["ping", "a\x1b[2Jb"],
+        ["port", "ht\x1b]0;owned\x07tp"],
+        ["tcp-echo", "h\u{202e}ost:7"],
+        ["ifaces", "eth\x1b[31m0"],
+        ["nonsense\x1b[2J", "x"],
+    ] {
+        let run = finish(netdiag(args));
+        expect_code(&run, 2);
+        assert!(!run.stderr.contains(['\x1b', '\x07', '\u{202e}']), "{run:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_asked_for_and_so_are_fine() {
+    for args in [
+        "--help",
+        "-h",
+        "--version",
+        "ifaces --help",
+        "ping -h",
+        "port --help",
+        "tcp-echo -h",
+        "tcp-serve --help",
+    ] {
+        let run = run(args);
+        expect_code(&run, 0);
+        assert!(!run.stdout.is_empty() && run.stderr.is_empty(), "{args}: {run:?}");
+        assert!(!run.stdout.contains('\x1b'), "{args}: colours in a pipe");
+    }
+    assert_eq!(run("--version").stdout.trim(), concat!("netdiag ", env!("CARGO_PKG_VERSION")));
+}
+
+/// Each example in a command's long help is a command line that parses.
+#[test]
+fn the_examples_in_the_help_parse() {
+    let mut seen = 0;
+    for command in ["", "ifaces", "ping", "port", "tcp-echo", "tcp-serve", "generate"] {
+        let help = run(&format!("{command} --help")).stdout;
+        for line in help.lines().filter_map(|line| line.strip_prefix("  netdiag ")) {
+            // The command ends where two spaces begin its explanation, or a redirection.
+            let example =
+                line.split("  ").next().and_then(|line| line.split(" >").next()).expect("a command");
+            let example = example.replace('\'', "");
+            // `--help` at the end stops before anything runs, and only if the rest parses so far.
+            let run = run(&format!("{example} --help"));
+            expect_code(&run, 0);
+            seen += 1;
+        }
+    }
+    assert!(seen >= 25, "only {seen} examples were found");
+}
+
+#[test]
+fn completions_and_manual_pages() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let run = run(&format!("generate completions {shell}"));
+        expect_code(&run, 0);
+        assert!(run.stdout.contains("tcp-echo"), "{shell}");
+    }
+    let page = run("generate man");
+    expect_code(&page, 0);
+    assert!(page.stdout.contains(".TH netdiag 1") && page.stdout.contains("tcp\\-serve"), "{page:?}");
+    let folder =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("man-{}", std::process::id()));
+    if std::fs::create_dir(&folder).is_err() {
+        eprintln!("SKIPPED: {} cannot be written by this user", folder.display());
+        return;
+    }
+    expect_code(&finish(netdiag(["generate", "man", "--dir", folder.to_str().expect("UTF-8")])), 0);
+    for page in ["netdiag.1", "netdiag-ifaces.1", "netdiag-ping.1", "netdiag-tcp-echo.1"] {
+        let text = std::fs::read_to_string(folder.join(page)).expect(page);
+        assert!(text.contains(".SH OPTIONS"), "{page}");
+    }
+    std::fs::remove_dir_all(&folder).expect("removing what this test made");
+    expect_code(&run("generate man --dir /no/such/folder"), 4);
+}
