@@ -1,6 +1,6 @@
 //! Running netdiag from a test, with a bound on how long it may take.
 
-#![allow(dead_code, reason = "each test program uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};

@@ -8,7 +8,7 @@ use crate::Test;
 use crate::common::expect_code;
 use crate::net::{Host, cable};
 
-pub const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     ("ifaces::every_field_as_ip_has_it", every_field),
     ("ifaces::routes_and_gateways", routes),
     ("ifaces::a_hostile_alias_is_harmless", hostile_alias),

@@ -32,13 +32,13 @@ fn main() -> ExitCode {
     match net::enter() {
         net::Stage::Outside(code) => code,
         net::Stage::Inside => run(&arguments, None),
-        net::Stage::Unavailable(reason) => run(&arguments, Some(reason)),
+        net::Stage::Unavailable(reason) => run(&arguments, Some(&reason)),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> ExitCode {
-    run(&Arguments::from_args(), Some("network namespaces are Linux's".to_owned()))
+    run(&Arguments::from_args(), Some("network namespaces are Linux's"))
 }
 
 fn tests() -> Vec<Test> {
@@ -49,12 +49,12 @@ fn tests() -> Vec<Test> {
 }
 
 /// Runs the tests, or ignores all of them for one reason.
-fn run(arguments: &Arguments, unavailable: Option<String>) -> ExitCode {
-    if let Some(reason) = &unavailable {
+fn run(arguments: &Arguments, unavailable: Option<&str>) -> ExitCode {
+    if let Some(reason) = unavailable {
         eprintln!("\nSKIPPED: the lab cannot be built here, so its tests are NOT run: {reason}\n");
     }
     let trial = |(name, test): Test| {
-        let unavailable = unavailable.clone();
+        let unavailable = unavailable.map(str::to_owned);
         Trial::ignorable_test(name, move || {
             if let Some(reason) = unavailable {
                 return Ok(Completion::ignored_with(reason));

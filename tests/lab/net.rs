@@ -10,7 +10,7 @@ use crate::common::{self, Run, Server};
 const INSIDE: &str = "NETDIAG_LAB_INSIDE";
 
 /// Where this process stands.
-pub enum Stage {
+pub(crate) enum Stage {
     /// It was outside; the tests have run in a child, which ended so.
     Outside(ExitCode),
     /// It is inside.
@@ -20,7 +20,7 @@ pub enum Stage {
 }
 
 /// Runs this program again inside namespaces of its own.
-pub fn enter() -> Stage {
+pub(crate) fn enter() -> Stage {
     if std::env::var_os(INSIDE).is_some() {
         return match prepare() {
             Ok(()) => Stage::Inside,
@@ -69,7 +69,7 @@ fn is_root() -> bool {
 }
 
 /// Whether the lab was entered as root, who can become other users.
-pub fn can_become_nobody() -> bool {
+pub(crate) fn can_become_nobody() -> bool {
     std::env::var(INSIDE).as_deref() == Ok("root")
 }
 
@@ -94,13 +94,13 @@ fn sh(script: &str) -> Result<(), String> {
 }
 
 /// One host: a network namespace, which goes away with the value.
-pub struct Host {
+pub(crate) struct Host {
     name: String,
 }
 
 impl Host {
     /// Makes a host with nothing but its loopback, up.
-    pub fn new(role: &str) -> Self {
+    pub(crate) fn new(role: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{role}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         sh(&format!("ip netns add {name} && ip -n {name} link set lo up")).expect("making a namespace");
@@ -111,7 +111,7 @@ impl Host {
     }
 
     /// A command inside this host.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/run/netns/{}", self.name)).arg("--").arg(program);
         common::plain(&mut command);
@@ -120,7 +120,7 @@ impl Host {
 
     /// Runs a shell script inside this host; it must succeed.
     #[track_caller]
-    pub fn sh(&self, script: &str) -> String {
+    pub(crate) fn sh(&self, script: &str) -> String {
         let output = self.command("sh").args(["-ec", script]).output().expect("sh starts");
         assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
@@ -136,22 +136,22 @@ impl Host {
         }
     }
 
-    /// Lets everybody here open unprivileged ICMP sockets, or nobody.
-    pub fn allow_icmp_sockets(&self, allow: bool) {
+    /// Lets everybody here open unprivileged ICMP sockets; in a new namespace nobody may.
+    pub(crate) fn allow_icmp_sockets(&self) {
+        // A user namespace of one user has no other groups to name.
         let last = if can_become_nobody() { "2147483647" } else { "0" };
-        let range = if allow { format!("0 {last}") } else { "1 0".to_owned() };
-        self.sh(&format!("echo '{range}' > /proc/sys/net/ipv4/ping_group_range"));
+        self.sh(&format!("echo '0 {last}' > /proc/sys/net/ipv4/ping_group_range"));
     }
 
     /// Runs netdiag inside this host, with arguments separated by spaces.
-    pub fn netdiag(&self, args: &str) -> Run {
+    pub(crate) fn netdiag(&self, args: &str) -> Run {
         let mut command = self.command(env!("CARGO_BIN_EXE_netdiag"));
         command.args(args.split_whitespace());
         common::finish(command)
     }
 
     /// Runs netdiag inside this host as nobody.
-    pub fn netdiag_as_nobody(&self, args: &str) -> Run {
+    pub(crate) fn netdiag_as_nobody(&self, args: &str) -> Run {
         let mut command = self.command("setpriv");
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", env!("CARGO_BIN_EXE_netdiag")]);
         command.args(args.split_whitespace());
@@ -159,7 +159,7 @@ impl Host {
     }
 
     /// Starts `tcp-serve` inside this host.
-    pub fn serve(&self, options: &str) -> Server {
+    pub(crate) fn serve(&self, options: &str) -> Server {
         let mut command = self.command(env!("CARGO_BIN_EXE_netdiag"));
         command.args(["tcp-serve", "--format", "ndjson"]).args(options.split_whitespace());
         Server::start(command)
@@ -167,7 +167,7 @@ impl Host {
 
     /// A counter of `/proc/net/snmp` or `snmp6`: what the kernel itself has counted.
     #[track_caller]
-    pub fn counter(&self, protocol: &str, name: &str) -> u64 {
+    pub(crate) fn counter(&self, protocol: &str, name: &str) -> u64 {
         let table = self.sh("cat /proc/net/snmp /proc/net/snmp6");
         if let Some(value) = table.lines().find_map(|line| line.strip_prefix(&format!("{protocol}{name}"))) {
             return value.trim().parse().expect("a counter");
@@ -187,7 +187,7 @@ impl Drop for Host {
 
 /// Joins two hosts with a cable: interface `a` of the one, `b` of the other, both up, with these addresses.
 #[track_caller]
-pub fn cable(left: (&Host, &str, &[&str]), right: (&Host, &str, &[&str])) {
+pub(crate) fn cable(left: (&Host, &str, &[&str]), right: (&Host, &str, &[&str])) {
     let ((a, a_name, a_addresses), (b, b_name, b_addresses)) = (left, right);
     let script =
         format!("ip link add name {a_name} netns {} type veth peer name {b_name} netns {}", a.name, b.name);
@@ -203,15 +203,15 @@ pub fn cable(left: (&Host, &str, &[&str]), right: (&Host, &str, &[&str])) {
 }
 
 /// A client, a router and a far host: 10.7.0.2 - 10.7.0.1, 10.8.0.1 - 10.8.0.2, and the same in IPv6.
-pub struct Routed {
-    pub client: Host,
-    pub router: Host,
-    pub far: Host,
+pub(crate) struct Routed {
+    pub(crate) client: Host,
+    pub(crate) router: Host,
+    pub(crate) far: Host,
 }
 
 impl Routed {
-    /// Builds it, with unprivileged ICMP sockets for everybody on the client.
-    pub fn new() -> Self {
+    /// Builds it.
+    pub(crate) fn new() -> Self {
         let (client, router, far) = (Host::new("client"), Host::new("router"), Host::new("far"));
         router.sh("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
         cable(
@@ -224,7 +224,6 @@ impl Routed {
         );
         client.sh("ip route add default via 10.7.0.1 && ip -6 route add default via fd07::1");
         far.sh("ip route add default via 10.8.0.1 && ip -6 route add default via fd08::1");
-        client.allow_icmp_sockets(true);
         Self { client, router, far }
     }
 }

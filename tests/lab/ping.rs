@@ -6,7 +6,7 @@ use crate::Test;
 use crate::common::expect_code;
 use crate::net::{Host, Routed, cable, can_become_nobody};
 
-pub const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     ("ping::reaches_across_a_router_on_both_kinds_of_socket", reaches_across_a_router),
     ("ping::tiers_say_where_it_ends", tiers),
     ("ping::errors_are_never_replies", errors_are_never_replies),
@@ -21,8 +21,10 @@ pub const TESTS: &[Test] = &[
 
 fn reaches_across_a_router() -> Result<(), String> {
     let net = Routed::new();
-    for unprivileged in [true, false] {
-        net.client.allow_icmp_sockets(unprivileged);
+    for unprivileged in [false, true] {
+        if unprivileged {
+            net.client.allow_icmp_sockets();
+        }
         for (target, protocol, counter, tier) in [
             ("10.8.0.2", "Icmp", "InEchos", "routed"),
             ("fd08::2", "Icmp6", "InEchos", "routed"),
@@ -76,7 +78,6 @@ fn tiers() -> Result<(), String> {
 
     // Without a gateway the LAN tier is not tested, which is not the same as down.
     let alone = Host::new("alone");
-    alone.allow_icmp_sockets(true);
     let run = alone.netdiag("ping -c 1 -W 0.3 --json");
     expect_code(&run, 1);
     assert_eq!(outcomes(&run)[..2], [pair("loopback", "alive"), pair("lan", "unresolved")]);
@@ -90,7 +91,6 @@ fn errors_are_never_replies() -> Result<(), String> {
          nft add rule inet t f ip daddr 10.8.0.2 reject with icmp type host-unreachable
          nft add rule inet t f ip6 daddr fd08::2 reject with icmpv6 type admin-prohibited");
     // A raw socket sees the error and tells who sent it.
-    net.client.allow_icmp_sockets(false);
     for (target, from, meaning) in [
         ("10.8.0.2", "10.7.0.1", "host unreachable"),
         ("fd08::2", "fd07::1", "communication administratively prohibited"),
@@ -113,7 +113,7 @@ fn errors_are_never_replies() -> Result<(), String> {
     let run = net.client.netdiag("ping -c 1 -t 1 -W 0.5 --json 10.8.0.77");
     assert_eq!(run.json()["data"]["targets"][0]["errors"][0]["type"], 11, "time exceeded: {run:?}");
     // An unprivileged one does not: that is silence, still no reply.
-    net.client.allow_icmp_sockets(true);
+    net.client.allow_icmp_sockets();
     let run = net.client.netdiag("ping -c 2 -i 0.05 -W 0.5 --json 10.8.0.2");
     expect_code(&run, 1);
     assert_eq!(run.json()["data"]["targets"][0]["received"], 0);
@@ -122,6 +122,7 @@ fn errors_are_never_replies() -> Result<(), String> {
 
 fn loss() -> Result<(), String> {
     let net = Routed::new();
+    net.client.allow_icmp_sockets();
     net.far.sh("nft add table ip t; nft add chain ip t i '{ type filter hook input priority 0; }'
          nft add rule ip t i icmp type echo-request numgen inc mod 4 == 0 drop");
     let before = net.far.counter("Icmp", "OutEchoReps");
@@ -140,6 +141,7 @@ fn loss() -> Result<(), String> {
 
 fn sweep() -> Result<(), String> {
     let net = Routed::new();
+    net.client.allow_icmp_sockets();
     // Every address of the upper half is local to the far host; the lower half is dropped there.
     net.far.sh("ip route add local 10.9.0.128/25 dev lo && ip route add blackhole 10.9.0.0/25");
     net.router.sh("ip route add 10.9.0.0/24 via 10.8.0.2");
@@ -162,6 +164,7 @@ fn sweep() -> Result<(), String> {
 
 fn same_address_twice() -> Result<(), String> {
     let net = Routed::new();
+    net.client.allow_icmp_sockets();
     let before = net.far.counter("Icmp", "InEchos");
     let run = net.client.netdiag("ping -c 2 -i 0.05 --json 10.8.0.2 far.test 10.8.0.2");
     expect_code(&run, 0);
@@ -174,6 +177,7 @@ fn nobody_allowed() -> Result<(), String> {
         return Err("only root can become nobody; this whole run is an ordinary user's already".to_owned());
     }
     let net = Routed::new();
+    net.client.allow_icmp_sockets();
     let run = net.client.netdiag_as_nobody("ping -c 2 -i 0.05 --json 10.8.0.2 fd08::2");
     expect_code(&run, 0);
     Ok(())
@@ -186,7 +190,6 @@ fn nobody_refused() -> Result<(), String> {
         );
     }
     let net = Routed::new();
-    net.client.allow_icmp_sockets(false);
     let run = net.client.netdiag_as_nobody("ping -c 1 10.8.0.2");
     expect_code(&run, 3);
     assert!(run.stderr.contains("setcap cap_net_raw+ep"), "{run:?}");

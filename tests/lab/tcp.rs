@@ -8,7 +8,7 @@ use crate::Test;
 use crate::common::expect_code;
 use crate::net::{Host, Routed, can_become_nobody};
 
-pub const TESTS: &[Test] = &[
+pub(crate) const TESTS: &[Test] = &[
     ("tcp::echo_across_a_router_and_the_servers_totals", echo_across),
     ("tcp::every_way_a_connect_can_fail", failure_matrix),
     ("tcp::the_same_as_nobody", failure_matrix_as_nobody),
@@ -136,7 +136,7 @@ const MATRIX: &[Row] = &[
 ];
 
 fn failure_matrix() -> Result<(), String> {
-    check_matrix(|client, args| client.netdiag(args));
+    check_matrix(Host::netdiag);
     Ok(())
 }
 
@@ -144,39 +144,32 @@ fn failure_matrix_as_nobody() -> Result<(), String> {
     if !can_become_nobody() {
         return Err("only root can become nobody".to_owned());
     }
-    check_matrix(|client, args| client.netdiag_as_nobody(args));
+    check_matrix(Host::netdiag_as_nobody);
     Ok(())
 }
 
 fn check_matrix(netdiag: impl Fn(&Host, &str) -> crate::common::Run) {
     let net = Routed::new();
     for Row { on, v4, v6, outcome, from } in MATRIX {
-        let (add, remove): (Box<dyn Fn(&Host)>, Box<dyn Fn(&Host)>) = match *on {
+        let (host, add, remove) = match *on {
+            "" => (&net.client, "true".to_owned(), "true".to_owned()),
             "client-route" => (
-                Box::new(|host: &Host| drop(host.sh(&format!("ip route add {v4} && ip -6 route add {v6}")))),
-                Box::new(|host: &Host| drop(host.sh(&format!("ip route del {v4} && ip -6 route del {v6}")))),
+                &net.client,
+                format!("ip route add {v4} && ip -6 route add {v6}"),
+                format!("ip route del {v4} && ip -6 route del {v6}"),
             ),
-            "" => (Box::new(|_: &Host| {}), Box::new(|_: &Host| {})),
             _ => {
-                let hook = if *on == "router" { "forward" } else { "input" };
-                (
-                    Box::new(move |host: &Host| {
-                        host.sh(&format!(
-                            "nft add table inet t; nft add chain inet t c '{{ type filter hook {hook} priority 0; }}'
-                             nft add rule inet t c meta nfproto ipv4 tcp dport 9 {v4}
-                             nft add rule inet t c meta nfproto ipv6 tcp dport 9 {v6}"
-                        ));
-                    }),
-                    Box::new(|host: &Host| drop(host.sh("nft delete table inet t"))),
-                )
+                let (host, hook) =
+                    if *on == "router" { (&net.router, "forward") } else { (&net.far, "input") };
+                let add = format!(
+                    "nft add table inet t; nft add chain inet t c '{{ type filter hook {hook} priority 0; }}'
+                     nft add rule inet t c meta nfproto ipv4 tcp dport 9 {v4}
+                     nft add rule inet t c meta nfproto ipv6 tcp dport 9 {v6}"
+                );
+                (host, add, "nft delete table inet t".to_owned())
             }
         };
-        let host = match *on {
-            "router" => &net.router,
-            "far" => &net.far,
-            _ => &net.client,
-        };
-        add(host);
+        host.sh(&add);
         for (target, from) in [("10.8.0.2:9", from[0]), ("[fd08::2]:9", from[1])] {
             let run = netdiag(&net.client, &format!("tcp-echo {target} --timeout 0.8 --json"));
             expect_code(&run, 1);
@@ -191,7 +184,7 @@ fn check_matrix(netdiag: impl Fn(&Host, &str) -> crate::common::Run) {
             assert_eq!(failure["icmp_type"].is_null(), from.is_none(), "{what}");
             assert!(!failure["message"].as_str().unwrap_or_default().is_empty(), "{what}");
         }
-        remove(host);
+        host.sh(&remove);
     }
 }
 
