@@ -68,6 +68,7 @@ pub struct Help {
 #[derive(Parser)]
 #[command(
     name = "netdiag",
+    bin_name = "netdiag",
     version,
     about,
     long_about = None,

@@ -56,8 +56,8 @@ pub(super) fn render<R: Record>(
     Rendered { text, dropped }
 }
 
-/// Drops columns until the table fits: first those that are expendable, if that saves wrapping altogether;
-/// else as many as it takes with the columns that wrap at their narrowest. Gives the ids of the dropped.
+/// Drops columns until the table fits: before a text is broken those that are expendable, and then, with the
+/// columns that wrap at their narrowest, as many as it takes. Gives the ids of the dropped.
 fn narrow<R: Record>(
     columns: &mut Vec<&'static Column<R>>,
     widths: &[usize],
@@ -74,13 +74,11 @@ fn narrow<R: Record>(
         };
         left.iter().map(|column| width(column)).sum::<usize>() + GAP * left.len().saturating_sub(1)
     };
-    let mut unwrapped = columns.clone();
-    let dropped = select::narrow(&mut unwrapped, EXPENDABLE, |left| total(left, false) <= room);
-    if total(&unwrapped, false) <= room {
-        *columns = unwrapped;
-        return dropped;
+    let mut dropped = select::narrow(columns, EXPENDABLE, |left| total(left, false) <= room);
+    if total(columns, false) > room {
+        dropped.extend(select::narrow(columns, 1, |left| total(left, true) <= room));
     }
-    select::narrow(columns, 1, |left| total(left, true) <= room)
+    dropped
 }
 
 impl Grid {

@@ -189,10 +189,10 @@ impl Record for TargetReport {
             Col::new("address", "ADDRESS", |row| Cell::maybe(row.address.as_deref(), Cell::text))
                 .dropped_at(7),
             Col::new("tier", "TIER", |row| Cell::maybe(row.tier, |tier| Cell::text(tier.name())))
-                .dropped_at(5),
+                .dropped_at(1),
             Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
-            Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().dropped_at(3),
-            Col::new("received", "RECEIVED", |row| Cell::integer(row.received)).right().dropped_at(4),
+            Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().dropped_at(5),
+            Col::new("received", "RECEIVED", |row| Cell::integer(row.received)).right().dropped_at(6),
             Col::new("loss_percent", "LOSS_%", loss).right().dropped_at(2),
             Col::new("rtt_us.min", "MIN_MS", |row| rtt(row, |rtt| rtt.min)).right().dropped_at(6),
             Col::new("rtt_us.avg", "AVG_MS", |row| rtt(row, |rtt| rtt.avg)).right(),

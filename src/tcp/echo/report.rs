@@ -183,6 +183,7 @@ impl Record for AddressReport {
             Col::new("outcome", "OUTCOME", |row| row.outcome.cell()),
             Col::new("phases_us.connect", "CONNECT_MS", |row| time(row.phases_us.connect))
                 .right()
+                .if_any()
                 .dropped_at(1),
             Col::new("phases_us.send", "SEND_MS", |row| time(row.phases_us.send))
                 .right()
