@@ -9,3 +9,19 @@ mod services;
 #[cfg(unix)]
 mod streams;
 mod usage;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let tests = [
+        output::TESTS,
+        results::TESTS,
+        services::TESTS,
+        #[cfg(unix)]
+        streams::TESTS,
+        usage::TESTS,
+    ];
+    common::run_tests(&Arguments::from_args(), &tests.concat(), None)
+}

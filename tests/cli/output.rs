@@ -1,11 +1,40 @@
 //! The formats, and what all commands share of them.
 
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
+
 use serde_json::Value;
 
-use crate::common::{expect_code, finish, netdiag, run};
+use crate::common::{Test, expect_code, finish, netdiag, run};
 
-#[test]
-fn every_document_has_the_same_outside() {
+pub(crate) const TESTS: &[Test] = &[
+    ("output::every_document_has_the_same_outside", every_document_has_the_same_outside),
+    (
+        "output::ndjson_gives_rows_then_a_summary_with_the_whole_report",
+        ndjson_gives_rows_then_a_summary_with_the_whole_report,
+    ),
+    ("output::columns_choose_and_order_in_every_format", columns_choose_and_order_in_every_format),
+    ("output::sorting_goes_by_number_and_both_ways", sorting_goes_by_number_and_both_ways),
+    (
+        "output::csv_has_the_json_keys_as_header_and_a_cell_for_each",
+        csv_has_the_json_keys_as_header_and_a_cell_for_each,
+    ),
+    (
+        "output::a_piped_table_is_aligned_columns_without_header_if_asked",
+        a_piped_table_is_aligned_columns_without_header_if_asked,
+    ),
+    ("output::a_width_drops_columns_and_cuts_nothing", a_width_drops_columns_and_cuts_nothing),
+    (
+        "output::colours_come_when_asked_for_and_never_into_json",
+        colours_come_when_asked_for_and_never_into_json,
+    ),
+    (
+        "output::quiet_leaves_only_the_result_and_verbose_shows_every_column",
+        quiet_leaves_only_the_result_and_verbose_shows_every_column,
+    ),
+    ("output::generated_json_survives_a_round_trip", generated_json_survives_a_round_trip),
+];
+
+fn every_document_has_the_same_outside() -> Result<(), String> {
     for (args, schema) in [
         ("ifaces --json", "netdiag.ifaces/1"),
         ("port 443 --json", "netdiag.port/1"),
@@ -19,10 +48,10 @@ fn every_document_has_the_same_outside() {
         assert!(generated.len() == 24 && generated.ends_with('Z') && generated.contains('T'), "{generated}");
         assert!(json["warnings"].is_array());
     }
+    Ok(())
 }
 
-#[test]
-fn ndjson_gives_rows_then_a_summary_with_the_whole_report() {
+fn ndjson_gives_rows_then_a_summary_with_the_whole_report() -> Result<(), String> {
     let lines = run("port 80 443 --format ndjson").ndjson();
     let events: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
     assert_eq!(events, ["port", "port", "summary"]);
@@ -30,10 +59,10 @@ fn ndjson_gives_rows_then_a_summary_with_the_whole_report() {
     assert_eq!(lines[2]["schema"], "netdiag.port/1");
     let first = run("port 80 --format ndjson").stdout;
     assert!(first.starts_with(r#"{"event":"port","port":80,"#), "the event comes first: {first}");
+    Ok(())
 }
 
-#[test]
-fn columns_choose_and_order_in_every_format() {
+fn columns_choose_and_order_in_every_format() -> Result<(), String> {
     let table = run("port 443 --columns class,port");
     assert_eq!(table.stdout, "CLASS       PORT\nwell-known   443\n");
     let csv = run("port 443 --columns class,port --format csv");
@@ -44,10 +73,10 @@ fn columns_choose_and_order_in_every_format() {
     expect_code(&nested, 2);
     let nested = run("port 443 --columns services.protocols --json").json();
     assert_eq!(nested["data"][0]["services"][0]["protocols"][0], "tcp");
+    Ok(())
 }
 
-#[test]
-fn sorting_goes_by_number_and_both_ways() {
+fn sorting_goes_by_number_and_both_ways() -> Result<(), String> {
     let ports = |args: &str| -> Vec<u64> {
         let data = run(args).json()["data"].clone();
         data.as_array().expect("rows").iter().filter_map(|row| row["port"].as_u64()).collect()
@@ -58,10 +87,10 @@ fn sorting_goes_by_number_and_both_ways() {
     assert_eq!(ports("port 443 80 8080 --json --sort -port"), [8080, 443, 80]);
     let csv = run("port 443 80 8080 --format csv --sort port --columns port --no-header").stdout;
     assert_eq!(csv, "80\n443\n8080\n");
+    Ok(())
 }
 
-#[test]
-fn csv_has_the_json_keys_as_header_and_a_cell_for_each() {
+fn csv_has_the_json_keys_as_header_and_a_cell_for_each() -> Result<(), String> {
     let run = run("ifaces --format csv");
     let mut reader = csv::Reader::from_reader(run.stdout.as_bytes());
     let header: Vec<String> = reader.headers().expect("a header").iter().map(str::to_owned).collect();
@@ -74,20 +103,20 @@ fn csv_has_the_json_keys_as_header_and_a_cell_for_each() {
         assert!(has, "{id} is no JSON key of {json}");
     }
     assert!(reader.records().all(|record| record.expect("CSV").len() == header.len()));
+    Ok(())
 }
 
-#[test]
-fn a_piped_table_is_aligned_columns_without_header_if_asked() {
+fn a_piped_table_is_aligned_columns_without_header_if_asked() -> Result<(), String> {
     let table = run("port 20-22 --no-header --columns port,class");
     assert_eq!(table.stdout, "  20  well-known\n  21  well-known\n  22  well-known\n");
     let wide = run("ifaces");
     assert!(!wide.stdout.contains('─') && !wide.stdout.contains('\x1b'), "{wide:?}");
     let rows = run("ifaces --json").json()["data"].as_array().map(Vec::len);
     assert_eq!(Some(wide.stdout.lines().count() - 1), rows, "a line a row: {wide:?}");
+    Ok(())
 }
 
-#[test]
-fn a_width_drops_columns_and_cuts_nothing() {
+fn a_width_drops_columns_and_cuts_nothing() -> Result<(), String> {
     let narrow = run("port 443 --width 30");
     assert!(narrow.stdout.lines().all(|line| line.len() <= 30), "{narrow:?}");
     assert!(narrow.stdout.contains("https") && narrow.stdout.contains("well-known"), "{narrow:?}");
@@ -96,10 +125,10 @@ fn a_width_drops_columns_and_cuts_nothing() {
     let mut command = netdiag(["port", "443"]);
     command.env("COLUMNS", "30");
     assert_eq!(finish(command).stdout, narrow.stdout);
+    Ok(())
 }
 
-#[test]
-fn colours_come_when_asked_for_and_never_into_json() {
+fn colours_come_when_asked_for_and_never_into_json() -> Result<(), String> {
     let colored = |args: &str, variables: &[(&str, &str)]| {
         let mut command = netdiag(args.split(' '));
         command.envs(variables.iter().copied());
@@ -114,10 +143,10 @@ fn colours_come_when_asked_for_and_never_into_json() {
     for format in ["json", "ndjson", "csv"] {
         assert!(!colored(&format!("port 443 --color always --format {format}"), &[]), "{format}");
     }
+    Ok(())
 }
 
-#[test]
-fn quiet_leaves_only_the_result_and_verbose_shows_every_column() {
+fn quiet_leaves_only_the_result_and_verbose_shows_every_column() -> Result<(), String> {
     let loud = run("port 443");
     assert_eq!(loud.stderr, "", "notes are for people");
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
@@ -126,11 +155,12 @@ fn quiet_leaves_only_the_result_and_verbose_shows_every_column() {
     assert!(run(&format!("tcp-echo {port} -q")).stdout.starts_with("TARGET"));
     let verbose = run("port 443 -v").stdout;
     assert!(verbose.contains("RESERVED") && !loud.stdout.contains("RESERVED"), "{verbose}");
+    Ok(())
 }
 
-#[test]
-fn generated_json_survives_a_round_trip() {
+fn generated_json_survives_a_round_trip() -> Result<(), String> {
     let text = run("ifaces --json").stdout;
     let value: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(serde_json::to_string(&value).expect("JSON").len(), text.trim_end().len());
+    Ok(())
 }

@@ -1,9 +1,29 @@
 //! What the commands say about this machine, against what other programs say.
 
-use crate::common::{expect_code, finish, has, netdiag, run};
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
 
-#[test]
-fn ifaces_names_the_loopback_with_its_addresses() {
+use crate::common::{Test, expect_code, finish, has, netdiag, run};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("results::ifaces_names_the_loopback_with_its_addresses", ifaces_names_the_loopback_with_its_addresses),
+    ("results::ifaces_filters", ifaces_filters),
+    ("results::port_tells_class_range_and_services", port_tells_class_range_and_services),
+    #[cfg(target_os = "linux")]
+    ("results::port_knows_this_kernels_ranges", port_knows_this_kernels_ranges),
+    #[cfg(target_os = "linux")]
+    ("results::services_agree_with_getent", services_agree_with_getent),
+    #[cfg(target_os = "linux")]
+    ("results::ping_the_loopback", ping_the_loopback),
+    #[cfg(target_os = "linux")]
+    (
+        "results::ping_stops_at_its_count_its_deadline_and_ctrl_c",
+        ping_stops_at_its_count_its_deadline_and_ctrl_c,
+    ),
+    #[cfg(target_os = "linux")]
+    ("results::ping_counts_what_the_peer_counts", ping_counts_what_the_peer_counts),
+];
+
+fn ifaces_names_the_loopback_with_its_addresses() -> Result<(), String> {
     let run = run("ifaces --json");
     expect_code(&run, 0);
     let data = run.json()["data"].clone();
@@ -18,10 +38,10 @@ fn ifaces_names_the_loopback_with_its_addresses() {
         "{loopback}"
     );
     assert!(rows.iter().all(|row| row["index"].as_u64().is_some_and(|index| index > 0)));
+    Ok(())
 }
 
-#[test]
-fn ifaces_filters() {
+fn ifaces_filters() -> Result<(), String> {
     let names = |args: &str| -> Vec<String> {
         let json = run(args).json()["data"].clone();
         let name = |row: &serde_json::Value| row["name"].as_str().unwrap_or_default().to_owned();
@@ -42,10 +62,10 @@ fn ifaces_filters() {
     let none = run("ifaces --kind no-such-kind --json");
     expect_code(&none, 1);
     assert_eq!(none.json()["data"], serde_json::json!([]));
+    Ok(())
 }
 
-#[test]
-fn port_tells_class_range_and_services() {
+fn port_tells_class_range_and_services() -> Result<(), String> {
     let run = run("port 443 80 25 21 0 1023 1024 49151 49152 65535 --json");
     expect_code(&run, 0);
     let data = run.json()["data"].clone();
@@ -75,11 +95,11 @@ fn port_tells_class_range_and_services() {
     let ports: Vec<u64> =
         named.as_array().expect("rows").iter().filter_map(|row| row["port"].as_u64()).collect();
     assert_eq!(ports, [443, 80, 21]);
+    Ok(())
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn port_knows_this_kernels_ranges() {
+fn port_knows_this_kernels_ranges() -> Result<(), String> {
     let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).expect(name);
     let range: Vec<u64> =
         read("ip_local_port_range").split_whitespace().map(|n| n.parse().expect("a port")).collect();
@@ -92,15 +112,14 @@ fn port_knows_this_kernels_ranges() {
         let port = row["port"].as_u64().expect("a port");
         assert_eq!(row["needs_privilege"].as_bool(), Some(port < start), "{row}");
     }
+    Ok(())
 }
 
 /// Debian's own table of services is another source than the registry's; where both know a port, they agree.
-#[test]
 #[cfg(target_os = "linux")]
-fn services_agree_with_getent() {
+fn services_agree_with_getent() -> Result<(), String> {
     let Ok(table) = std::fs::read_to_string("/etc/services") else {
-        eprintln!("SKIPPED: there is no /etc/services here");
-        return;
+        return Err("there is no /etc/services here".to_owned());
     };
     let (mut agree, mut differ) = (0, Vec::new());
     for line in table.lines().filter(|line| !line.starts_with('#')) {
@@ -123,26 +142,23 @@ fn services_agree_with_getent() {
     // Debian names about one in nine by what runs there and not by what is registered.
     let share = 100 * agree / (agree + differ.len());
     assert!(share >= 85 && agree > 100, "{share} % agree, {differ:#?} do not");
+    Ok(())
 }
 
-/// Whether this user may open any ICMP socket, by asking another program or the kernel's own setting.
+/// Errs where this user may open no ICMP socket, which netdiag itself says with both ways out.
 #[cfg(target_os = "linux")]
-fn may_ping() -> bool {
+fn may_ping() -> Result<(), String> {
     let run = run("ping -c 1 127.0.0.1");
     if run.code == Some(3) {
         assert!(run.stderr.contains("net.ipv4.ping_group_range") && run.stderr.contains("setcap"), "{run:?}");
-        eprintln!("SKIPPED: this user may open no ICMP socket; the error says how to: {}", run.stderr);
-        return false;
+        return Err("this user may open no ICMP socket; the lab pings all the same".to_owned());
     }
-    true
+    Ok(())
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn ping_the_loopback() {
-    if !may_ping() {
-        return;
-    }
+fn ping_the_loopback() -> Result<(), String> {
+    may_ping()?;
     let run = run("ping -c 3 -i 0.01 127.0.0.1 --json");
     expect_code(&run, 0);
     let data = run.json()["data"].clone();
@@ -168,14 +184,12 @@ fn ping_the_loopback() {
     assert!(lines.starts_with("reply from 127.0.0.1: seq=1 bytes=64"), "{lines}");
     let quiet = crate::common::run("ping -c 1 -q 127.0.0.1").stdout;
     assert!(quiet.starts_with("TARGET"), "{quiet}");
+    Ok(())
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn ping_stops_at_its_count_its_deadline_and_ctrl_c() {
-    if !may_ping() {
-        return;
-    }
+fn ping_stops_at_its_count_its_deadline_and_ctrl_c() -> Result<(), String> {
+    may_ping()?;
     let unwatched = run("ping 127.0.0.1 -i 0.01 --json");
     assert_eq!(unwatched.json()["data"]["targets"][0]["sent"], 4, "where nobody could stop it, four");
     let deadline = run("ping -c 1000 -i 0.05 -w 0.5 127.0.0.1 --json");
@@ -192,14 +206,14 @@ fn ping_stops_at_its_count_its_deadline_and_ctrl_c() {
     assert_eq!(output.status.code(), Some(0), "it had replies: {json}");
     assert_eq!(json["data"]["interrupted"], true);
     assert_eq!(json["data"]["targets"][0]["lost"], 0, "what is in flight is not lost: {json}");
+    Ok(())
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn ping_counts_what_the_peer_counts() {
-    if !may_ping() || !has("ping") {
-        eprintln!("SKIPPED: not beside iputils' ping");
-        return;
+fn ping_counts_what_the_peer_counts() -> Result<(), String> {
+    may_ping()?;
+    if !has("ping") {
+        return Err("iputils' ping is not installed".to_owned());
     }
     let mut peer = std::process::Command::new("ping");
     peer.args(["-c", "3", "-i", "0.2", "-s", "1000", "127.0.0.1"]);
@@ -208,4 +222,5 @@ fn ping_counts_what_the_peer_counts() {
     assert!(peer.stdout.contains("1008 bytes from 127.0.0.1"), "{peer:?}");
     assert_eq!(ours[0]["bytes"], 1008);
     assert_eq!(peer.stdout.contains("3 received"), ours[3]["data"]["targets"][0]["received"] == 3);
+    Ok(())
 }

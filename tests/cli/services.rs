@@ -1,15 +1,39 @@
 //! The echo probe and its server, against each other and against servers that misbehave.
 
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
 use serde_json::Value;
 
-use crate::common::{Server, expect_code, run};
+use crate::common::{Server, Test, expect_code, run};
 
-#[test]
-fn echo_of_every_size_in_one_round_and_many() {
+pub(crate) const TESTS: &[Test] = &[
+    ("services::echo_of_every_size_in_one_round_and_many", echo_of_every_size_in_one_round_and_many),
+    (
+        "services::services_that_fail_after_connecting_are_told_apart",
+        services_that_fail_after_connecting_are_told_apart,
+    ),
+    ("services::refused_and_unresolved", refused_and_unresolved),
+    ("services::several_targets_each_with_its_rows", several_targets_each_with_its_rows),
+    ("services::rounds_are_events", rounds_are_events),
+    (
+        "services::the_server_gives_back_every_byte_after_a_half_close_and_to_a_slow_reader",
+        the_server_gives_back_every_byte_after_a_half_close_and_to_a_slow_reader,
+    ),
+    ("services::many_clients_at_once_or_one_at_a_time", many_clients_at_once_or_one_at_a_time),
+    #[cfg(unix)]
+    (
+        "services::a_stopping_server_drains_and_a_second_signal_ends_it",
+        a_stopping_server_drains_and_a_second_signal_ends_it,
+    ),
+    ("services::an_address_in_use_names_the_remedy", an_address_in_use_names_the_remedy),
+    ("services::ipv6_with_brackets", ipv6_with_brackets),
+];
+
+fn echo_of_every_size_in_one_round_and_many() -> Result<(), String> {
     let server = Server::on_loopback("");
     let mut total = 0;
     for (options, size, rounds) in
@@ -39,6 +63,7 @@ fn echo_of_every_size_in_one_round_and_many() {
         );
         assert_eq!((code, &summary["connections"]), (Some(0), &5.into()));
     }
+    Ok(())
 }
 
 /// A server on the loopback that does one thing to each connection.
@@ -54,8 +79,7 @@ fn reset(mut stream: TcpStream) {
     let _ = stream.read(&mut [0; 1]);
 }
 
-#[test]
-fn services_that_fail_after_connecting_are_told_apart() {
+fn services_that_fail_after_connecting_are_told_apart() -> Result<(), String> {
     let hold = |stream: TcpStream| {
         thread::spawn(move || {
             let _ = (&stream).read_to_end(&mut Vec::new());
@@ -115,10 +139,10 @@ fn services_that_fail_after_connecting_are_told_apart() {
         let only = crate::common::run(&format!("tcp-echo {address} --connect-only --timeout 0.2 --json"));
         assert_eq!(only.json()["data"]["addresses"][0]["outcome"], "connected", "{outcome}");
     }
+    Ok(())
 }
 
-#[test]
-fn refused_and_unresolved() {
+fn refused_and_unresolved() -> Result<(), String> {
     let free =
         TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
     let run = run(&format!("tcp-echo {free} --json"));
@@ -134,10 +158,10 @@ fn refused_and_unresolved() {
         "{data}"
     );
     assert_eq!(data["addresses"], serde_json::json!([]));
+    Ok(())
 }
 
-#[test]
-fn several_targets_each_with_its_rows() {
+fn several_targets_each_with_its_rows() -> Result<(), String> {
     let server = Server::on_loopback("");
     let run = run(&format!("tcp-echo {} 127.0.0.1:1 --json", server.address));
     expect_code(&run, 1);
@@ -145,20 +169,20 @@ fn several_targets_each_with_its_rows() {
     let outcomes: Vec<&str> = (0..2).filter_map(|row| data["addresses"][row]["outcome"].as_str()).collect();
     assert_eq!(outcomes, ["echoed", "refused"]);
     assert_eq!((&data["target"], data["targets"].as_array().map(Vec::len)), (&Value::Null, Some(2)));
+    Ok(())
 }
 
-#[test]
-fn rounds_are_events() {
+fn rounds_are_events() -> Result<(), String> {
     let server = Server::on_loopback("");
     let events = run(&format!("tcp-echo {} -c 3 -i 0 --format ndjson", server.address)).ndjson();
     let names: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
     assert_eq!(names, ["connected", "round", "round", "round", "summary"]);
     assert_eq!(events[3]["round"], 3);
     assert_eq!(events[4]["data"]["addresses"][0]["rtt_us"]["max"].as_f64().map(|us| us > 0.0), Some(true));
+    Ok(())
 }
 
-#[test]
-fn the_server_gives_back_every_byte_after_a_half_close_and_to_a_slow_reader() {
+fn the_server_gives_back_every_byte_after_a_half_close_and_to_a_slow_reader() -> Result<(), String> {
     let server = Server::on_loopback("");
     let mut stream = TcpStream::connect(&server.address).expect("it listens");
     let sent: Vec<u8> = (0..8_000_000_u32).map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
@@ -178,10 +202,10 @@ fn the_server_gives_back_every_byte_after_a_half_close_and_to_a_slow_reader() {
     stream.read_to_end(&mut received).expect("and closes");
     writing.join().expect("writing does not panic");
     assert!(received == sent, "{} of {} bytes came back", received.len(), sent.len());
+    Ok(())
 }
 
-#[test]
-fn many_clients_at_once_or_one_at_a_time() {
+fn many_clients_at_once_or_one_at_a_time() -> Result<(), String> {
     let exchange = |stream: &mut TcpStream| {
         stream.write_all(b"hello").expect("it takes bytes");
         stream.set_read_timeout(Some(std::time::Duration::from_millis(300))).expect("a time-out");
@@ -203,11 +227,11 @@ fn many_clients_at_once_or_one_at_a_time() {
     let mut answer = [0; 5];
     second.read_exact(&mut answer).expect("now it is served");
     assert_eq!(&answer, b"hello");
+    Ok(())
 }
 
-#[test]
 #[cfg(unix)]
-fn a_stopping_server_drains_and_a_second_signal_ends_it() {
+fn a_stopping_server_drains_and_a_second_signal_ends_it() -> Result<(), String> {
     let mut server = Server::on_loopback("--drain 30");
     let mut live = TcpStream::connect(&server.address).expect("it listens");
     assert_eq!(server.event()["event"], "accepted");
@@ -233,26 +257,26 @@ fn a_stopping_server_drains_and_a_second_signal_ends_it() {
     let summary = server.event();
     assert_eq!((&summary["event"], &summary["data"]["aborted"]), (&"summary".into(), &1.into()), "{summary}");
     assert_eq!(summary["data"]["bytes_in"], 4, "the totals count connections that were cut");
+    Ok(())
 }
 
-#[test]
-fn an_address_in_use_names_the_remedy() {
+fn an_address_in_use_names_the_remedy() -> Result<(), String> {
     let server = Server::on_loopback("");
     let run = run(&format!("tcp-serve {}", server.address));
     expect_code(&run, 3);
     assert!(run.stderr.contains(&format!("cannot listen on {}", server.address)), "{run:?}");
     assert!(run.stderr.contains("take another port (0 for any)"), "{run:?}");
+    Ok(())
 }
 
-#[test]
-fn ipv6_with_brackets() {
+fn ipv6_with_brackets() -> Result<(), String> {
     if TcpListener::bind("[::1]:0").is_err() {
-        eprintln!("SKIPPED: there is no IPv6 loopback here");
-        return;
+        return Err("there is no IPv6 loopback here".to_owned());
     }
     let server = Server::on_loopback("[::1]:0");
     assert!(server.address.starts_with("[::1]:"), "{}", server.address);
     let run = run(&format!("tcp-echo {} --json", server.address));
     expect_code(&run, 0);
     assert_eq!(run.json()["data"]["addresses"][0]["address"], server.address.as_str());
+    Ok(())
 }

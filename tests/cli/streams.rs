@@ -1,8 +1,24 @@
 //! Standard output that closes, fills up, or is a terminal of some width.
 
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
+
 use std::process::Command;
 
-use crate::common::{Server, expect_code, finish, has, netdiag, plain, run};
+use crate::common::{Server, Test, expect_code, finish, has, netdiag, plain, run};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("streams::a_reader_that_leaves_ends_it_quietly", a_reader_that_leaves_ends_it_quietly),
+    #[cfg(target_os = "linux")]
+    ("streams::a_full_disk_is_exit_4_in_every_format", a_full_disk_is_exit_4_in_every_format),
+    #[cfg(target_os = "linux")]
+    ("streams::a_terminal_gets_a_table_that_fits", a_terminal_gets_a_table_that_fits),
+    #[cfg(target_os = "linux")]
+    (
+        "streams::colours_and_characters_follow_the_terminal_and_the_locale",
+        colours_and_characters_follow_the_terminal_and_the_locale,
+    ),
+    ("streams::errors_go_to_standard_error_and_data_does_not", errors_go_to_standard_error_and_data_does_not),
+];
 
 const NETDIAG: &str = env!("CARGO_BIN_EXE_netdiag");
 
@@ -13,8 +29,7 @@ fn sh(script: &str) -> crate::common::Run {
     finish(command)
 }
 
-#[test]
-fn a_reader_that_leaves_ends_it_quietly() {
+fn a_reader_that_leaves_ends_it_quietly() -> Result<(), String> {
     for script in [
         "$N port 0-65535 | head -1",
         "$N port 0-65535 --json | head -c 10",
@@ -28,11 +43,11 @@ fn a_reader_that_leaves_ends_it_quietly() {
     // A ping that would go on for long ends with its reader.
     let run = sh("$N ping -c 1000 -i 0.01 127.0.0.1 2>&1 | head -1");
     assert!(run.took.as_secs() < 5, "{run:?}");
+    Ok(())
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_is_exit_4_in_every_format() {
+fn a_full_disk_is_exit_4_in_every_format() -> Result<(), String> {
     let server = Server::on_loopback("");
     for args in [
         "ifaces".to_owned(),
@@ -51,49 +66,50 @@ fn a_full_disk_is_exit_4_in_every_format() {
             "{args}: {run:?}"
         );
     }
+    Ok(())
 }
 
 /// What a terminal of so many columns shows, in an environment of these variables.
-fn on_terminal(columns: u16, variables: &str, args: &str) -> Option<String> {
+#[cfg(target_os = "linux")]
+fn on_terminal(columns: u16, variables: &str, args: &str) -> Result<String, String> {
     if !has("script") {
-        eprintln!("SKIPPED: `script` is not installed, so no terminal can be had");
-        return None;
+        return Err("`script` is not installed, so no terminal can be had".to_owned());
     }
     let run =
         sh(&format!("script -qec 'stty cols {columns} rows 50; {variables} {NETDIAG} {args}' /dev/null"));
-    Some(run.stdout.replace("\r\n", "\n"))
+    Ok(run.stdout.replace("\r\n", "\n"))
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn a_terminal_gets_a_table_that_fits() {
+fn a_terminal_gets_a_table_that_fits() -> Result<(), String> {
     for columns in [40, 80, 200] {
-        let Some(shown) = on_terminal(columns, "NO_COLOR=1", "port 20-25 443 -q") else { return };
+        let shown = on_terminal(columns, "NO_COLOR=1", "port 20-25 443 -q")?;
         assert!(shown.lines().all(|line| line.chars().count() <= usize::from(columns)), "{columns}: {shown}");
         assert!(shown.contains('─') && shown.contains("https"), "{columns}: {shown}");
     }
-    let Some(lo) = on_terminal(80, "NO_COLOR=1", "ifaces lo") else { return };
+    let lo = on_terminal(80, "NO_COLOR=1", "ifaces lo")?;
     assert!(lo.contains("127.0.0.1/8"), "{lo}");
+    Ok(())
 }
 
-#[test]
 #[cfg(target_os = "linux")]
-fn colours_and_characters_follow_the_terminal_and_the_locale() {
-    let Some(colored) = on_terminal(80, "TERM=xterm", "port 443") else { return };
+fn colours_and_characters_follow_the_terminal_and_the_locale() -> Result<(), String> {
+    let colored = on_terminal(80, "TERM=xterm", "port 443")?;
     assert!(colored.contains('\x1b') && colored.contains('─'));
-    let dumb = on_terminal(80, "TERM=dumb", "port 443").expect("a terminal");
+    let dumb = on_terminal(80, "TERM=dumb", "port 443")?;
     assert!(!dumb.contains('\x1b'), "{dumb:?}");
-    let ascii = on_terminal(80, "TERM=dumb LC_ALL=C", "port 443").expect("a terminal");
+    let ascii = on_terminal(80, "TERM=dumb LC_ALL=C", "port 443")?;
     assert!(ascii.is_ascii() && ascii.contains("-----"), "{ascii:?}");
-    let json = on_terminal(80, "TERM=xterm", "port 443 --json").expect("a terminal");
+    let json = on_terminal(80, "TERM=xterm", "port 443 --json")?;
     assert!(!json.contains('\x1b') && json.contains("\n  \"schema\""), "pretty and colourless: {json:?}");
+    Ok(())
 }
 
-#[test]
-fn errors_go_to_standard_error_and_data_does_not() {
+fn errors_go_to_standard_error_and_data_does_not() -> Result<(), String> {
     let run = run("tcp-echo 127.0.0.1:1 --json");
     expect_code(&run, 1);
     assert!(run.stderr.is_empty() && run.json()["data"]["outcome"] == "refused", "{run:?}");
     let run = finish(netdiag(["port", "99999"]));
     assert!(run.stdout.is_empty() && run.stderr.starts_with("error: "), "{run:?}");
+    Ok(())
 }

@@ -1,6 +1,19 @@
 //! Wrong input: what was wrong, where, what would be right, exit 2, nothing half done.
 
-use crate::common::{expect_code, finish, netdiag, run};
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
+
+use crate::common::{Test, expect_code, finish, netdiag, run};
+
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "usage::every_wrong_command_line_says_what_would_be_right",
+        every_wrong_command_line_says_what_would_be_right,
+    ),
+    ("usage::what_is_wrong_is_quoted_harmlessly", what_is_wrong_is_quoted_harmlessly),
+    ("usage::help_and_version_are_asked_for_and_so_are_fine", help_and_version_are_asked_for_and_so_are_fine),
+    ("usage::the_examples_in_the_help_parse", the_examples_in_the_help_parse),
+    ("usage::completions_and_manual_pages", completions_and_manual_pages),
+];
 
 /// A command line that is wrong, and what the error must say.
 const WRONG: &[(&str, &[&str])] = &[
@@ -66,8 +79,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("generate", &["Usage: netdiag generate"]),
 ];
 
-#[test]
-fn every_wrong_command_line_says_what_would_be_right() {
+fn every_wrong_command_line_says_what_would_be_right() -> Result<(), String> {
     for (args, expected) in WRONG {
         let run = run(args);
         assert_eq!(run.code, Some(2), "netdiag {args}: {run:#?}");
@@ -76,10 +88,10 @@ fn every_wrong_command_line_says_what_would_be_right() {
             assert!(run.stderr.contains(text), "netdiag {args}: no {text:?} in {run:#?}");
         }
     }
+    Ok(())
 }
 
-#[test]
-fn what_is_wrong_is_quoted_harmlessly() {
+fn what_is_wrong_is_quoted_harmlessly() -> Result<(), String> {
     for args in [
         ["ping", "a\x1b[2Jb"],
         ["port", "ht\x1b]0;owned\x07tp"],
@@ -91,10 +103,10 @@ fn what_is_wrong_is_quoted_harmlessly() {
         expect_code(&run, 2);
         assert!(!run.stderr.contains(['\x1b', '\x07', '\u{202e}']), "{run:?}");
     }
+    Ok(())
 }
 
-#[test]
-fn help_and_version_are_asked_for_and_so_are_fine() {
+fn help_and_version_are_asked_for_and_so_are_fine() -> Result<(), String> {
     for args in [
         "--help",
         "-h",
@@ -111,11 +123,11 @@ fn help_and_version_are_asked_for_and_so_are_fine() {
         assert!(!run.stdout.contains('\x1b'), "{args}: colours in a pipe");
     }
     assert_eq!(run("--version").stdout.trim(), concat!("netdiag ", env!("CARGO_PKG_VERSION")));
+    Ok(())
 }
 
 /// Each example in a command's long help is a command line that parses.
-#[test]
-fn the_examples_in_the_help_parse() {
+fn the_examples_in_the_help_parse() -> Result<(), String> {
     let mut seen = 0;
     for command in ["", "ifaces", "ping", "port", "tcp-echo", "tcp-serve", "generate"] {
         let help = run(&format!("{command} --help")).stdout;
@@ -131,10 +143,10 @@ fn the_examples_in_the_help_parse() {
         }
     }
     assert!(seen >= 25, "only {seen} examples were found");
+    Ok(())
 }
 
-#[test]
-fn completions_and_manual_pages() {
+fn completions_and_manual_pages() -> Result<(), String> {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let run = run(&format!("generate completions {shell}"));
         expect_code(&run, 0);
@@ -143,12 +155,8 @@ fn completions_and_manual_pages() {
     let page = run("generate man");
     expect_code(&page, 0);
     assert!(page.stdout.contains(".TH netdiag 1") && page.stdout.contains("tcp\\-serve"), "{page:?}");
-    let folder =
-        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("man-{}", std::process::id()));
-    if std::fs::create_dir(&folder).is_err() {
-        eprintln!("SKIPPED: {} cannot be written by this user", folder.display());
-        return;
-    }
+    let folder = std::env::temp_dir().join(format!("netdiag-man-{}", std::process::id()));
+    std::fs::create_dir(&folder).expect("a folder of this test's own");
     expect_code(&finish(netdiag(["generate", "man", "--dir", folder.to_str().expect("UTF-8")])), 0);
     for page in ["netdiag.1", "netdiag-ifaces.1", "netdiag-ping.1", "netdiag-tcp-echo.1"] {
         let text = std::fs::read_to_string(folder.join(page)).expect(page);
@@ -156,4 +164,5 @@ fn completions_and_manual_pages() {
     }
     std::fs::remove_dir_all(&folder).expect("removing what this test made");
     expect_code(&run("generate man --dir /no/such/folder"), 4);
+    Ok(())
 }

@@ -4,13 +4,42 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use serde_json::Value;
 
 /// Whatever takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A test: its name, and what it does. `Err` is the reason why it cannot run here.
+pub type Test = (&'static str, fn() -> Result<(), String>);
+
+/// Runs tests as `cargo test` does, or ignores all of them for one reason. What cannot run says so and counts
+/// as ignored, never as passed.
+pub fn run_tests(arguments: &Arguments, tests: &[Test], unavailable: Option<&str>) -> ExitCode {
+    if let Some(reason) = unavailable {
+        eprintln!("\nSKIPPED: these tests are NOT run: {reason}\n");
+    }
+    let trial = |(name, test): &Test| {
+        let (name, test, unavailable) = (*name, *test, unavailable.map(str::to_owned));
+        Trial::ignorable_test(name, move || {
+            if let Some(reason) = unavailable {
+                return Ok(Completion::ignored_with(reason));
+            }
+            match std::panic::catch_unwind(test) {
+                Ok(Ok(())) => Ok(Completion::Completed),
+                Ok(Err(reason)) => {
+                    eprintln!("SKIPPED {name}: {reason}");
+                    Ok(Completion::ignored_with(reason))
+                }
+                Err(_) => Err(Failed::without_message()),
+            }
+        })
+    };
+    libtest_mimic::run(arguments, tests.iter().map(trial).collect()).exit_code()
+}
 
 /// What a program left behind.
 #[derive(Debug)]

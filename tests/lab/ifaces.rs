@@ -4,8 +4,7 @@
 
 use serde_json::Value;
 
-use crate::Test;
-use crate::common::expect_code;
+use crate::common::{Test, expect_code};
 use crate::net::{Host, cable};
 
 pub(crate) const TESTS: &[Test] = &[

@@ -18,27 +18,25 @@ mod tcp;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
-
-/// A test: its name, and what it does. `Err` is the reason why it cannot run here.
-type Test = (&'static str, fn() -> Result<(), String>);
+use common::{Test, run_tests};
+use libtest_mimic::Arguments;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     if arguments.list {
-        return run(&arguments, None);
+        return run_tests(&arguments, &tests(), None);
     }
     match net::enter() {
         net::Stage::Outside(code) => code,
-        net::Stage::Inside => run(&arguments, None),
-        net::Stage::Unavailable(reason) => run(&arguments, Some(&reason)),
+        net::Stage::Inside => run_tests(&arguments, &tests(), None),
+        net::Stage::Unavailable(reason) => run_tests(&arguments, &tests(), Some(&reason)),
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> ExitCode {
-    run(&Arguments::from_args(), Some("network namespaces are Linux's"))
+    run_tests(&Arguments::from_args(), &tests(), Some("network namespaces are Linux's"))
 }
 
 fn tests() -> Vec<Test> {
@@ -46,28 +44,4 @@ fn tests() -> Vec<Test> {
     return [ping::TESTS, tcp::TESTS, ifaces::TESTS].concat();
     #[cfg(not(target_os = "linux"))]
     return vec![("lab", || Ok(()))];
-}
-
-/// Runs the tests, or ignores all of them for one reason.
-fn run(arguments: &Arguments, unavailable: Option<&str>) -> ExitCode {
-    if let Some(reason) = unavailable {
-        eprintln!("\nSKIPPED: the lab cannot be built here, so its tests are NOT run: {reason}\n");
-    }
-    let trial = |(name, test): Test| {
-        let unavailable = unavailable.map(str::to_owned);
-        Trial::ignorable_test(name, move || {
-            if let Some(reason) = unavailable {
-                return Ok(Completion::ignored_with(reason));
-            }
-            match std::panic::catch_unwind(test) {
-                Ok(Ok(())) => Ok(Completion::Completed),
-                Ok(Err(reason)) => {
-                    eprintln!("SKIPPED {name}: {reason}");
-                    Ok(Completion::ignored_with(reason))
-                }
-                Err(_) => Err(Failed::without_message()),
-            }
-        })
-    };
-    libtest_mimic::run(arguments, tests().into_iter().map(trial).collect()).exit_code()
 }

@@ -2,8 +2,7 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
 
-use crate::Test;
-use crate::common::expect_code;
+use crate::common::{Test, expect_code};
 use crate::net::{Host, Routed, cable, can_become_nobody};
 
 pub(crate) const TESTS: &[Test] = &[
