@@ -3,12 +3,14 @@
 mod class;
 mod endpoint;
 mod host;
+mod own;
 mod prefix;
 mod resolve;
 
 pub use class::Class;
 pub use endpoint::{Address, Endpoint};
 pub use host::{Host, HostError, HostName, HostPort};
+pub use own::{foreign_address, unknown_interface};
 pub use prefix::{Prefix, PrefixError};
 pub use resolve::{ResolveError, resolve};
 

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::Family;
+
 /// A network: an address with its host bits cleared, and the length of its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Prefix {
@@ -46,9 +48,9 @@ impl Prefix {
         ip.is_ipv4() == self.network.is_ipv4() && Self::of(ip, self.length) == *self
     }
 
-    /// Whether it is an IPv4 network.
-    pub fn is_ipv4(&self) -> bool {
-        self.network.is_ipv4()
+    /// The network's family.
+    pub fn family(&self) -> Family {
+        Family::of(self.network)
     }
 
     /// How many bits are the hosts': 0 to 128.

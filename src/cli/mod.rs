@@ -292,15 +292,15 @@ fn size(text: &str) -> std::result::Result<u64, String> {
         .ok_or_else(|| "a size is a number of bytes, with k, M or G for 1024 of the one below".to_owned())
 }
 
-/// The error for an explicit address of the other family than the option asks for.
-fn check_family(family: Option<Family>, host: &crate::address::Host) -> Result<()> {
-    match (family, host.family()) {
-        (Some(wanted), Some(own)) if wanted != own => Err(Error::usage(format!(
-            "{host} is an {} address, but only {} is asked for",
-            own.name(),
-            wanted.name()
-        ))
-        .hint(format!("leave out {}", if wanted == Family::Ipv4 { "-4" } else { "-6" }))),
+/// Refuses an explicit address, written so, of the other family than the option asks for.
+fn check_family(wanted: Option<Family>, own: Option<Family>, written: &dyn std::fmt::Display) -> Result<()> {
+    match (wanted, own) {
+        (Some(wanted), Some(own)) if wanted != own => {
+            let option = if wanted == Family::Ipv4 { "-4" } else { "-6" };
+            let (own, wanted) = (own.name(), wanted.name());
+            Err(Error::usage(format!("{written} is an {own} address, but only {wanted} is asked for"))
+                .hint(format!("leave out {option}")))
+        }
         _ => Ok(()),
     }
 }

@@ -65,8 +65,9 @@ impl PingArgs {
     pub(super) fn request(self) -> Result<(Request, Option<u32>)> {
         let family = self.family.family();
         for target in &self.targets {
-            if let Target::Host(host) = target {
-                check_family(family, host)?;
+            match target {
+                Target::Host(host) => check_family(family, host.family(), host)?,
+                Target::Prefix(prefix) => check_family(family, Some(prefix.family()), prefix)?,
             }
         }
         let request = Request {

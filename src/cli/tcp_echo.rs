@@ -55,7 +55,7 @@ impl TcpEchoArgs {
     pub(super) fn request(self) -> Result<Request> {
         let family = self.family.family();
         for target in &self.targets {
-            check_family(family, &target.host)?;
+            check_family(family, target.host.family(), &target.host)?;
         }
         if let Some(source) = self.source.filter(|source| source.port() != 0 && self.targets.len() > 1) {
             return Err(Error::usage(format!(

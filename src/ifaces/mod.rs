@@ -11,10 +11,9 @@ use serde::Serialize;
 
 pub use report::Interfaces;
 
-use crate::address::{Class, Family};
-use crate::error::{Error, Result};
+use crate::address::{Class, Family, unknown_interface};
+use crate::error::Result;
 use crate::output::record::Untrusted;
-use crate::suggest;
 use crate::sys::Counters;
 
 /// Which interfaces to list; the default is all.
@@ -108,8 +107,10 @@ pub struct Gateway {
 /// Errors: a name that no interface has; a system that tells nothing about its interfaces.
 pub fn run(request: &Request) -> Result<Interfaces> {
     let (all, warnings) = collect::interfaces()?;
-    for name in &request.names {
-        check_name(name, &all)?;
+    if let Some(name) =
+        request.names.iter().find(|name| !all.iter().any(|iface| iface.name.to_lossy() == **name))
+    {
+        return Err(unknown_interface(name));
     }
     let mut found: Vec<Iface> = all.into_iter().filter(|iface| request.wants(iface)).collect();
     if let Some(family) = request.family {
@@ -131,29 +132,5 @@ impl Request {
         (self.names.is_empty() || self.names.iter().any(|wanted| *wanted == name))
             && (!self.up || iface.is_up)
             && self.kind.as_ref().is_none_or(|kind| iface.kind.as_ref() == Some(kind))
-    }
-}
-
-fn check_name(name: &str, all: &[Iface]) -> Result<()> {
-    let names: Vec<String> = all.iter().map(|iface| iface.name.to_lossy().into_owned()).collect();
-    if names.iter().any(|known| known == name) {
-        return Ok(());
-    }
-    let near = suggest::nearest(name, names.iter().map(String::as_str));
-    let error = Error::usage(format!("there is no interface '{name}' on this machine"));
-    Err(match near.first() {
-        Some(near) => error.hint(format!("did you mean '{near}'?")),
-        None => error,
-    }
-    .hint(format!("the interfaces are {}", some_of(&names))))
-}
-
-/// The names with commas between, or the first of very many.
-fn some_of(names: &[String]) -> String {
-    const MOST: usize = 20;
-    let shown = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().checked_sub(MOST) {
-        Some(more) if more > 0 => format!("{shown} and {more} more"),
-        _ => shown,
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::report::Sweep;
 use super::{Request, Target, Tier};
-use crate::address::{Address, Family, Host, Prefix, ResolveError, resolve};
+use crate::address::{Address, Family, Prefix, ResolveError, resolve, unknown_interface};
 use crate::error::{Error, Result};
 use crate::output::record::{Untrusted, Warning};
 use crate::sys::{self, Network};
@@ -55,7 +55,6 @@ pub(super) async fn make(request: &Request) -> Result<Plan> {
     let mut lookups = tokio::task::JoinSet::new();
     for (index, target) in request.targets.iter().enumerate() {
         if let Target::Host(host) = target {
-            check_family(host, request.family)?;
             let (host, family) = (host.clone(), request.family);
             lookups.spawn(async move { (index, resolve(&host, family).await) });
         }
@@ -68,9 +67,9 @@ pub(super) async fn make(request: &Request) -> Result<Plan> {
     }
     for (target, answer) in request.targets.iter().zip(answers) {
         match (target, answer) {
-            (Target::Prefix(prefix), _) => plan.add_sweep(*prefix, request.family, &network)?,
+            (Target::Prefix(prefix), _) => plan.add_sweep(*prefix, &network)?,
             (Target::Host(_), Some(Err(ResolveError::Zone(zone)))) => {
-                return Err(unknown_interface(&zone, &network));
+                return Err(unknown_interface(&zone));
             }
             (Target::Host(host), Some(Ok(addresses))) => {
                 let wanted = if request.all_addresses { addresses.len() } else { 1 };
@@ -96,14 +95,14 @@ pub(super) async fn make(request: &Request) -> Result<Plan> {
 }
 
 impl Plan {
-    fn add_sweep(&mut self, prefix: Prefix, family: Option<Family>, network: &Network) -> Result<()> {
+    fn add_sweep(&mut self, prefix: Prefix, network: &Network) -> Result<()> {
         if prefix.host_bits() > MOST_HOST_BITS {
-            let shortest = if prefix.is_ipv4() { 32 - MOST_HOST_BITS } else { 128 - MOST_HOST_BITS };
+            let shortest =
+                if prefix.family() == Family::Ipv4 { 32 - MOST_HOST_BITS } else { 128 - MOST_HOST_BITS };
             return Err(Error::usage(format!("{prefix} is too large to sweep"))
                 .hint(format!("a prefix of /{shortest} or longer has at most 65,536 addresses")));
         }
         let hosts: Vec<IpAddr> = prefix.hosts().collect();
-        check_family_of(hosts[0], &prefix.to_string(), family)?;
         let sweep = self.sweeps.len();
         self.sweeps.push(Sweep { prefix: prefix.to_string(), hosts: hosts.len(), alive: 0 });
         self.slots.extend(hosts.into_iter().map(|ip| Slot {
@@ -123,35 +122,6 @@ fn reachable(ip: IpAddr) -> IpAddr {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         other => other,
     }
-}
-
-fn check_family(host: &Host, family: Option<Family>) -> Result<()> {
-    match host {
-        Host::Address { ip, .. } => check_family_of(*ip, &host.to_string(), family),
-        Host::Name(_) => Ok(()),
-    }
-}
-
-fn check_family_of(ip: IpAddr, written: &str, family: Option<Family>) -> Result<()> {
-    match family {
-        Some(family) if family != Family::of(ip) => {
-            let (own, option) = if ip.is_ipv4() { ("IPv4", "-4") } else { ("IPv6", "-6") };
-            Err(Error::usage(format!(
-                "{written} is an {own} address, but only {} is asked for",
-                family.name()
-            ))
-            .hint(format!("leave the option out, or write {option}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The error for a zone or an interface that this machine does not have.
-pub(super) fn unknown_interface(name: &str, network: &Network) -> Error {
-    let names: Vec<String> =
-        network.links.iter().take(20).map(|link| String::from_utf8_lossy(&link.name).into_owned()).collect();
-    let error = Error::usage(format!("there is no interface '{name}' on this machine"));
-    if names.is_empty() { error } else { error.hint(format!("the interfaces are {}", names.join(", "))) }
 }
 
 /// The three tiers: the loopback, the gateway (or else a neighbour), and public hosts.

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use surge_ping::{Client, Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, Pinger, SurgeError};
 
-use super::plan::{Plan, unknown_interface};
+use super::plan::Plan;
 use super::report::IcmpErrorCount;
 use super::{Request, icmp};
-use crate::address::{Address, Family};
+use crate::address::{Address, Family, foreign_address, unknown_interface};
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -55,7 +55,7 @@ impl Transport {
     pub(super) fn new(request: &Request) -> Result<Self> {
         if let Some(interface) = &request.interface {
             if sys::interface_index(interface).is_none() {
-                return Err(unknown_interface(interface, &sys::network().unwrap_or_default()));
+                return Err(unknown_interface(interface));
             }
             if !cfg!(any(target_os = "linux", target_os = "macos")) {
                 return Err(Error::usage("this system cannot bind a ping to an interface")
@@ -125,15 +125,12 @@ impl Transport {
                 }
             };
         }
-        Client::new(&config.build()).map_err(|error| self.cannot_open(family, error))
+        Client::new(&config.build()).map_err(|error| self.cannot_open(error))
     }
 
-    fn cannot_open(&self, family: Family, error: io::Error) -> Error {
+    fn cannot_open(&self, error: io::Error) -> Error {
         match (error.kind(), self.source) {
-            (ErrorKind::AddrNotAvailable, Some(source)) => {
-                Error::usage(format!("{source} is not an address of this machine"))
-                    .hint(own_addresses(family))
-            }
+            (ErrorKind::AddrNotAvailable, Some(source)) => foreign_address(source),
             (ErrorKind::PermissionDenied, _) => permission(),
             _ => Error::untested("cannot open an ICMP socket").caused_by(error),
         }
@@ -246,19 +243,6 @@ fn permission() -> Error {
         None if cfg!(windows) => error.hint("run it as administrator"),
         None => error.hint("run it with sudo"),
     }
-}
-
-/// This machine's addresses of a family, as a hint.
-fn own_addresses(family: Family) -> String {
-    let network = sys::network().unwrap_or_default();
-    let addresses = network.addresses.unwrap_or_default();
-    let own: Vec<String> = addresses
-        .iter()
-        .filter(|own| Family::of(own.ip) == family)
-        .take(20)
-        .map(|own| own.ip.to_string())
-        .collect();
-    format!("its {} addresses are {}", family.name(), own.join(", "))
 }
 
 /// A number that differs from run to run, to tell this run's replies from another's.

@@ -3,13 +3,9 @@
 use std::ffi::{CStr, CString, c_int};
 use std::io;
 use std::mem;
-use std::net::IpAddr;
 use std::ptr;
 
-use socket2::Socket;
-
-use super::{AsSocket, Counters, IcmpError, Link, Network, PortSettings, TcpInfo};
-use crate::address::Family;
+use super::{Counters, Link, Network, PortSettings};
 
 pub(super) fn network() -> io::Result<Network> {
     let mut first: *mut libc::ifaddrs = ptr::null_mut();
@@ -96,10 +92,6 @@ unsafe fn link(interface: &libc::ifaddrs) -> Option<Link> {
     Some(link)
 }
 
-pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 pub(super) fn port_settings() -> PortSettings {
     let ephemeral = sysctl("net.inet.ip.portrange.first").zip(sysctl("net.inet.ip.portrange.last"));
     PortSettings {
@@ -124,20 +116,4 @@ fn sysctl(name: &str) -> Option<u16> {
         libc::sysctlbyname(name.as_ptr(), (&raw mut value).cast(), &raw mut length, ptr::null_mut(), 0)
     };
     if result == 0 { u16::try_from(value).ok() } else { None }
-}
-
-pub(super) fn keep_icmp_errors(_: &Socket, _: Family, _: bool) -> io::Result<()> {
-    Ok(())
-}
-
-pub(super) fn take_icmp_error(_: &Socket) -> Option<IcmpError> {
-    None
-}
-
-pub(super) fn tcp_info(_: &impl AsSocket) -> Option<TcpInfo> {
-    None
-}
-
-pub(super) fn ping_group_range() -> Option<String> {
-    None
 }

@@ -12,6 +12,8 @@ mod linux;
 mod signals;
 #[cfg(unix)]
 mod unix;
+#[cfg(not(target_os = "linux"))]
+mod unsupported;
 #[cfg(windows)]
 mod windows;
 
@@ -19,6 +21,10 @@ mod windows;
 use bsd as system;
 #[cfg(target_os = "linux")]
 use linux as system;
+#[cfg(target_os = "linux")]
+use linux as kernel;
+#[cfg(not(target_os = "linux"))]
+use unsupported as kernel;
 #[cfg(windows)]
 use windows as system;
 
@@ -185,7 +191,7 @@ pub fn network() -> io::Result<Network> {
 
 /// The IPv4 and IPv6 neighbours this machine has lately spoken to: interface index and address.
 pub fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
-    system::neighbours()
+    kernel::neighbours()
 }
 
 /// The port ranges this system works with.
@@ -193,24 +199,31 @@ pub fn port_settings() -> PortSettings {
     system::port_settings()
 }
 
-/// Asks the kernel to keep ICMP errors for a socket, or not to; does nothing where it cannot.
+/// Asks the kernel to keep ICMP errors for a socket, or not to.
+///
+/// Errors: the system refuses, or has no such thing.
 pub fn keep_icmp_errors(socket: &Socket, family: Family, keep: bool) -> io::Result<()> {
-    system::keep_icmp_errors(socket, family, keep)
+    kernel::keep_icmp_errors(socket, family, keep)
 }
 
 /// Takes the ICMP error that the kernel kept for a socket, if there is one.
 pub fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
-    system::take_icmp_error(socket)
+    kernel::take_icmp_error(socket)
 }
 
 /// The kernel's own figures of a TCP connection, where it tells them.
 pub fn tcp_info<S: AsSocket>(socket: &S) -> Option<TcpInfo> {
-    system::tcp_info(socket)
+    kernel::tcp_info(socket)
 }
 
 /// The present value of the sysctl that lets groups open unprivileged ICMP sockets (`icmp(7)`), on Linux.
 pub fn ping_group_range() -> Option<String> {
-    system::ping_group_range()
+    kernel::ping_group_range()
+}
+
+/// The path of this program, for hints that name it.
+pub fn program() -> String {
+    std::env::current_exe().map_or_else(|_| "netdiag".to_owned(), |path| path.display().to_string())
 }
 
 /// Something with a socket inside.

@@ -4,7 +4,6 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use socket2::Socket;
 use windows_sys::Win32::Foundation::{ERROR_BUFFER_OVERFLOW, ERROR_NO_DATA, ERROR_SUCCESS};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     GAA_FLAG_INCLUDE_GATEWAYS, GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_MULTICAST, GetAdaptersAddresses,
@@ -15,7 +14,7 @@ use windows_sys::Win32::Networking::WinSock::{
     AF_INET, AF_INET6, AF_UNSPEC, SOCKADDR_IN, SOCKADDR_IN6, SOCKET_ADDRESS,
 };
 
-use super::{AsSocket, DefaultRoute, IcmpError, Link, Network, PortSettings, TcpInfo};
+use super::{DefaultRoute, Link, Network, PortSettings};
 use crate::address::Family;
 
 /// NDIS_IF_MAX_STRING_SIZE and its NUL.
@@ -190,27 +189,7 @@ unsafe fn wide_text(start: *const u16) -> String {
     String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(start, length) })
 }
 
-pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 pub(super) fn port_settings() -> PortSettings {
     // Any user may bind any port; the dynamic range is only told by `netsh`.
     PortSettings { ephemeral: None, reserved: None, unprivileged_start: Some(0) }
-}
-
-pub(super) fn keep_icmp_errors(_: &Socket, _: Family, _: bool) -> io::Result<()> {
-    Ok(())
-}
-
-pub(super) fn take_icmp_error(_: &Socket) -> Option<IcmpError> {
-    None
-}
-
-pub(super) fn tcp_info(_: &impl AsSocket) -> Option<TcpInfo> {
-    None
-}
-
-pub(super) fn ping_group_range() -> Option<String> {
-    None
 }

@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout_at;
 
 use super::Failure;
-use crate::address::{Endpoint, Family};
+use crate::address::{Endpoint, Family, foreign_address, unknown_interface};
 use crate::error::{Error, Result};
 use crate::sys::{self, IcmpError};
 
@@ -162,10 +162,7 @@ fn bind_source(socket: &Socket, source: SocketAddr, target: SocketAddr) -> std::
         return Err(Refused::Cannot(error.hint("give a source of the target's family, or -4 or -6")));
     }
     socket.bind(&source.into()).map_err(|error| match error.kind() {
-        ErrorKind::AddrNotAvailable => Refused::Cannot(
-            Error::usage(format!("{} is not an address of this machine", source.ip()))
-                .hint("`netdiag ifaces` lists them"),
-        ),
+        ErrorKind::AddrNotAvailable => Refused::Cannot(foreign_address(source.ip())),
         ErrorKind::AddrInUse => Refused::NoLocalPort(error),
         _ => Refused::Cannot(lacks(&format!("cannot bind {}", Endpoint(source)), error)),
     })
@@ -187,11 +184,6 @@ fn bind_interface(_: &Socket, interface: &str) -> Result<()> {
         Some(_) => Err(Error::usage("this system cannot bind a connection to an interface")
             .hint("give --source with the interface's address")),
     }
-}
-
-fn unknown_interface(interface: &str) -> Error {
-    Error::usage(format!("there is no interface '{interface}' on this machine"))
-        .hint("`netdiag ifaces` lists them")
 }
 
 /// An error of this machine's resources, with the way out where there is a known one.

@@ -15,7 +15,7 @@ pub use report::{AddressReport, Echo, Phases, TargetReport};
 use super::connect::{Connected, connect};
 use super::payload::Payload;
 use super::{Failure, Outcome};
-use crate::address::{Address, Endpoint, Family, HostPort, ResolveError, resolve};
+use crate::address::{Address, Endpoint, Family, HostPort, ResolveError, resolve, unknown_interface};
 use crate::error::{Error, Result};
 use crate::measure::{Times, microseconds};
 use crate::output::record::{self, Line, Observer, Role};
@@ -181,8 +181,7 @@ async fn target_report(target: HostPort, mut context: Context) -> Result<Option<
     let addresses = match resolved {
         Ok(addresses) => addresses,
         Err(ResolveError::Zone(zone)) => {
-            return Err(Error::usage(format!("there is no interface '{zone}' on this machine"))
-                .hint("`netdiag ifaces` lists them"));
+            return Err(unknown_interface(&zone));
         }
         Err(error) => {
             let failure = Failure::new(Outcome::Unresolved, format!("{:#}", anyhow::Error::from(error)));

@@ -7,7 +7,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
 use super::Request;
-use crate::address::{Address, Endpoint, HostPort, resolve};
+use crate::address::{Address, Endpoint, HostPort, foreign_address, resolve};
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -56,8 +56,7 @@ fn cannot_bind(address: SocketAddr, reuse_address: bool, error: io::Error) -> Er
             }
         }
         ErrorKind::AddrNotAvailable => {
-            Error::usage(format!("{} is not an address of this machine", address.ip()))
-                .hint("`netdiag ifaces` lists them; 127.0.0.1 serves this machine, 0.0.0.0 all its networks")
+            foreign_address(address.ip()).hint("127.0.0.1 serves this machine, 0.0.0.0 all its networks")
         }
         ErrorKind::PermissionDenied => privileged(Error::untested(what).caused_by(error), port),
         _ => Error::untested(what).caused_by(error),
