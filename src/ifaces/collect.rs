@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Gateway, Iface, IfaceAddress, name_servers, portable};
+use super::{Gateway, Iface, IfaceAddress, name_servers};
 use crate::address::{Class, Family};
 use crate::error::{Error, Result};
 use crate::output::record::{Untrusted, Warning};
@@ -10,26 +10,19 @@ use crate::sys::{self, DefaultRoute, Link, LinkAddress, Network};
 
 /// All interfaces by index, and what the reader should know about how complete they are.
 pub(super) fn interfaces() -> Result<(Vec<Iface>, Vec<Warning>)> {
-    let mut warnings = Vec::new();
-    let mut network = sys::network().unwrap_or_else(|refusal| {
-        warnings.push(Warning::new(
-            "links-unavailable",
-            format!(
-                "the system refuses to list its links ({refusal}): only interfaces with an address are shown"
-            ),
-        ));
-        Network::default()
+    let network = sys::network()
+        .map_err(|source| Error::untested("cannot list this machine's interfaces").caused_by(source))?;
+    let warning = network.refusal.as_ref().map(|refusal| {
+        let message = format!(
+            "the system refuses to list its links ({refusal}): only interfaces with an address are shown"
+        );
+        Warning::new("links-unavailable", message)
     });
-    if network.addresses.is_none() || network.links.is_empty() {
-        let found = portable::addresses()
-            .map_err(|source| Error::untested("cannot list this machine's interfaces").caused_by(source))?;
-        portable::complete(&mut network, found);
-    }
-    Ok((join(network), warnings))
+    Ok((join(network), warning.into_iter().collect()))
 }
 
 fn join(network: Network) -> Vec<Iface> {
-    let Network { mut links, addresses, default_routes, dns_servers } = network;
+    let Network { mut links, addresses, default_routes, dns_servers, .. } = network;
     links.sort_by_key(|link| link.index);
     let names: HashMap<u32, Untrusted> =
         links.iter().map(|link| (link.index, Untrusted::from(link.name.as_slice()))).collect();

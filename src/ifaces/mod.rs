@@ -2,7 +2,6 @@
 
 mod collect;
 mod name_servers;
-mod portable;
 mod report;
 
 use std::net::IpAddr;

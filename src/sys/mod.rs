@@ -9,6 +9,7 @@
 mod bsd;
 #[cfg(target_os = "linux")]
 mod linux;
+mod portable;
 mod signals;
 #[cfg(unix)]
 mod unix;
@@ -52,6 +53,8 @@ pub struct Network {
     pub default_routes: Option<Vec<DefaultRoute>>,
     /// The name servers by interface index, where the system keeps them so.
     pub dns_servers: Option<Vec<(u32, String)>>,
+    /// What the system said where it refused to list its links: only those with an address are known then.
+    pub refusal: Option<String>,
 }
 
 /// One interface.
@@ -182,11 +185,15 @@ pub struct PortSettings {
     pub unprivileged_start: Option<u16>,
 }
 
-/// What this system tells about its interfaces, addresses and default routes.
+/// What this system tells about its interfaces, addresses and default routes; where it refuses to list them
+/// itself (a sandbox without netlink, say), what if-addrs finds.
 ///
-/// Errors: the system refuses to tell (a sandbox without netlink, say).
+/// Errors: not even that can be had.
 pub fn network() -> io::Result<Network> {
-    system::network()
+    let mut network = system::network()
+        .unwrap_or_else(|refusal| Network { refusal: Some(refusal.to_string()), ..Network::default() });
+    portable::complete(&mut network)?;
+    Ok(network)
 }
 
 /// The IPv4 and IPv6 neighbours this machine has lately spoken to: interface index and address.

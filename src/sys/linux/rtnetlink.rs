@@ -24,7 +24,12 @@ pub(in crate::sys) fn network() -> io::Result<Network> {
     let addresses = netlink.dump(RTM_GETADDR, &[0; 8])?.iter().filter_map(|bytes| address(bytes)).collect();
     let default_routes =
         netlink.dump(RTM_GETROUTE, &[0; 12])?.iter().flat_map(|bytes| default_routes(bytes)).collect();
-    Ok(Network { links, addresses: Some(addresses), default_routes: Some(default_routes), dns_servers: None })
+    Ok(Network {
+        links,
+        addresses: Some(addresses),
+        default_routes: Some(default_routes),
+        ..Network::default()
+    })
 }
 
 pub(in crate::sys) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {

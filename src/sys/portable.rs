@@ -7,15 +7,17 @@ use std::net::IpAddr;
 
 use if_addrs::{IfAddr, IfOperStatus, Interface};
 
-use crate::sys::{Link, LinkAddress, Network};
+use super::{Link, LinkAddress, Network};
 
-/// Every address that if-addrs finds, with the interface it is on.
-pub(super) fn addresses() -> io::Result<Vec<Interface>> {
-    if_addrs::get_if_addrs()
+/// Fills in the addresses where the system did not list them, and links for the interfaces they are on.
+pub(super) fn complete(network: &mut Network) -> io::Result<()> {
+    if network.addresses.is_none() {
+        add(network, if_addrs::get_if_addrs()?);
+    }
+    Ok(())
 }
 
-/// Fills in the addresses, and links for interfaces that the system did not list.
-pub(super) fn complete(network: &mut Network, found: Vec<Interface>) {
+fn add(network: &mut Network, found: Vec<Interface>) {
     let mut unlisted: BTreeMap<u32, Link> = BTreeMap::new();
     let mut addresses = Vec::new();
     for interface in found {
@@ -23,17 +25,15 @@ pub(super) fn complete(network: &mut Network, found: Vec<Interface>) {
         let name = interface.name.split(':').next().unwrap_or_default().to_owned();
         let by_name =
             || network.links.iter().find(|link| link.name == name.as_bytes()).map(|link| link.index);
-        let Some(index) = interface.index.or_else(by_name).or_else(|| crate::sys::interface_index(&name))
-        else {
-            continue;
-        };
+        let index = interface.index.or_else(by_name).or_else(|| super::interface_index(&name));
+        let Some(index) = index else { continue };
         if !network.links.iter().any(|link| link.index == index) {
             unlisted.entry(index).or_insert_with(|| link(index, &name, &interface));
         }
         addresses.push(address(index, &interface));
     }
     network.links.extend(unlisted.into_values());
-    network.addresses.get_or_insert(addresses);
+    network.addresses = Some(addresses);
 }
 
 fn link(index: u32, name: &str, interface: &Interface) -> Link {
@@ -80,15 +80,15 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn agrees_with_the_systems_own_listing() {
-        let listed =
-            crate::sys::network().expect("netlink answers").addresses.expect("Linux lists addresses");
-        let listed: Vec<(IpAddr, u8)> =
-            listed.iter().map(|address| (address.ip, address.prefix_len)).collect();
+        let own = crate::sys::network().expect("netlink answers");
+        let listed: Vec<(u32, IpAddr, u8)> =
+            own.addresses.iter().flatten().map(|it| (it.index, it.ip, it.prefix_len)).collect();
         let mut network = Network::default();
-        complete(&mut network, addresses().expect("if-addrs lists"));
+        complete(&mut network).expect("if-addrs lists");
         let found = network.addresses.unwrap_or_default();
         for address in &found {
-            assert!(listed.contains(&(address.ip, address.prefix_len)), "{address:?} is not in {listed:?}");
+            let key = (address.index, address.ip, address.prefix_len);
+            assert!(listed.contains(&key), "{key:?} is not in {listed:?}");
         }
         assert_eq!(found.len(), listed.len());
     }
