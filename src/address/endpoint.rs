@@ -73,7 +73,11 @@ impl Endpoint {
     /// The same endpoint with an IPv4-mapped address shown as the IPv4 address it is (RFC 4291, 2.5.5.2).
     #[must_use]
     pub fn unmapped(self) -> Self {
-        Self(SocketAddr::new(self.0.ip().to_canonical(), self.0.port()))
+        match self.0.ip().to_canonical() {
+            IpAddr::V4(ip) => Self(SocketAddr::from((ip, self.0.port()))),
+            // Rebuilding it would lose the zone.
+            IpAddr::V6(_) => self,
+        }
     }
 }
 

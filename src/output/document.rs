@@ -59,10 +59,24 @@ fn data<R: Report>(report: &R, narrowed: &Narrowed<'_, R::Row>) -> Json {
         rows.extend(narrowed.order.iter().filter_map(|index| taken.get_mut(*index)?.take()));
     }
     if let Some(columns) = narrowed.columns {
-        let paths: Vec<&str> = columns.iter().map(|column| column.id).collect();
-        *rows = project(rows, &paths);
+        *rows = project(rows, &paths(columns));
     }
     data
+}
+
+fn paths<R>(columns: &[&'static Column<R>]) -> Vec<&'static str> {
+    columns.iter().map(|column| column.id).collect()
+}
+
+/// One row as one line of NDJSON, without the newline.
+pub(super) fn row<R: Record>(name: &'static str, row: &R, columns: Option<&[&'static Column<R>]>) -> String {
+    match columns {
+        None => event(name, row),
+        Some(columns) => {
+            let whole = serde_json::to_value(row).expect("a row has string keys and finite figures");
+            event(name, &project(&whole, &paths(columns)))
+        }
+    }
 }
 
 /// Keeps only what the paths name: keys with dots between, through arrays.

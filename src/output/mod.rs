@@ -108,8 +108,7 @@ impl Emitter {
         let narrowed = document::Narrowed { columns: named.as_deref(), order: &order };
         match self.options.format {
             Format::Table => {
-                let columns = named.unwrap_or_else(|| select::default(report.rows(), self.options.verbose));
-                self.table(report, &rows, columns);
+                self.table(report, &rows, named);
             }
             Format::Json => {
                 let text = document::report(report, &narrowed, None, self.screen.is_terminal);
@@ -119,7 +118,8 @@ impl Emitter {
             Format::Ndjson => {
                 if !self.has_streamed {
                     for row in &rows {
-                        self.json_event(R::ROW_EVENT, row);
+                        self.out.write(&document::row(R::ROW_EVENT, *row, named.as_deref()));
+                        self.out.write("\n");
                     }
                 }
                 let summary = document::report(report, &narrowed, Some("summary"), false);
@@ -143,13 +143,16 @@ impl Emitter {
         &mut self,
         report: &R,
         rows: &[&R::Row],
-        columns: Vec<&'static record::Column<R::Row>>,
+        named: Option<Vec<&'static record::Column<R::Row>>>,
     ) {
+        // What the user named is shown, whatever room there is.
+        let may_drop = named.is_none();
+        let columns = named.unwrap_or_else(|| select::default(report.rows(), self.options.verbose));
         if self.has_streamed {
             self.out.write("\n");
         }
         let table::Rendered { text, dropped } =
-            table::render(rows, columns, &self.screen, self.options.header);
+            table::render(rows, columns, &self.screen, self.options.header, may_drop);
         // A header over nothing tells a script that there is nothing, and a person less than the notes do.
         if !(rows.is_empty() && self.screen.is_terminal) {
             self.out.write(&text);
@@ -257,7 +260,15 @@ impl<E: Event> Observer<E> for Emitter {
                 self.json_event(event.name(), &event);
                 self.has_streamed = true;
             }
-            Format::Json | Format::Csv => {}
+            // There the data comes at the end; some things cannot wait so long.
+            Format::Json | Format::Csv => {
+                if let Some(line) = event.line().filter(|_| event.is_urgent() && !self.options.quiet) {
+                    let line = style::line(&line, self.screen.charset, self.screen.errors_colored);
+                    self.err.write(&line);
+                    self.err.write("\n");
+                    self.err.flush();
+                }
+            }
         }
         self.out.flush();
         if self.out.is_open() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

@@ -69,26 +69,32 @@ pub(super) fn sorted<R: Record>(rows: &[R], order: Option<&Order<R>>) -> Vec<usi
     indices
 }
 
+/// A total order: numbers, then texts, then lists, then what cannot be told, then what there is none of.
 fn compare(a: &Value, b: &Value) -> Ordering {
+    let rank = |value: &Value| match value {
+        Value::Integer(_) | Value::Real { .. } => 0,
+        Value::Text(_) => 1,
+        Value::List(_) => 2,
+        Value::Unsupported => 3,
+        Value::Denied => 4,
+        Value::Missing => 5,
+    };
     match (a, b) {
         (Value::List(a), Value::List(b)) => {
-            let differing = a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|o| o.is_ne());
+            let differing = a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|order| order.is_ne());
             differing.unwrap_or_else(|| a.len().cmp(&b.len()))
         }
         (Value::Text(a), Value::Text(b)) => natural(&a.to_lossy(), &b.to_lossy()),
-        _ => match (number(a), number(b)) {
-            (Some(a), Some(b)) => a.total_cmp(&b),
-            (a, b) => a.is_none().cmp(&b.is_none()),
-        },
+        _ => rank(a).cmp(&rank(b)).then_with(|| number(a).total_cmp(&number(b))),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an order for people; 2^53 is far beyond any column")]
-fn number(value: &Value) -> Option<f64> {
+fn number(value: &Value) -> f64 {
     match value {
-        Value::Integer(number) => Some(*number as f64),
-        Value::Real { raw, .. } => Some(*raw),
-        _ => None,
+        Value::Integer(number) => *number as f64,
+        Value::Real { raw, .. } => *raw,
+        _ => 0.0,
     }
 }
 
@@ -157,5 +163,29 @@ mod tests {
             assert_eq!(natural(more, less), Ordering::Greater, "{more} > {less}");
         }
         assert_eq!(natural("eth1", "eth1"), Ordering::Equal);
+    }
+
+    /// Every pair is antisymmetric and every triple transitive, for values of every shape next to each other.
+    #[test]
+    fn the_order_is_total() {
+        let text = |text: &str| Value::Text(text.into());
+        let mut values =
+            vec![Value::Missing, Value::Unsupported, Value::Denied, Value::Integer(7), Value::Integer(-1)];
+        values.push(Value::Real { value: 7.5, raw: 7.5, decimals: 1 });
+        values.extend(["", "a", "a1", "a01", "a2", "a10", "b", "10.0.0.9", "10.0.0.10", "é", "1"].map(text));
+        let parts = values.clone();
+        for a in &parts {
+            values.push(Value::List(vec![a.clone()]));
+            values.extend(parts.iter().step_by(3).map(|b| Value::List(vec![a.clone(), b.clone()])));
+        }
+        for a in &values {
+            for b in &values {
+                assert_eq!(compare(a, b), compare(b, a).reverse(), "{a:?} and {b:?}");
+                for c in values.iter().step_by(2) {
+                    let is_chain = compare(a, b).is_le() && compare(b, c).is_le();
+                    assert!(!is_chain || compare(a, c).is_le(), "{a:?} <= {b:?} <= {c:?}");
+                }
+            }
+        }
     }
 }

@@ -41,9 +41,11 @@ pub(super) fn render<R: Record>(
     mut columns: Vec<&'static Column<R>>,
     screen: &Screen,
     header: bool,
+    may_drop: bool,
 ) -> Rendered {
     let grid = Grid::new(rows, &columns, screen);
-    let dropped = screen.width.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, room));
+    let room = screen.width.filter(|_| may_drop);
+    let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, room));
     let mut grid = if dropped.is_empty() { grid } else { Grid::new(rows, &columns, screen) };
     if screen.is_terminal {
         grid.wrap(&columns, screen.width);
@@ -302,7 +304,7 @@ mod tests {
     }
 
     fn rendered(nics: &[Nic], screen: &Screen) -> Rendered {
-        render(&nics.iter().collect::<Vec<_>>(), Nic::columns().iter().collect(), screen, true)
+        render(&nics.iter().collect::<Vec<_>>(), Nic::columns().iter().collect(), screen, true, true)
     }
 
     #[test]

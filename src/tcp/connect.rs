@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
-use super::Failure;
+use super::failure::Speaker;
+use super::{Failure, Outcome};
 use crate::address::{Endpoint, Family, foreign_address, unknown_interface};
 use crate::error::{Error, Result};
 use crate::sys::{self, IcmpError};
@@ -48,23 +49,37 @@ pub(super) async fn connect(
     let keeps_errors = sys::keep_icmp_errors(&socket, family, true).is_ok();
     let evidence = socket.try_clone().map_err(|error| lacks("cannot watch a socket", error))?;
     let start = Instant::now();
+    let told = |cause, at_once| Ok(Err(failure(target, cause, at_once, &evidence, start.elapsed(), timeout)));
+    match socket.connect(&target.into()) {
+        Err(error) if !is_under_way(&error) => return told(Cause::Said(error), true),
+        Ok(()) | Err(_) => {}
+    }
+    let stream = TcpStream::from_std(socket.into()).map_err(|error| lacks("cannot watch a socket", error))?;
     let deadline = tokio::time::Instant::from_std(start + timeout);
-    let result = match timeout_at(deadline, TcpSocket::from_std_stream(socket.into()).connect(target)).await {
-        Ok(Ok(stream)) => standing(stream, &evidence, deadline).await,
-        Ok(Err(error)) => Err(Cause::Said(error)),
-        Err(_) => Err(Cause::Silence),
-    };
-    let took = start.elapsed();
-    match result {
-        Ok(stream) => {
+    match timeout_at(deadline, stream.writable()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return told(Cause::Said(error), false),
+        Err(_) => return told(Cause::Silence, false),
+    }
+    match standing(&stream, &evidence, deadline).await {
+        Ok(()) => {
+            let took = start.elapsed();
             if keeps_errors {
                 // On a standing connection a soft error must not become fatal (`ip(7)`).
                 let _ = sys::keep_icmp_errors(&evidence, family, false);
             }
             Ok(Ok(Connected { stream, took }))
         }
-        Err(cause) => Ok(Err(failure(family, cause, &evidence, timeout))),
+        Err(cause) => told(cause, false),
     }
+}
+
+/// Whether a connect that did not succeed at once is still to be decided.
+fn is_under_way(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(libc::EINPROGRESS);
+    #[cfg(not(unix))]
+    return error.kind() == ErrorKind::WouldBlock;
 }
 
 /// What ended a connect.
@@ -80,15 +95,15 @@ enum Cause {
 /// Waits until a connection really stands: the error queue alone can make a socket look ready while its SYN
 /// is still on the way.
 async fn standing(
-    stream: TcpStream,
+    stream: &TcpStream,
     evidence: &Socket,
     deadline: tokio::time::Instant,
-) -> std::result::Result<TcpStream, Cause> {
+) -> std::result::Result<(), Cause> {
     /// Readiness has been used up, so nothing but looking tells when the kernel has decided.
     const LOOK_AGAIN: Duration = Duration::from_millis(1);
     loop {
         match stream.peer_addr() {
-            Ok(_) => return Ok(stream),
+            Ok(_) => return Ok(()),
             Err(error) if error.kind() != ErrorKind::NotConnected => {
                 return Err(Cause::Said(error));
             }
@@ -109,20 +124,46 @@ async fn standing(
 }
 
 /// The failure of a connect: an ICMP error that the kernel kept tells more than the errno it became.
-fn failure(family: Family, cause: Cause, evidence: &Socket, waited: Duration) -> Failure {
+///
+/// `at_once` means that the call itself failed, before any packet can have been answered.
+fn failure(
+    target: SocketAddr,
+    cause: Cause,
+    at_once: bool,
+    evidence: &Socket,
+    took: Duration,
+    timeout: Duration,
+) -> Failure {
+    /// A neighbour is asked for three times, a second apart, before the kernel gives up (`arp(7)`); what this
+    /// machine itself says much sooner is a rule's doing.
+    const SOONER_THAN_ARP: Duration = Duration::from_millis(500);
+    let family = Family::of(target.ip());
     let queued = match cause {
         Cause::Icmp(icmp) => Some(icmp),
         Cause::Said(_) | Cause::Silence => sys::take_icmp_error(evidence),
     };
     match (queued, cause) {
-        (Some(icmp), _) => Failure::of_icmp(family, icmp, icmp.from.is_some_and(is_own_address)),
-        (None, Cause::Said(error)) => {
-            // An answer takes a packet, and a packet takes the socket a port; a route that fails takes none.
-            let local = evidence.local_addr().ok().and_then(|local| local.as_socket());
-            Failure::of_connect(&error, local.is_none_or(|local| local.port() == 0), waited)
+        (Some(icmp), _) => {
+            let speaker = match icmp.from {
+                Some(from) if !is_own_address(from) => Speaker::Other,
+                Some(_) if took < SOONER_THAN_ARP => Speaker::OwnRule,
+                Some(_) => Speaker::OwnNeighbourDiscovery,
+                None => Speaker::Other,
+            };
+            Failure::of_icmp(family, icmp, speaker)
         }
-        (None, _) => Failure::filtered(waited),
+        (None, Cause::Said(error)) if error.kind() == ErrorKind::AddrNotAvailable && !has_address(family) => {
+            Failure::new(Outcome::NoRoute, format!("this machine has no {} address", family.name()))
+        }
+        (None, Cause::Said(error)) => Failure::of_connect(&error, at_once, timeout),
+        (None, _) => Failure::filtered(timeout),
     }
+}
+
+/// Whether this machine has any address of a family, besides the loopback's.
+fn has_address(family: Family) -> bool {
+    let addresses = sys::network().ok().and_then(|network| network.addresses).unwrap_or_default();
+    addresses.iter().any(|own| Family::of(own.ip) == family && !own.ip.is_loopback())
 }
 
 /// Whether an address is this machine's own.
@@ -160,6 +201,13 @@ fn bind_source(socket: &Socket, source: SocketAddr, target: SocketAddr) -> std::
     if source.is_ipv4() != target.is_ipv4() {
         let error = Error::usage(format!("cannot connect to {} from {}", Endpoint(target), source.ip()));
         return Err(Refused::Cannot(error.hint("give a source of the target's family, or -4 or -6")));
+    }
+    // A port that an earlier connection left in TIME_WAIT may go on to another peer (`socket(7)`); Windows' option
+    // of this name lets two programs share a port.
+    if cfg!(unix) && source.port() != 0 {
+        socket
+            .set_reuse_address(true)
+            .map_err(|error| Refused::Cannot(lacks("cannot set SO_REUSEADDR", error)))?;
     }
     socket.bind(&source.into()).map_err(|error| match error.kind() {
         ErrorKind::AddrNotAvailable => Refused::Cannot(foreign_address(source.ip())),

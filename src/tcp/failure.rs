@@ -65,6 +65,17 @@ pub struct Failure {
     pub icmp_code: Option<u8>,
 }
 
+/// Who sent an ICMP error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaker {
+    /// Another machine.
+    Other,
+    /// This machine, after nobody answered for the next hop.
+    OwnNeighbourDiscovery,
+    /// This machine, without waiting for anybody.
+    OwnRule,
+}
+
 impl Outcome {
     /// Whether it is what was asked for.
     pub fn is_good(self) -> bool {
@@ -116,19 +127,23 @@ impl Failure {
     }
 
     /// The failure of a connect that an ICMP error ended.
-    pub(super) fn of_icmp(family: Family, error: IcmpError, is_own: bool) -> Self {
+    pub(super) fn of_icmp(family: Family, error: IcmpError, speaker: Speaker) -> Self {
         let (kind, what) = match family {
             Family::Ipv4 => icmp_v4(error.icmp_type, error.icmp_code),
             Family::Ipv6 => icmp_v6(error.icmp_type, error.icmp_code),
         };
-        let message = match error.from {
-            Some(_) if is_own && kind == Outcome::UnreachableHost => {
-                "no machine on the local network answers for this address or its gateway (ARP or neighbour discovery failed)"
+        let message = match (speaker, error.from) {
+            (Speaker::OwnNeighbourDiscovery, _) if kind == Outcome::UnreachableHost => {
+                "no machine on the local network answers for this address or its gateway (ARP or neighbour \
+                 discovery failed)"
                     .to_owned()
             }
-            Some(from) if is_own => format!("this machine itself ({from}) says: {what}"),
-            Some(from) => format!("{from} says: {what}"),
-            None => what.to_owned(),
+            (Speaker::Other, Some(from)) => format!("{from} says: {what}"),
+            (Speaker::Other, None) => what.to_owned(),
+            (_, Some(from)) => {
+                format!("this machine itself ({from}) says, by a firewall rule of its own: {what}")
+            }
+            (_, None) => format!("this machine itself says: {what}"),
         };
         let (icmp_type, icmp_code) = (Some(error.icmp_type), Some(error.icmp_code));
         Self { kind, message, from: error.from, icmp_type, icmp_code }
@@ -142,7 +157,7 @@ impl Failure {
             ErrorKind::ConnectionRefused => {
                 Self::new(Outcome::Refused, "the host answers with a reset: nothing listens on this port")
             }
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
                 Self::new(Outcome::Reset, "the connection was reset while it was being made")
             }
             ErrorKind::TimedOut => Self::filtered(waited),
@@ -156,7 +171,11 @@ impl Failure {
                 Self::new(Outcome::UnreachableNetwork, "the network cannot be reached")
             }
             ErrorKind::HostUnreachable => Self::new(Outcome::UnreachableHost, "the host cannot be reached"),
-            ErrorKind::AddrNotAvailable | ErrorKind::AddrInUse => Self::new(
+            ErrorKind::AddrInUse => Self::new(
+                Outcome::NoLocalPort,
+                format!("the port to connect from is in use on this machine ({error})"),
+            ),
+            ErrorKind::AddrNotAvailable => Self::new(
                 Outcome::NoLocalPort,
                 format!("this machine has no free port to connect from ({error})"),
             ),
@@ -167,7 +186,8 @@ impl Failure {
                 Outcome::Permission,
                 format!("forbidden on this machine, by a firewall say ({error})"),
             ),
-            _ => Self::new(Outcome::NoRoute, format!("cannot connect: {error}")),
+            _ if at_once => no_route(),
+            _ => Self::new(Outcome::UnreachableHost, format!("the connection was not made ({error})")),
         }
     }
 
@@ -231,7 +251,7 @@ mod tests {
     fn icmp_errors_by_type_and_code_name_their_sender() {
         let from = Some("10.0.0.254".parse().unwrap());
         let failure = |family, icmp_type, icmp_code| {
-            Failure::of_icmp(family, IcmpError { from, icmp_type, icmp_code, mtu: None }, false)
+            Failure::of_icmp(family, IcmpError { from, icmp_type, icmp_code, mtu: None }, Speaker::Other)
         };
         for (family, icmp_type, code, kind) in [
             (Family::Ipv4, 3, 0, Outcome::UnreachableNetwork),

@@ -14,6 +14,11 @@ pub trait Event: Serialize {
     /// The sentence a person reads; `None` where only a script would care.
     fn line(&self) -> Option<Line>;
 
+    /// Whether its reader needs it before the end, in whatever format: where a server listens, say.
+    fn is_urgent(&self) -> bool {
+        false
+    }
+
     /// Whether a person only wants to read it with `--verbose`.
     fn is_detail(&self) -> bool {
         false

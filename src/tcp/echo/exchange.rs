@@ -8,8 +8,6 @@ use tokio::net::TcpStream;
 
 use super::super::payload::Payload;
 use super::super::{Failure, Outcome};
-use super::report::Phases;
-use crate::measure::microseconds;
 use crate::output::record::{Charset, Untrusted};
 
 /// The bytes written and read at once.
@@ -44,6 +42,14 @@ struct Progress {
     timing: Timing,
 }
 
+/// What one attempt to read gave.
+enum Read {
+    Some,
+    Nothing,
+    /// The other end has closed.
+    End,
+}
+
 impl<'a> Exchange<'a> {
     /// Prepares exchanges that give up when nothing moves for `timeout`.
     pub(super) fn new(stream: &'a TcpStream, timeout: Duration) -> Self {
@@ -71,7 +77,9 @@ impl<'a> Exchange<'a> {
                 biased;
                 ready = stream.readable() => {
                     ready.map_err(|error| Failure::of_exchange(&error, progress.received))?;
-                    self.read(payload, size, start, &mut progress)?;
+                    if let Read::End = self.read(payload, size, start, &mut progress)? {
+                        return Err(ended(&progress, size));
+                    }
                 }
                 ready = stream.writable(), if progress.sent < size => {
                     ready.map_err(|error| Failure::of_exchange(&error, progress.received))?;
@@ -102,22 +110,26 @@ impl<'a> Exchange<'a> {
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            // The reset that made writing fail; bytes that came before it have been read already.
-            Err(error) => Err(Failure::of_exchange(&error, progress.received)),
+            Err(error) => {
+                // What the other end answered before it broke off tells more than that it did.
+                while let Read::Some = self.read(payload, size, start, progress)? {}
+                Err(Failure::of_exchange(&error, progress.received))
+            }
         }
     }
 
+    /// Reads what is there and checks it.
     fn read(
         &mut self,
         payload: Payload,
         size: u64,
         start: Instant,
         progress: &mut Progress,
-    ) -> Result<(), Failure> {
+    ) -> Result<Read, Failure> {
         let length = match self.stream.try_read(&mut self.incoming) {
-            Ok(0) => return Err(ended(progress, size)),
+            Ok(0) => return Ok(Read::End),
             Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Read::Nothing),
             Err(error) => return Err(Failure::of_exchange(&error, progress.received)),
         };
         if progress.received == 0 {
@@ -141,7 +153,7 @@ impl<'a> Exchange<'a> {
         if progress.received == size {
             progress.timing.echo = start.elapsed();
         }
-        Ok(())
+        Ok(Read::Some)
     }
 }
 
@@ -167,42 +179,44 @@ fn ended(progress: &Progress, size: u64) -> Failure {
 fn silent(progress: &Progress, size: u64, waited: Duration) -> Failure {
     let waited = humantime::format_duration(waited);
     let message = match progress {
-        Progress { received: 0, sent: 0, .. } => {
-            format!("connected, but the other end takes no byte for {waited}")
+        Progress { received: 0, sent, .. } if *sent < size => {
+            format!(
+                "the other end took {sent} of {size} bytes, then stopped reading; none came back for {waited}"
+            )
         }
-        Progress { received: 0, .. } => {
-            format!("connected and sent, but no byte came back for {waited}")
-        }
-        Progress { received, .. } => {
-            format!("{received} of {size} bytes came back, then none for {waited}")
-        }
+        Progress { received: 0, .. } => format!("connected and sent, but no byte came back for {waited}"),
+        Progress { received, .. } => format!("{received} of {size} bytes came back, then none for {waited}"),
     };
     Failure::new(Outcome::TimedOutReading, message)
 }
 
-/// Closes from this end and waits for the other to close too; bytes that still come are more than were sent.
+/// Leaves a connection that was only made: closes with a FIN, after taking a greeting that is there already,
+/// since closing over unread bytes sends a reset (RFC 2525, 2.17).
+pub(super) async fn leave(mut stream: TcpStream) {
+    while stream.try_read(&mut [0; 512]).is_ok_and(|length| length > 0) {}
+    // A connection that is gone needs no farewell.
+    let _ = stream.shutdown().await;
+}
+
+/// How long the other end may take to close after this one: longer tells nothing about its echo.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Closes from this end after the last whole echo and waits for the other to close too. Gives how long that
+/// took; `None` if it keeps its side open.
 ///
-/// An end that does not close in time leaves the phase unknown, which is no failure of an echo.
-pub(super) async fn close(
-    mut stream: TcpStream,
-    timeout: Duration,
-    phases: &mut Phases,
-) -> Result<(), Failure> {
+/// Errors: bytes still come, more than were sent.
+pub(super) async fn close(mut stream: TcpStream) -> Result<Option<Duration>, Failure> {
     let start = Instant::now();
     if stream.shutdown().await.is_err() {
-        return Ok(());
+        return Ok(None);
     }
     let mut buffer = [0; 512];
-    match tokio::time::timeout(timeout, read_some(&stream, &mut buffer)).await {
-        Ok(Ok(0)) => {
-            phases.close = Some(microseconds(start.elapsed()));
-            Ok(())
-        }
-        // A connection that was only made may be greeted; an echo may not be followed by anything.
-        Ok(Ok(more)) if phases.echo.is_some() => {
+    match tokio::time::timeout(CLOSE_PATIENCE, read_some(&stream, &mut buffer)).await {
+        Ok(Ok(0)) => Ok(Some(start.elapsed())),
+        Ok(Ok(more)) => {
             Err(Failure::new(Outcome::Mismatch, format!("{more} more bytes came back than were sent")))
         }
-        Ok(Ok(_) | Err(_)) | Err(_) => Ok(()),
+        Ok(Err(_)) | Err(_) => Ok(None),
     }
 }
 

@@ -107,6 +107,11 @@ impl record::Event for Event {
         })
     }
 
+    fn is_urgent(&self) -> bool {
+        // A target without an address has no row that could tell.
+        self.address.is_none()
+    }
+
     fn is_detail(&self) -> bool {
         // A run of many rounds is watched round by round; of an address the table says it all.
         self.address.is_some() && !matches!(self.what, What::Round { .. })
@@ -146,48 +151,46 @@ pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Resul
     drop(context);
     let mut reports: Vec<Option<TargetReport>> = Vec::new();
     reports.resize_with(request.targets.len(), || None);
+    let mut is_read = true;
     loop {
         tokio::select! {
             biased;
-            Some(event) = happened.recv() => {
+            Some(event) = happened.recv(), if is_read => {
                 if observer.observe(event).is_break() {
-                    break;
+                    // What is under way winds up, so that the exit code is still that of what was found.
+                    is_read = false;
+                    stop.ask();
                 }
             }
             Some(done) = probes.join_next() => {
                 let (index, report) = done.expect("a probe does not panic and is not aborted");
-                reports[index] = report?;
+                reports[index] = Some(report?);
             }
             else => break,
         }
     }
-    let interrupted = stop.is_stopping();
+    let interrupted = is_read && stop.is_stopping();
     let reports: Vec<TargetReport> = reports.into_iter().flatten().collect();
-    if interrupted && reports.is_empty() {
-        return Err(Error::interrupted());
-    }
     Ok(Echo::new(reports, interrupted, request.all_addresses))
 }
 
-/// Probes one target; `None` if the user stopped before there was anything to tell.
-async fn target_report(target: HostPort, mut context: Context) -> Result<Option<TargetReport>> {
+/// Probes one target; what the user stopped before it was known has no outcome.
+async fn target_report(target: HostPort, mut context: Context) -> Result<TargetReport> {
     let request = context.request.clone();
     let start = Instant::now();
     let resolved = tokio::select! {
         resolved = resolve(&target.host, request.family) => resolved,
-        () = context.stop.at_least(1) => return Ok(None),
+        () = context.stop.at_least(1) => return Ok(TargetReport::new(&target, None, Vec::new())),
     };
-    let resolve_us = microseconds(start.elapsed());
+    let resolve_us = Some(microseconds(start.elapsed()));
     let addresses = match resolved {
         Ok(addresses) => addresses,
-        Err(ResolveError::Zone(zone)) => {
-            return Err(unknown_interface(&zone));
-        }
+        Err(ResolveError::Zone(zone)) => return Err(unknown_interface(&zone)),
         Err(error) => {
             let failure = Failure::new(Outcome::Unresolved, format!("{:#}", anyhow::Error::from(error)));
             let what = What::Failed { failure: failure.clone() };
             context.tell(Event { target: target.to_string(), address: None, what });
-            return Ok(Some(TargetReport::unresolved(&target, resolve_us, failure)));
+            return Ok(TargetReport::unresolved(&target, resolve_us, failure));
         }
     };
     let mut reports = Vec::new();
@@ -199,32 +202,25 @@ async fn target_report(target: HostPort, mut context: Context) -> Result<Option<
         }
         while let Some(done) = probes.join_next().await {
             let (index, report) = done.expect("a probe does not panic and is not aborted");
-            reports.extend(report?.map(|report| (index, report)));
+            reports.push((index, report?));
         }
         reports.sort_by_key(|(index, _)| *index);
     } else {
         for (index, address) in addresses.into_iter().enumerate() {
-            let Some(report) = address_report(target.clone(), address, context.clone()).await? else {
-                break;
-            };
-            let connected = report.phases_us.connect.is_some();
-            reports.push((index, report));
+            let report = address_report(target.clone(), address, context.clone()).await?;
             // The next address is for connections that could not be made; a service that fails has answered.
-            if connected {
+            let is_last = report.phases_us.connect.is_some() || report.outcome.is_none();
+            reports.push((index, report));
+            if is_last {
                 break;
             }
         }
     }
-    let reports: Vec<AddressReport> = reports.into_iter().map(|(_, report)| report).collect();
-    Ok(if reports.is_empty() { None } else { Some(TargetReport::new(&target, resolve_us, reports)) })
+    Ok(TargetReport::new(&target, resolve_us, reports.into_iter().map(|(_, report)| report).collect()))
 }
 
-/// Probes one address; `None` if the user stopped before the connection stood.
-async fn address_report(
-    target: HostPort,
-    address: Address,
-    mut context: Context,
-) -> Result<Option<AddressReport>> {
+/// Probes one address.
+async fn address_report(target: HostPort, address: Address, mut context: Context) -> Result<AddressReport> {
     let request = context.request.clone();
     let endpoint = Endpoint(address.with_port(target.port));
     let mut report = AddressReport::new(&target, endpoint);
@@ -235,42 +231,57 @@ async fn address_report(
     let connecting = connect(endpoint.0, &request.origin, request.timeout);
     let connected = tokio::select! {
         connected = connecting => connected?,
-        () = context.stop.at_least(1) => return Ok(None),
+        () = context.stop.at_least(1) => return Ok(report),
     };
     let Connected { stream, took } = match connected {
         Ok(connected) => connected,
         Err(failure) => {
             tell(What::Failed { failure: failure.clone() });
             report.fail(failure);
-            return Ok(Some(report));
+            return Ok(report);
         }
     };
     report.phases_us.connect = Some(microseconds(took));
-    report.outcome = Outcome::Connected;
     tell(What::Connected { connect_us: microseconds(took) });
-    if !request.connect_only {
-        rounds(&stream, &context, &mut report, &tell).await;
+    if request.connect_only {
+        report.outcome = Some(Outcome::Connected);
+        report.tcp_info = sys::tcp_info(&stream);
+        exchange::leave(stream).await;
+        return Ok(report);
     }
+    let is_whole = rounds(&stream, &context, &mut report, &tell).await;
     report.tcp_info = sys::tcp_info(&stream);
-    let is_whole = report.outcome.is_good();
-    if is_whole && let Err(failure) = exchange::close(stream, request.timeout, &mut report.phases_us).await {
-        tell(What::Failed { failure: failure.clone() });
-        report.fail(failure);
+    // Of a round that was broken off more may still come back, which says nothing.
+    if is_whole {
+        let closed = tokio::select! {
+            closed = exchange::close(stream) => closed,
+            () = context.stop.at_least(1) => Ok(None),
+        };
+        match closed {
+            Ok(close) => report.phases_us.close = close.map(microseconds),
+            Err(failure) => {
+                tell(What::Failed { failure: failure.clone() });
+                report.fail(failure);
+                report.verified = Some(false);
+            }
+        }
     }
-    Ok(Some(report))
+    Ok(report)
 }
 
-/// Sends the bytes there and back, round by round, and notes what becomes of them.
+/// Sends the bytes there and back, round by round, and notes what becomes of them. Gives whether every round
+/// that was begun came to a good end.
 async fn rounds(
     stream: &tokio::net::TcpStream,
     context: &Context,
     report: &mut AddressReport,
     tell: &impl Fn(What),
-) {
+) -> bool {
     let request = &context.request;
     let mut stop = context.stop.clone();
     let mut exchange = Exchange::new(stream, request.timeout);
     let mut times = Times::default();
+    let mut is_whole = true;
     let start = tokio::time::Instant::now();
     for round in 1..=request.rounds {
         let due = start + request.interval.saturating_mul(u32::try_from(round - 1).unwrap_or(u32::MAX));
@@ -282,9 +293,11 @@ async fn rounds(
         }
         let result = tokio::select! {
             result = exchange.round(context.payload.of_round(round), request.size) => result,
-            () = stop.at_least(1) => break,
+            () = stop.at_least(1) => {
+                is_whole = false;
+                break;
+            }
         };
-        (report.sent_bytes, report.received_bytes) = (exchange.sent, exchange.received);
         match result {
             Ok(timing) => {
                 times.add(timing.echo);
@@ -293,7 +306,7 @@ async fn rounds(
                     report.phases_us.first_byte = Some(microseconds(timing.first_byte));
                     report.phases_us.echo = Some(microseconds(timing.echo));
                 }
-                report.outcome = Outcome::Echoed;
+                report.outcome = Some(Outcome::Echoed);
                 report.verified = Some(true);
                 if request.rounds > 1 {
                     tell(What::Round { round, rtt_us: microseconds(timing.echo), bytes: request.size });
@@ -303,6 +316,7 @@ async fn rounds(
                 tell(What::Failed { failure: failure.clone() });
                 report.fail(failure);
                 report.verified = Some(false);
+                is_whole = false;
                 break;
             }
         }
@@ -310,4 +324,5 @@ async fn rounds(
     (report.sent_bytes, report.received_bytes) = (exchange.sent, exchange.received);
     report.rounds = times.count();
     report.rtt_us = times.summary();
+    is_whole
 }

@@ -28,7 +28,7 @@ pub struct Echo {
     /// Whether the user ended it early.
     pub interrupted: bool,
     #[serde(skip)]
-    is_good: bool,
+    exit: Exit,
 }
 
 /// What became of one target.
@@ -36,12 +36,12 @@ pub struct Echo {
 pub struct TargetReport {
     /// The target as it was written.
     pub target: String,
-    /// The outcome of the address that answered, or else of the first.
-    pub outcome: Outcome,
+    /// The outcome of the address that answered, or else of the first; `None` if it was stopped before.
+    pub outcome: Option<Outcome>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// How long its name took, in microseconds.
-    pub resolve_us: f64,
+    pub resolve_us: Option<f64>,
     #[serde(skip)]
     addresses: Vec<AddressReport>,
 }
@@ -53,15 +53,15 @@ pub struct AddressReport {
     pub target: String,
     /// The address and port that was probed.
     pub address: String,
-    /// What became of it.
-    pub outcome: Outcome,
+    /// What became of it; `None` if it was stopped before that was known.
+    pub outcome: Option<Outcome>,
     /// The phases of the first round.
     pub phases_us: Phases,
     /// The bytes sent in all rounds.
     pub sent_bytes: u64,
     /// The bytes that came back in all rounds.
     pub received_bytes: u64,
-    /// Whether every byte that came back was the one sent; `None` where none was asked for.
+    /// Whether every byte that was sent came back as it was; `None` where none was asked for.
     pub verified: Option<bool>,
     /// The times of whole rounds.
     pub rtt_us: Option<Summary>,
@@ -90,35 +90,47 @@ pub struct Phases {
 
 impl Echo {
     pub(super) fn new(mut targets: Vec<TargetReport>, interrupted: bool, all_addresses: bool) -> Self {
-        let is_good = targets.iter().all(|target| {
-            target.outcome.is_good()
-                && (!all_addresses || target.addresses.iter().all(|row| row.outcome.is_good()))
-        });
+        let exit = exit(&targets, interrupted, all_addresses);
         let addresses = targets.iter_mut().flat_map(|target| std::mem::take(&mut target.addresses)).collect();
         let only = if let [only] = targets.as_slice() { Some(only.clone()) } else { None };
         Self {
             target: only.as_ref().map(|only| only.target.clone()),
-            outcome: only.as_ref().map(|only| only.outcome),
+            outcome: only.as_ref().and_then(|only| only.outcome),
             failure: only.as_ref().and_then(|only| only.failure.clone()),
-            resolve_us: only.as_ref().map(|only| only.resolve_us),
+            resolve_us: only.as_ref().and_then(|only| only.resolve_us),
             addresses,
             targets: if only.is_some() { Vec::new() } else { targets },
             interrupted,
-            is_good,
+            exit,
         }
     }
 }
 
+/// Bad if a target is bad, or with `--all-addresses` any address; if that is all that can be said because the
+/// user stopped it, interrupted.
+fn exit(targets: &[TargetReport], interrupted: bool, all_addresses: bool) -> Exit {
+    let rows = || targets.iter().flat_map(|target| &target.addresses).filter(|_| all_addresses);
+    let outcomes = || targets.iter().map(|target| target.outcome).chain(rows().map(|row| row.outcome));
+    if outcomes().flatten().any(|outcome| !outcome.is_good()) {
+        Exit::Negative
+    } else if interrupted && outcomes().any(|outcome| outcome.is_none()) {
+        Exit::Interrupted
+    } else {
+        Exit::Fine
+    }
+}
+
 impl TargetReport {
-    pub(super) fn new(target: &HostPort, resolve_us: f64, addresses: Vec<AddressReport>) -> Self {
-        let telling = addresses.iter().find(|row| row.outcome.is_good()).or(addresses.first());
-        let outcome = telling.map_or(Outcome::Unresolved, |row| row.outcome);
+    pub(super) fn new(target: &HostPort, resolve_us: Option<f64>, addresses: Vec<AddressReport>) -> Self {
+        let good = addresses.iter().find(|row| row.outcome.is_some_and(Outcome::is_good));
+        let telling = good.or(addresses.iter().find(|row| row.outcome.is_some()));
+        let outcome = telling.and_then(|row| row.outcome);
         let failure = telling.and_then(|row| row.failure.clone());
         Self { target: target.to_string(), outcome, failure, resolve_us, addresses }
     }
 
-    pub(super) fn unresolved(target: &HostPort, resolve_us: f64, failure: Failure) -> Self {
-        let outcome = Outcome::Unresolved;
+    pub(super) fn unresolved(target: &HostPort, resolve_us: Option<f64>, failure: Failure) -> Self {
+        let outcome = Some(Outcome::Unresolved);
         Self {
             target: target.to_string(),
             outcome,
@@ -134,7 +146,7 @@ impl AddressReport {
         Self {
             target: target.to_string(),
             address: endpoint.to_string(),
-            outcome: Outcome::Filtered,
+            outcome: None,
             phases_us: Phases::default(),
             sent_bytes: 0,
             received_bytes: 0,
@@ -147,7 +159,7 @@ impl AddressReport {
     }
 
     pub(super) fn fail(&mut self, failure: Failure) {
-        self.outcome = failure.kind;
+        self.outcome = Some(failure.kind);
         self.failure = Some(failure);
     }
 }
@@ -170,7 +182,7 @@ impl Report for Echo {
     }
 
     fn exit(&self) -> Exit {
-        if self.is_good { Exit::Fine } else { Exit::Negative }
+        self.exit
     }
 }
 
@@ -180,7 +192,7 @@ impl Record for AddressReport {
         static COLUMNS: [Col; 17] = [
             Col::new("target", "TARGET", |row| Cell::text(row.target.as_str())).dropped_at(5),
             Col::new("address", "ADDRESS", |row| Cell::text(row.address.as_str())),
-            Col::new("outcome", "OUTCOME", |row| row.outcome.cell()),
+            Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
             Col::new("phases_us.connect", "CONNECT_MS", |row| time(row.phases_us.connect))
                 .right()
                 .if_any()

@@ -4,22 +4,23 @@ mod listener;
 mod report;
 mod session;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub use report::{Served, ServedConnection};
 
 use crate::address::{Endpoint, HostPort};
 use crate::error::{Error, Result};
+use crate::measure::microseconds;
 use crate::output::record::{self, Line, Observer, Role, Warning};
 use crate::sys::StopRequests;
-use session::{Ended, Totals};
+use session::{Counts, Ended};
 
 /// Where and how to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +117,10 @@ impl record::Event for Event {
         })
     }
 
+    fn is_urgent(&self) -> bool {
+        matches!(self.what, What::Listening { .. } | What::Error { .. })
+    }
+
     fn is_detail(&self) -> bool {
         matches!(self.what, What::Accepted { .. })
     }
@@ -125,12 +130,20 @@ impl record::Event for Event {
 struct Server<'a> {
     observer: &'a mut dyn Observer<Event>,
     served: Served,
-    totals: Arc<Totals>,
-    sessions: JoinSet<()>,
-    news: mpsc::UnboundedReceiver<ServedConnection>,
-    sender: mpsc::UnboundedSender<ServedConnection>,
+    /// The connections that have not ended, by the number they were accepted as.
+    live: BTreeMap<u64, Live>,
+    sessions: JoinSet<(u64, Ended)>,
     stop: StopRequests,
     single: bool,
+    /// Whether the last attempt to accept failed: a shortage is told once, not each time.
+    is_short: bool,
+}
+
+/// A connection that has not ended.
+struct Live {
+    peer: String,
+    counts: Arc<Counts>,
+    start: Instant,
 }
 
 /// Serves until the user asks it to stop, then lets live connections finish; a second request ends at once.
@@ -139,19 +152,21 @@ struct Server<'a> {
 pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Served> {
     let stop = StopRequests::listen()
         .map_err(|source| Error::untested("cannot listen for signals").caused_by(source))?;
-    let address = listener::address(&request.listen).await?;
+    let mut asked = stop.clone();
+    let address = tokio::select! {
+        address = listener::address(&request.listen) => address?,
+        () = asked.at_least(1) => return Err(Error::interrupted()),
+    };
     let listener = listener::open(address, request)?;
     let local = listener.local_addr().map_err(|source| Error::untested("cannot listen").caused_by(source))?;
-    let (sender, news) = mpsc::unbounded_channel();
     let mut server = Server {
         observer,
         served: Served::new(Endpoint(local), bound_wide(local).into_iter().collect()),
-        totals: Arc::default(),
+        live: BTreeMap::new(),
         sessions: JoinSet::new(),
-        news,
-        sender,
         stop,
         single: request.single,
+        is_short: false,
     };
     let listening = What::Listening {
         address: Endpoint(local).to_string(),
@@ -166,7 +181,6 @@ pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Resul
         drop(listener);
         server.drain(request.drain).await;
     }
-    (server.served.bytes_in, server.served.bytes_out) = server.totals.bytes();
     Ok(server.served)
 }
 
@@ -191,82 +205,89 @@ impl Server<'_> {
     async fn accept(&mut self, listener: &TcpListener) -> bool {
         let mut stop = self.stop.clone();
         loop {
-            let has_room = !self.single || self.sessions.is_empty();
-            tokio::select! {
+            let has_room = !self.single || self.live.is_empty();
+            let goes_on = tokio::select! {
                 biased;
                 () = stop.at_least(1) => return true,
-                Some(news) = self.news.recv() => {
-                    if !self.note(news) {
-                        return false;
-                    }
-                }
-                Some(_) = self.sessions.join_next() => {}
-                accepted = listener.accept(), if has_room => {
-                    if !self.admit(accepted).await {
-                        return false;
-                    }
-                }
+                Some(ended) = self.sessions.join_next() => self.note(ended),
+                accepted = listener.accept(), if has_room => match accepted {
+                    Ok((stream, peer)) => self.admit(stream, peer),
+                    Err(error) => self.back_off(&error).await,
+                },
+            };
+            if !goes_on {
+                return false;
             }
         }
     }
 
-    async fn admit(&mut self, accepted: std::io::Result<(TcpStream, SocketAddr)>) -> bool {
-        /// How long to wait for a connection to end where the system has no descriptor left for one more.
+    /// Starts a session for a new connection.
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) -> bool {
+        let peer = Endpoint(peer).unmapped().to_string();
+        let number = self.served.connections;
+        self.served.connections += 1;
+        self.is_short = false;
+        let counts = Arc::new(Counts::default());
+        self.live.insert(number, Live { peer: peer.clone(), counts: counts.clone(), start: Instant::now() });
+        self.sessions.spawn(async move {
+            let ended = session::echo(&stream, &counts).await;
+            (number, ended)
+        });
+        self.tell(What::Accepted { peer })
+    }
+
+    /// Waits a moment where the system has no descriptor left for one more connection.
+    async fn back_off(&mut self, error: &std::io::Error) -> bool {
         const BACK_OFF: Duration = Duration::from_millis(50);
-        match accepted {
-            Ok((stream, peer)) => {
-                let peer = Endpoint(peer).unmapped().to_string();
-                self.served.connections += 1;
-                let sender = self.sender.clone();
-                let (start, name, totals) = (Instant::now(), peer.clone(), self.totals.clone());
-                self.sessions.spawn(async move {
-                    let ended = session::echo(&stream, totals).await;
-                    drop(stream);
-                    // The server outlives its sessions; only an end at once closes this.
-                    let _ = sender.send(ServedConnection::new(name, ended, start.elapsed()));
-                });
-                self.tell(What::Accepted { peer })
-            }
-            Err(error) => {
-                self.served.errors += 1;
-                let goes_on =
-                    self.tell(What::Error { message: format!("cannot accept a connection: {error}") });
-                tokio::time::sleep(BACK_OFF).await;
-                goes_on
-            }
+        self.served.errors += 1;
+        let is_news = !std::mem::replace(&mut self.is_short, true);
+        let message = format!("cannot accept a connection: {error}; trying again until one ends");
+        let goes_on = !is_news || self.tell(What::Error { message });
+        tokio::time::sleep(BACK_OFF).await;
+        goes_on
+    }
+
+    /// Tells that a session has ended.
+    fn note(&mut self, ended: Result<(u64, Ended), tokio::task::JoinError>) -> bool {
+        let (number, ended) = ended.expect("a session does not panic and is not aborted");
+        match self.live.remove(&number) {
+            Some(live) => self.close(live, ended),
+            None => true,
         }
     }
 
-    fn note(&mut self, connection: ServedConnection) -> bool {
-        self.tell(What::Closed(connection))
+    fn close(&mut self, live: Live, ended: Ended) -> bool {
+        let (bytes_in, bytes_out) = live.counts.bytes();
+        self.served.bytes_in += bytes_in;
+        self.served.bytes_out += bytes_out;
+        let duration_us = microseconds(live.start.elapsed());
+        let Ended { reason, error } = ended;
+        self.tell(What::Closed(ServedConnection {
+            peer: live.peer,
+            bytes_in,
+            bytes_out,
+            duration_us,
+            reason,
+            error,
+        }))
     }
 
-    /// Lets live connections finish, for so long or until asked a second time.
+    /// Lets live connections finish, for so long or until asked a second time; the rest are cut.
     async fn drain(&mut self, patience: Duration) {
-        let active = self.sessions.len();
-        let mut goes_on = self.tell(What::Stopping { active });
+        let mut goes_on = self.tell(What::Stopping { active: self.live.len() });
         let deadline = tokio::time::Instant::now() + patience;
         let mut stop = self.stop.clone();
-        while goes_on && !self.sessions.is_empty() {
+        while goes_on && !self.live.is_empty() {
             tokio::select! {
                 biased;
-                Some(news) = self.news.recv() => goes_on = self.note(news),
-                Some(_) = self.sessions.join_next() => {}
+                Some(ended) = self.sessions.join_next() => goes_on = self.note(ended),
                 () = stop.at_least(2) => break,
                 () = tokio::time::sleep_until(deadline) => break,
             }
         }
-        self.served.aborted = self.sessions.len() as u64;
-        while let Ok(news) = self.news.try_recv() {
-            goes_on = goes_on && self.note(news);
+        for live in std::mem::take(&mut self.live).into_values() {
+            self.served.aborted += 1;
+            self.close(live, Ended { reason: "aborted", error: None });
         }
-    }
-}
-
-impl ServedConnection {
-    fn new(peer: String, ended: Ended, duration: Duration) -> Self {
-        let Ended { bytes_in, bytes_out, reason, error, .. } = ended;
-        let duration_us = crate::measure::microseconds(duration);
-        Self { peer, bytes_in, bytes_out, duration_us, reason, error }
     }
 }

@@ -36,7 +36,7 @@ pub struct ServedConnection {
     pub bytes_out: u64,
     /// From accepting to closing, in microseconds.
     pub duration_us: f64,
-    /// `eof`, `reset` or `error`.
+    /// `eof`, `reset`, `error`, or `aborted` where the server ended first.
     pub reason: &'static str,
     /// What the system said, where it did not end well.
     pub error: Option<String>,

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::net::TcpStream;
@@ -15,64 +14,57 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; CHUNK]);
 }
 
-/// What went each way on all connections, those included that never ended well.
+/// What went each way on one connection so far; the server looks at it while the session runs.
 #[derive(Default)]
-pub(super) struct Totals {
+pub(super) struct Counts {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
 }
 
-impl Totals {
+impl Counts {
     /// The bytes that came in and went out.
     pub(super) fn bytes(&self) -> (u64, u64) {
         (self.bytes_in.load(Ordering::Relaxed), self.bytes_out.load(Ordering::Relaxed))
     }
+
+    fn came_in(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn went_out(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
 }
 
-/// How a connection ended, and what went each way.
+/// Why a connection ended.
 pub(super) struct Ended {
-    totals: Arc<Totals>,
-    pub(super) bytes_in: u64,
-    pub(super) bytes_out: u64,
     /// `eof`: the client closed and got everything back; `reset`: it broke off; `error`: the system did.
     pub(super) reason: &'static str,
     pub(super) error: Option<String>,
 }
 
 /// Echoes until the client closes its side, then closes ours: a half-closed client still gets every byte.
-pub(super) async fn echo(stream: &TcpStream, totals: Arc<Totals>) -> Ended {
-    let mut ended = Ended { totals, bytes_in: 0, bytes_out: 0, reason: "eof", error: None };
-    if let Err(error) = echo_all(stream, &mut ended).await {
-        let is_reset = matches!(
-            error.kind(),
-            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
-        );
-        ended.reason = if is_reset { "reset" } else { "error" };
-        ended.error = Some(error.to_string());
-    }
-    ended
-}
-
-impl Ended {
-    fn came_in(&mut self, bytes: usize) {
-        self.bytes_in += bytes as u64;
-        self.totals.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    fn went_out(&mut self, bytes: usize) {
-        self.bytes_out += bytes as u64;
-        self.totals.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+pub(super) async fn echo(stream: &TcpStream, counts: &Counts) -> Ended {
+    match echo_all(stream, counts).await {
+        Ok(()) => Ended { reason: "eof", error: None },
+        Err(error) => {
+            let is_reset = matches!(
+                error.kind(),
+                ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
+            );
+            Ended { reason: if is_reset { "reset" } else { "error" }, error: Some(error.to_string()) }
+        }
     }
 }
 
-async fn echo_all(stream: &TcpStream, ended: &mut Ended) -> io::Result<()> {
+async fn echo_all(stream: &TcpStream, counts: &Counts) -> io::Result<()> {
     // Small messages go back at once (RFC 896's algorithm would hold them); refusing to is no reason to stop.
     let _ = stream.set_nodelay(true);
     loop {
         stream.readable().await?;
-        match pass_on(stream, ended) {
+        match pass_on(stream, counts) {
             Ok(Passed::All) => {}
-            Ok(Passed::Part(rest)) => write_all(stream, &rest, ended).await?,
+            Ok(Passed::Part(rest)) => write_all(stream, &rest, counts).await?,
             Ok(Passed::End) => return Ok(()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
@@ -88,28 +80,28 @@ enum Passed {
 }
 
 /// Reads once into the shared buffer and writes as much of it back as goes at once.
-fn pass_on(stream: &TcpStream, ended: &mut Ended) -> io::Result<Passed> {
+fn pass_on(stream: &TcpStream, counts: &Counts) -> io::Result<Passed> {
     BUFFER.with_borrow_mut(|buffer| {
         let length = stream.try_read(buffer)?;
         if length == 0 {
             return Ok(Passed::End);
         }
-        ended.came_in(length);
+        counts.came_in(length);
         let written = match stream.try_write(&buffer[..length]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             result => result?,
         };
-        ended.went_out(written);
+        counts.went_out(written);
         Ok(if written == length { Passed::All } else { Passed::Part(buffer[written..length].to_vec()) })
     })
 }
 
-async fn write_all(stream: &TcpStream, mut rest: &[u8], ended: &mut Ended) -> io::Result<()> {
+async fn write_all(stream: &TcpStream, mut rest: &[u8], counts: &Counts) -> io::Result<()> {
     while !rest.is_empty() {
         stream.writable().await?;
         match stream.try_write(rest) {
             Ok(written) => {
-                ended.went_out(written);
+                counts.went_out(written);
                 rest = &rest[written..];
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
