@@ -81,6 +81,9 @@ impl Times {
     /// The nearest-rank percentile in nanoseconds, off by at most 1/256 and never outside what was seen.
     fn percentile(&self, percent: u64) -> f64 {
         let rank = (self.count * percent).div_ceil(100).max(1);
+        if rank == self.count {
+            return float(self.max);
+        }
         let mut seen = 0;
         for (bucket, count) in &self.buckets {
             seen += count;

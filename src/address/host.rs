@@ -72,6 +72,19 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Whether it is an address that is only unique on one link, without saying which (RFC 4007, 11).
+    pub fn lacks_zone(&self) -> bool {
+        match self {
+            Self::Address { ip: IpAddr::V6(ip), zone: None } => {
+                // Link-local unicast, and multicast of interface-local or link-local scope.
+                ip.is_unicast_link_local() || matches!(ip.segments()[0], 0xff01 | 0xff02)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl HostName {
     /// The name as it was written.
     pub fn as_str(&self) -> &str {
@@ -96,8 +109,9 @@ impl FromStr for Host {
             }
             return Ok(Self::Address { ip: ip.into(), zone: Some(zone.to_owned()) });
         }
-        if let Ok(ip) = text.parse() {
-            return Ok(Self::Address { ip, zone: None });
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            // What is sent to an IPv4-mapped address goes out as IPv4 (RFC 4291, 2.5.5.2).
+            return Ok(Self::Address { ip: ip.to_canonical(), zone: None });
         }
         if text.starts_with('[') {
             return Err(HostError::NotIpv6("; without a port it is written without brackets"));
@@ -265,7 +279,7 @@ mod tests {
             ("2130706433", ip("127.0.0.1")),
             ("010.0.0.1", ip("8.0.0.1")),
             ("::1", ip("::1")),
-            ("::ffff:192.0.2.1", ip("::ffff:192.0.2.1")),
+            ("::ffff:192.0.2.1", ip("192.0.2.1")),
             ("localhost", Host::Name(HostName("localhost".into()))),
             ("example.org.", Host::Name(HostName("example.org.".into()))),
             ("_srv.bücher.example", Host::Name(HostName("_srv.bücher.example".into()))),

@@ -59,6 +59,17 @@ impl Prefix {
         bits - self.length
     }
 
+    /// The last address: of an IPv4 network of more than two the broadcast address.
+    pub fn last(&self) -> IpAddr {
+        let host_bits = 1_u128.checked_shl(self.host_bits().into()).unwrap_or(0).wrapping_sub(1);
+        match self.network {
+            IpAddr::V4(base) => {
+                Ipv4Addr::from(u32::from(base) | u32::try_from(host_bits).unwrap_or(u32::MAX)).into()
+            }
+            IpAddr::V6(base) => Ipv6Addr::from(u128::from(base) | host_bits).into(),
+        }
+    }
+
     /// The addresses hosts can have: an IPv4 network's without its first and last (RFC 919), except in a /31
     /// (RFC 3021) and a /32; an IPv6 network's without the subnet-router anycast (RFC 4291, 2.6.1), except in
     /// a /127 (RFC 6164) and a /128.
@@ -130,5 +141,12 @@ mod tests {
         assert_eq!("10.0.0.0/+8".parse::<Prefix>(), Err(PrefixError::Length(32)));
         assert_eq!("lan/24".parse::<Prefix>(), Err(PrefixError::Address));
         assert_eq!("10.0.0.7/24".parse::<Prefix>().unwrap().to_string(), "10.0.0.0/24");
+        for (prefix, last) in
+            [("10.0.0.0/24", "10.0.0.255"), ("0.0.0.0/0", "255.255.255.255"), ("::1/128", "::1")]
+        {
+            assert_eq!(prefix.parse::<Prefix>().unwrap().last().to_string(), last);
+        }
+        let all: Prefix = "::/0".parse().unwrap();
+        assert_eq!(all.last().to_string(), "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
     }
 }

@@ -74,7 +74,6 @@ pub struct Help {
     long_about = None,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     max_term_width = 100,
     after_help = EXIT_CODES,
     after_long_help = EXAMPLES
@@ -290,6 +289,16 @@ fn size(text: &str) -> std::result::Result<u64, String> {
     number
         .and_then(|number| number.checked_mul(1 << shift))
         .ok_or_else(|| "a size is a number of bytes, with k, M or G for 1024 of the one below".to_owned())
+}
+
+/// Refuses an address that is only unique on one link where neither it nor an option says on which.
+fn check_zone(host: &crate::address::Host, interface: Option<&str>) -> Result<()> {
+    if host.lacks_zone() && interface.is_none() {
+        return Err(Error::usage(format!("{host} is only unique on one link: say on which")).hint(format!(
+            "write {host}%INTERFACE, as in {host}%eth0; `netdiag ifaces` lists the interfaces"
+        )));
+    }
+    Ok(())
 }
 
 /// Refuses an explicit address, written so, of the other family than the option asks for.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{FamilyArgs, check_family, seconds};
+use super::{FamilyArgs, check_family, check_zone, seconds};
 use crate::address::Host;
 use crate::error::Result;
 use crate::ping::{Request, Target};
@@ -66,7 +66,10 @@ impl PingArgs {
         let family = self.family.family();
         for target in &self.targets {
             match target {
-                Target::Host(host) => check_family(family, host.family(), host)?,
+                Target::Host(host) => {
+                    check_family(family, host.family(), host)?;
+                    check_zone(host, self.interface.as_deref())?;
+                }
                 Target::Prefix(prefix) => check_family(family, Some(prefix.family()), prefix)?,
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{FamilyArgs, check_family, seconds, seconds_or_none, size};
+use super::{FamilyArgs, check_family, check_zone, seconds, seconds_or_none, size};
 use crate::address::{HostError, HostPort};
 use crate::error::{Error, Result};
 use crate::tcp::echo::{Origin, Request};
@@ -56,6 +56,7 @@ impl TcpEchoArgs {
         let family = self.family.family();
         for target in &self.targets {
             check_family(family, target.host.family(), &target.host)?;
+            check_zone(&target.host, self.interface.as_deref())?;
         }
         if let Some(source) = self.source.filter(|source| source.port() != 0 && self.targets.len() > 1) {
             return Err(Error::usage(format!(

@@ -39,7 +39,7 @@ fn join(network: Network) -> Vec<Iface> {
             let addresses = by_index.remove(&link.index).unwrap_or_default();
             let gateways = routes.map(|routes| gateways(routes, link.index));
             let master = link.master.and_then(|master| names.get(&master).cloned());
-            let is_default_route = best.contains(&link.index);
+            let is_default_route = routes.map(|_| best.contains(&link.index));
             Iface { master, is_default_route, addresses, gateways, ..Iface::from(link) }
         })
         .collect();
@@ -71,7 +71,7 @@ impl From<Link> for Iface {
             mtu: link.mtu,
             mac: link.mac.as_deref().and_then(hardware_address),
             master: None,
-            is_default_route: false,
+            is_default_route: None,
             addresses: Vec::new(),
             gateways: None,
             dns_servers: Vec::new(),

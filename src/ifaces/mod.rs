@@ -12,7 +12,7 @@ pub use report::Interfaces;
 
 use crate::address::{Class, Family, unknown_interface};
 use crate::error::Result;
-use crate::output::record::Untrusted;
+use crate::output::record::{Untrusted, Warning};
 use crate::sys::Counters;
 
 /// Which interfaces to list; the default is all.
@@ -51,8 +51,8 @@ pub struct Iface {
     pub mac: Option<String>,
     /// The interface it belongs to, a bridge say.
     pub master: Option<Untrusted>,
-    /// Whether a family's best default route leaves by it.
-    pub is_default_route: bool,
+    /// Whether a family's best default route leaves by it; `None` where the system does not tell.
+    pub is_default_route: Option<bool>,
     /// Its addresses, in the system's order.
     pub addresses: Vec<IfaceAddress>,
     /// The gateways of its default routes; `None` where the system does not tell.
@@ -105,7 +105,7 @@ pub struct Gateway {
 ///
 /// Errors: a name that no interface has; a system that tells nothing about its interfaces.
 pub fn run(request: &Request) -> Result<Interfaces> {
-    let (all, warnings) = collect::interfaces()?;
+    let (all, mut warnings) = collect::interfaces()?;
     if let Some(name) =
         request.names.iter().find(|name| !all.iter().any(|iface| iface.name.to_lossy() == **name))
     {
@@ -121,6 +121,9 @@ pub fn run(request: &Request) -> Result<Interfaces> {
                 .for_each(|gateways| gateways.retain(|gateway| gateway.family == family));
         }
         found.retain(|iface| !iface.addresses.is_empty());
+    }
+    if found.is_empty() {
+        warnings.push(Warning::new("no-match", "no interface matches what was asked for"));
     }
     Ok(Interfaces { interfaces: found, warnings })
 }

@@ -29,10 +29,10 @@ pub(super) fn assign(interfaces: &mut [Iface], by_interface: Option<Vec<(u32, St
         let real = read(BEHIND_STUB);
         servers = if real.is_empty() { servers } else { real };
     }
-    let leads_out = interfaces.iter().any(|iface| iface.is_default_route);
+    let leads_out = interfaces.iter().any(|iface| iface.is_default_route == Some(true));
     for iface in interfaces {
         let is_candidate = if leads_out {
-            iface.is_default_route
+            iface.is_default_route == Some(true)
         } else {
             iface.is_up && !iface.addresses.is_empty() && iface.kind.as_deref() != Some("loopback")
         };

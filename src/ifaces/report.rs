@@ -4,7 +4,8 @@ use serde::{Serialize, Serializer};
 
 use super::Iface;
 use crate::error::Exit;
-use crate::output::record::{Cell, Column, Line, Record, Report, Role, Warning};
+use crate::output::record::{Cell, Column, Record, Report, Role, Warning};
+use crate::sys::Counters;
 
 /// The interfaces that were asked for.
 #[derive(Clone, Debug)]
@@ -31,14 +32,6 @@ impl Report for Interfaces {
         &self.interfaces
     }
 
-    fn notes(&self) -> Vec<Line> {
-        if self.interfaces.is_empty() {
-            vec![Line::default().dim("no interface matches")]
-        } else {
-            Vec::new()
-        }
-    }
-
     fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -51,10 +44,10 @@ impl Report for Interfaces {
 impl Record for Iface {
     fn columns() -> &'static [Column<Self>] {
         type Col = Column<Iface>;
-        static COLUMNS: [Col; 15] = [
+        static COLUMNS: [Col; 24] = [
             Col::new("index", "INDEX", |iface| Cell::integer(iface.index)).right().dropped_at(7),
             Col::new("name", "NAME", |iface| {
-                let role = if iface.is_default_route { Role::Strong } else { Role::Plain };
+                let role = if iface.is_default_route == Some(true) { Role::Strong } else { Role::Plain };
                 Cell::text(iface.name.clone()).role(role)
             }),
             Col::new("alias", "ALIAS", |iface| Cell::maybe(iface.alias.clone(), Cell::text))
@@ -84,14 +77,63 @@ impl Record for Iface {
                 .if_any()
                 .dropped_at(5),
             Col::new("flags", "FLAGS", |iface| Cell::text(iface.flags.join(","))).dropped_at(9),
+            Col::new("carrier", "CARRIER", |iface| Cell::maybe(iface.carrier, Cell::flag))
+                .verbose()
+                .dropped_at(10),
+            Col::new("is_default_route", "DEFAULT_ROUTE", |iface| {
+                Cell::maybe(iface.is_default_route, Cell::flag)
+            })
+            .verbose()
+            .dropped_at(10),
+            Col::new("addresses.scope", "SCOPE", |iface| {
+                Cell::list(iface.addresses.iter().map(|address| address.scope.as_deref().unwrap_or_default()))
+            })
+            .verbose()
+            .dropped_at(10),
             Col::new("counters.rx_bytes", "RX_BYTES", |iface| {
-                Cell::maybe(iface.counters, |counters| Cell::integer(counters.rx_bytes))
+                counter(iface, |counters| Some(counters.rx_bytes))
+            })
+            .right()
+            .verbose()
+            .dropped_at(10),
+            Col::new("counters.rx_packets", "RX_PACKETS", |iface| {
+                counter(iface, |counters| Some(counters.rx_packets))
+            })
+            .right()
+            .verbose()
+            .dropped_at(10),
+            Col::new("counters.rx_errors", "RX_ERRORS", |iface| {
+                counter(iface, |counters| Some(counters.rx_errors))
+            })
+            .right()
+            .verbose()
+            .dropped_at(10),
+            Col::new("counters.rx_dropped", "RX_DROPPED", |iface| {
+                counter(iface, |counters| Some(counters.rx_dropped))
             })
             .right()
             .verbose()
             .dropped_at(10),
             Col::new("counters.tx_bytes", "TX_BYTES", |iface| {
-                Cell::maybe(iface.counters, |counters| Cell::integer(counters.tx_bytes))
+                counter(iface, |counters| Some(counters.tx_bytes))
+            })
+            .right()
+            .verbose()
+            .dropped_at(10),
+            Col::new("counters.tx_packets", "TX_PACKETS", |iface| {
+                counter(iface, |counters| Some(counters.tx_packets))
+            })
+            .right()
+            .verbose()
+            .dropped_at(10),
+            Col::new("counters.tx_errors", "TX_ERRORS", |iface| {
+                counter(iface, |counters| Some(counters.tx_errors))
+            })
+            .right()
+            .verbose()
+            .dropped_at(10),
+            Col::new("counters.tx_dropped", "TX_DROPPED", |iface| {
+                counter(iface, |counters| counters.tx_dropped)
             })
             .right()
             .verbose()
@@ -99,6 +141,10 @@ impl Record for Iface {
         ];
         &COLUMNS
     }
+}
+
+fn counter(iface: &Iface, of: fn(&Counters) -> Option<u64>) -> Cell {
+    Cell::maybe(iface.counters.as_ref().and_then(of), Cell::integer)
 }
 
 fn state(iface: &Iface) -> Cell {

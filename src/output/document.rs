@@ -145,6 +145,7 @@ fn field(value: &Value) -> String {
         Value::Missing => String::new(),
         Value::Unsupported => "unsupported".to_owned(),
         Value::Denied => "denied".to_owned(),
+        Value::Flag(is) => is.to_string(),
         Value::Integer(number) => number.to_string(),
         Value::Real { raw, .. } => raw.to_string(),
         Value::Text(text) => text.escaped(record::Charset::Unicode),

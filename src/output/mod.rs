@@ -19,6 +19,7 @@ use record::{Event, Flow, Line, Observer, Record, Report, Role, Untrusted, Warni
 use sink::Sink;
 
 use crate::error::{Error, Exit, Result};
+use crate::sys;
 
 /// How a run's result is to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +82,8 @@ impl Emitter {
     /// Makes an emitter to this process's standard streams.
     pub fn new(options: Options) -> Self {
         let screen = Screen::detect(&options);
-        Self { options, screen, out: Sink::new(stdout()), err: Sink::new(stderr()), has_streamed: false }
+        let out = if sys::is_output_closed() { Sink::closed() } else { Sink::new(stdout()) };
+        Self { options, screen, out, err: Sink::new(stderr()), has_streamed: false }
     }
 
     /// Whether a person is watching standard output as it is written.
@@ -148,7 +150,7 @@ impl Emitter {
         // What the user named is shown, whatever room there is.
         let may_drop = named.is_none();
         let columns = named.unwrap_or_else(|| select::default(report.rows(), self.options.verbose));
-        if self.has_streamed {
+        if self.has_streamed || (self.screen.is_terminal && report.is_interrupted()) {
             self.out.write("\n");
         }
         let table::Rendered { text, dropped } =

@@ -49,6 +49,7 @@ pub(super) fn default<R: Record>(rows: &[R], verbose: bool) -> Vec<&'static Colu
     let is_shown = |column: &&Column<R>| match column.shown {
         Shown::Always => true,
         Shown::IfAny => verbose || has_something(column),
+        Shown::IfSo(holds) => verbose || rows.iter().any(holds),
         Shown::Verbose => verbose,
     };
     R::columns().iter().filter(is_shown).collect()
@@ -72,7 +73,7 @@ pub(super) fn sorted<R: Record>(rows: &[R], order: Option<&Order<R>>) -> Vec<usi
 /// A total order: numbers, then texts, then lists, then what cannot be told, then what there is none of.
 fn compare(a: &Value, b: &Value) -> Ordering {
     let rank = |value: &Value| match value {
-        Value::Integer(_) | Value::Real { .. } => 0,
+        Value::Flag(_) | Value::Integer(_) | Value::Real { .. } => 0,
         Value::Text(_) => 1,
         Value::List(_) => 2,
         Value::Unsupported => 3,
@@ -92,6 +93,7 @@ fn compare(a: &Value, b: &Value) -> Ordering {
 #[expect(clippy::cast_precision_loss, reason = "an order for people; 2^53 is far beyond any column")]
 fn number(value: &Value) -> f64 {
     match value {
+        Value::Flag(is) => f64::from(u8::from(*is)),
         Value::Integer(number) => *number as f64,
         Value::Real { raw, .. } => *raw,
         _ => 0.0,

@@ -22,6 +22,13 @@ impl Sink {
         Self { out: BufWriter::with_capacity(64 * 1024, Box::new(out)), state: State::Open }
     }
 
+    /// Makes the sink of a stream that was closed before the program began: nothing can be written to it.
+    pub(super) fn closed() -> Self {
+        let mut sink = Self::new(io::sink());
+        sink.state = State::Failed(io::Error::new(ErrorKind::NotConnected, "it is closed"));
+        sink
+    }
+
     /// Whether somebody can still read what is written.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, State::Open)

@@ -11,7 +11,7 @@ use super::{select, style};
 /// comfy-table takes five times as long and nine times the memory at 20,000 rows.
 const COMFY_MOST_ROWS: usize = 1_000;
 /// A column that may wrap is not made narrower than this many characters.
-const WRAPPED_LEAST: usize = 24;
+const WRAPPED_LEAST: usize = 16;
 /// The spaces between two columns.
 const GAP: usize = 2;
 
@@ -43,10 +43,10 @@ pub(super) fn render<R: Record>(
     header: bool,
     may_drop: bool,
 ) -> Rendered {
-    let grid = Grid::new(rows, &columns, screen);
+    let grid = Grid::new(rows, &columns, screen, header);
     let room = screen.width.filter(|_| may_drop);
     let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, room));
-    let mut grid = if dropped.is_empty() { grid } else { Grid::new(rows, &columns, screen) };
+    let mut grid = if dropped.is_empty() { grid } else { Grid::new(rows, &columns, screen, header) };
     if screen.is_terminal {
         grid.wrap(&columns, screen.width);
     }
@@ -84,10 +84,10 @@ fn narrow<R: Record>(
 }
 
 impl Grid {
-    fn new<R: Record>(rows: &[&R], columns: &[&'static Column<R>], screen: &Screen) -> Self {
+    fn new<R: Record>(rows: &[&R], columns: &[&'static Column<R>], screen: &Screen, header: bool) -> Self {
         let shown = |row: &&R| columns.iter().map(|column| Shown::new(*row, column, screen)).collect();
         let mut grid = Self {
-            titles: columns.iter().map(|column| column.title).collect(),
+            titles: columns.iter().map(|column| if header { column.title } else { "" }).collect(),
             aligns: columns.iter().map(|column| column.align).collect(),
             widths: Vec::new(),
             rows: rows.iter().map(shown).collect(),
@@ -241,6 +241,7 @@ fn text(value: &Value, charset: Charset) -> String {
         Value::Missing => "-".to_owned(),
         Value::Unsupported => "unsupported".to_owned(),
         Value::Denied => "denied".to_owned(),
+        Value::Flag(is) => if *is { "yes" } else { "no" }.to_owned(),
         Value::Integer(number) => number.to_string(),
         Value::Real { value, decimals, .. } => format!("{value:.decimals$}"),
         Value::Text(text) => text.escaped(charset),
@@ -248,20 +249,31 @@ fn text(value: &Value, charset: Charset) -> String {
     }
 }
 
-/// Breaks a line between words so that no piece is wider than `width`, unless one word is.
+/// Breaks a line between words so that no piece is wider than `width`; a word is only broken if it is longer
+/// than any address.
 fn wrapped(line: &str, width: usize) -> Vec<String> {
+    /// An IPv6 address with a zone and a port.
+    const LONGEST_ADDRESS: usize = 62;
     let mut lines = vec![String::new()];
     for word in line.split(' ') {
+        let mut word = word.to_owned();
+        while word.width() > width.max(LONGEST_ADDRESS) {
+            let end =
+                word.char_indices().map(|(at, _)| at).take_while(|at| word[..*at].width() <= width).last();
+            let rest = word.split_off(end.unwrap_or(0).max(1));
+            lines.push(std::mem::replace(&mut word, rest));
+        }
         let last = lines.last_mut().expect("there is always a line to add to");
         if last.is_empty() {
-            last.push_str(word);
+            *last = word;
         } else if last.width() + 1 + word.width() <= width {
             last.push(' ');
-            last.push_str(word);
+            last.push_str(&word);
         } else {
-            lines.push(word.to_owned());
+            lines.push(word);
         }
     }
+    lines.retain(|line| !line.is_empty());
     lines
 }
 
@@ -333,7 +345,7 @@ mod tests {
         let nics = nics();
         let rows: Vec<&Nic> = nics.iter().collect();
         let screen = screen(true, None);
-        let grid = Grid::new(&rows, &Nic::columns().iter().collect::<Vec<_>>(), &screen);
+        let grid = Grid::new(&rows, &Nic::columns().iter().collect::<Vec<_>>(), &screen, true);
         assert_eq!(grid.draw(&screen, true), grid.pad(&screen, true));
     }
 }

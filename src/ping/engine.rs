@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -13,21 +13,25 @@ use super::report::{IcmpErrorCount, Outcome, Ping, TargetReport};
 use super::statistics::Statistics;
 use super::transport::{Probed, Transport};
 use super::{Request, Target};
-use crate::error::Result;
-use crate::output::record::Observer;
+use crate::address::Address;
+use crate::measure::microseconds;
+use crate::output::record::{Flow, Observer, Warning};
 use crate::sys::StopRequests;
 
-/// So many probes wait for their reply at once: beyond that the kernel's receive buffer (212,992 bytes, about
-/// 260 replies) loses replies of live hosts.
+/// So many probes of a sweep wait for their reply at once: if all answer together, the kernel's receive buffer
+/// (212,992 bytes, about 260 replies) still has room for them. Other targets' probes are an interval apart.
 const WINDOW: usize = 64;
-/// The time from one host of a sweep to the next: 1,000 probes a second.
-const SWEEP_SPACING: Duration = Duration::from_millis(1);
+/// The least time from one target's first probe to the next one's: a burst would time its replies late, and a
+/// sweep sends at most 1,000 probes a second.
+const SPACING: Duration = Duration::from_millis(1);
 
 /// One run under way.
 struct Run<'a> {
     request: &'a Request,
     plan: Plan,
     statistics: Vec<Statistics>,
+    /// How many probes of sweeps wait for their reply.
+    sweeping: usize,
     /// When each slot's next probe is due.
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     observer: &'a mut dyn Observer<Event>,
@@ -38,46 +42,48 @@ pub(super) async fn run(
     request: &Request,
     plan: Plan,
     transport: Transport,
+    deadline: Option<Instant>,
     observer: &mut dyn Observer<Event>,
     stop: &mut StopRequests,
-) -> Result<Ping> {
+) -> Ping {
     let statistics = plan.slots.iter().map(|_| Statistics::default()).collect();
-    let mut run = Run { request, plan, statistics, due: BinaryHeap::new(), observer };
-    let start = Instant::now();
-    run.schedule(start);
-    let deadline = request.deadline.map(|deadline| start + deadline);
+    let mut run = Run { request, plan, statistics, sweeping: 0, due: BinaryHeap::new(), observer };
+    let mut is_read = run.tell_unresolved().is_continue();
+    run.schedule(Instant::now());
     let mut flights: JoinSet<(usize, u64, Probed)> = JoinSet::new();
     let mut interrupted = false;
-    loop {
-        while let Some((slot, number)) = run.take_due(flights.len()) {
+    while is_read {
+        while let Some((slot, number)) = run.take_due() {
             let address = run.plan.slots[slot].address.as_ref().expect("only slots with an address are due");
             let probe = transport.probe(slot, address, number).await;
             flights.spawn(async move { (slot, number, probe.await) });
         }
-        let next_due = run.due.peek().map(|Reverse((at, _))| *at).filter(|_| flights.len() < WINDOW);
+        let next_due = run.next_due();
         if flights.is_empty() && next_due.is_none() {
             break;
         }
         tokio::select! {
             Some(landed) = flights.join_next() => {
                 let (slot, number, probed) = landed.expect("a probe does not panic and is not aborted");
-                if run.land(slot, number, probed).is_break() {
-                    break;
-                }
+                is_read = run.land(slot, number, probed).is_continue();
             }
             () = at(next_due) => {}
-            () = at(deadline) => break,
+            () = at(deadline) => {
+                run.statistics.iter_mut().for_each(Statistics::end);
+                break;
+            }
             () = stop.at_least(1) => {
                 interrupted = true;
                 break;
             }
         }
     }
-    Ok(run.report(interrupted))
+    let hides_errors = transport.hides_errors();
+    run.report(interrupted, hides_errors)
 }
 
 /// Waits until a moment, or for ever where there is none.
-async fn at(moment: Option<Instant>) {
+pub(super) async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
@@ -85,84 +91,109 @@ async fn at(moment: Option<Instant>) {
 }
 
 impl Run<'_> {
-    fn schedule(&mut self, start: Instant) {
-        let mut spacing = Duration::ZERO;
-        for (index, slot) in self.plan.slots.iter().enumerate().filter(|(_, slot)| slot.address.is_ok()) {
-            self.due.push(Reverse((start + spacing, index)));
-            if slot.sweep.is_some() {
-                spacing += SWEEP_SPACING;
+    /// Tells of the targets that have no address to probe.
+    fn tell_unresolved(&mut self) -> Flow {
+        for slot in &self.plan.slots {
+            if let Err(why) = &slot.address {
+                let what = What::Unresolved { meaning: why.clone() };
+                self.observer.observe(Event::new(slot.target.clone(), None, None, what))?;
             }
+        }
+        Flow::Continue(())
+    }
+
+    /// Makes every slot's first probe due, a little apart; all of them within the interval.
+    fn schedule(&mut self, start: Instant) {
+        let reachable = || self.plan.slots.iter().enumerate().filter(|(_, slot)| slot.address.is_ok());
+        let hosts = reachable().filter(|(_, slot)| slot.sweep.is_none()).count();
+        let spacing = SPACING.min(self.request.interval / u32::try_from(hosts.max(1)).unwrap_or(u32::MAX));
+        let mut at = start;
+        for (index, slot) in reachable() {
+            self.due.push(Reverse((at, index)));
+            at += if slot.sweep.is_some() { SPACING } else { spacing };
         }
     }
 
-    /// Takes the slot whose probe is due, if there is room for one more, and gives the probe its number.
-    fn take_due(&mut self, in_flight: usize) -> Option<(usize, u64)> {
-        let Reverse((at, slot)) = *self.due.peek().filter(|_| in_flight < WINDOW)?;
-        if at > Instant::now() {
-            return None;
-        }
-        self.due.pop();
+    /// When the next probe can go out; `None` while there is none, or no room for it.
+    fn next_due(&self) -> Option<Instant> {
+        let Reverse((at, slot)) = *self.due.peek()?;
+        let has_room = self.plan.slots[slot].sweep.is_none() || self.sweeping < WINDOW;
+        has_room.then_some(at)
+    }
+
+    /// Takes the slot whose probe is due, and gives the probe its number.
+    fn take_due(&mut self) -> Option<(usize, u64)> {
+        let now = Instant::now();
+        let at = self.next_due().filter(|at| *at <= now)?;
+        let Reverse((_, slot)) = self.due.pop()?;
+        let is_sweep = self.plan.slots[slot].sweep.is_some();
+        self.sweeping += usize::from(is_sweep);
         let number = self.statistics[slot].send();
-        let count = if self.plan.slots[slot].sweep.is_some() { Some(1) } else { self.request.count };
+        let count = if is_sweep { Some(1) } else { self.request.count };
         if count.is_none_or(|count| number < u64::from(count)) {
-            self.due.push(Reverse((at + self.request.interval, slot)));
+            // After a pause, Ctrl-Z say, what was missed is not made up for.
+            let next = at + self.request.interval;
+            let next = if next < now { now + self.request.interval } else { next };
+            self.due.push(Reverse((next, slot)));
         }
         Some((slot, number))
     }
 
     /// Counts what became of a probe and tells the observer; a sweep's silent hosts are no news.
-    fn land(&mut self, index: usize, number: u64, probed: Probed) -> std::ops::ControlFlow<()> {
+    fn land(&mut self, index: usize, number: u64, probed: Probed) -> Flow {
+        let slot = &self.plan.slots[index];
         let statistics = &mut self.statistics[index];
-        let Slot { target, address: Ok(address), sweep, .. } = &self.plan.slots[index] else {
-            return std::ops::ControlFlow::Continue(());
-        };
-        let mut event = Event {
-            target: target.clone(),
-            address: address.to_string(),
-            seq: number,
-            at: humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
-            rtt_us: None,
-            ttl: None,
-            bytes: None,
-            from: None,
-            what: What::Reply {},
-        };
-        match probed {
-            Probed::Reply { rtt, ttl, bytes, from } => {
-                statistics.reply(number, rtt, ttl);
-                event = Event { rtt_us: Some(Event::rtt_us(rtt)), ttl, bytes, from: Some(from), ..event };
+        self.sweeping -= usize::from(slot.sweep.is_some());
+        let (mut rtt_us, mut ttl, mut bytes, mut from) = (None, None, None, None);
+        let what = match probed {
+            Probed::Reply(reply) => {
+                statistics.reply(number, reply.rtt, reply.ttl);
+                (rtt_us, ttl, bytes, from) =
+                    (Some(microseconds(reply.rtt)), reply.ttl, reply.bytes, Some(reply.from));
+                What::Reply {}
             }
             Probed::TimedOut => {
                 statistics.time_out();
-                if sweep.is_some() {
-                    return std::ops::ControlFlow::Continue(());
+                if slot.sweep.is_some() {
+                    return Flow::Continue(());
                 }
-                let timeout_ms = u64::try_from(self.request.timeout.as_millis()).unwrap_or(u64::MAX);
-                event.what = What::TimeOut { timeout_ms };
+                What::TimeOut {
+                    timeout_ms: u64::try_from(self.request.timeout.as_millis()).unwrap_or(u64::MAX),
+                }
             }
             Probed::Error(error) => {
-                let IcmpErrorCount { from, icmp_type, code, meaning, .. } = error.clone();
+                let IcmpErrorCount { from: sender, icmp_type, code, meaning, .. } = error.clone();
                 statistics.error(error);
-                event = Event { from, what: What::Error { icmp_type, code, meaning }, ..event };
+                from = sender;
+                What::Error { icmp_type, code, meaning }
             }
-            Probed::Unknown => return std::ops::ControlFlow::Continue(()),
-        }
-        self.observer.observe(event)
+            Probed::Unknown => return Flow::Continue(()),
+        };
+        let address = slot.address.as_ref().ok().map(Address::to_string);
+        let event = Event::new(slot.target.clone(), address, Some(number), what);
+        self.observer.observe(Event { rtt_us, ttl, bytes, from, ..event })
     }
 
-    fn report(self, interrupted: bool) -> Ping {
-        let Plan { slots, mut sweeps, warnings, is_tiers } = self.plan;
+    fn report(self, interrupted: bool, hides_errors: bool) -> Ping {
+        let Plan { slots, mut sweeps, mut warnings, is_tiers } = self.plan;
         let mut targets = Vec::new();
         for (slot, statistics) in slots.into_iter().zip(self.statistics) {
-            if let Some(sweep) = slot.sweep {
-                sweeps[sweep].alive += usize::from(statistics.received() > 0);
+            if let Some(sweep) = slot.sweep.map(|sweep| &mut sweeps[sweep]) {
+                sweep.probed += usize::from(statistics.sent() > 0);
+                sweep.alive += usize::from(statistics.received() > 0);
                 if statistics.received() == 0 && statistics.errors().is_empty() {
                     continue;
                 }
             }
             targets.push(TargetReport::new(slot, &statistics, is_tiers));
         }
-        Ping { targets, sweeps, interrupted, warnings, is_tiers: is_tiers && self.request.targets.is_empty() }
+        if hides_errors && targets.iter().any(|row| row.outcome == Some(Outcome::Silent)) {
+            warnings.push(Warning::new(
+                "icmp-errors-hidden",
+                "an unprivileged ICMP socket shows no ICMP errors, so a router may have said why a target is silent",
+            ));
+        }
+        Ping { targets, sweeps, interrupted, warnings, is_tiers }
     }
 }
 
@@ -171,7 +202,12 @@ impl TargetReport {
         let outcome = if slot.address.is_ok() { statistics.outcome() } else { Some(Outcome::Unresolved) };
         let meaning = match (&slot.address, slot.tier, outcome) {
             (Err(why), ..) => Some(why.clone()),
-            (Ok(_), Some(tier), Some(outcome)) if is_tiers => Some(tier.meaning(outcome).to_owned()),
+            (Ok(_), Some(tier), Some(outcome)) if is_tiers => {
+                let could_send =
+                    statistics.received() > 0 || statistics.errors().iter().all(|error| error.from.is_some());
+                let meaning = tier.meaning(outcome, could_send);
+                Some(slot.remark.map_or_else(|| meaning.to_owned(), |remark| format!("{meaning}; {remark}")))
+            }
             _ => None,
         };
         Self {

@@ -1,11 +1,10 @@
 //! What happens while pinging.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::measure;
 use crate::output::record::{self, Line, Role, Untrusted};
 
 /// One thing that happened to one probe.
@@ -13,10 +12,10 @@ use crate::output::record::{self, Line, Role, Untrusted};
 pub struct Event {
     /// The target as it was written.
     pub target: Untrusted,
-    /// The address that was probed.
-    pub address: String,
+    /// The address that was probed; `None` where there is none.
+    pub address: Option<String>,
     /// The probe's number, from 1.
-    pub seq: u64,
+    pub seq: Option<u64>,
     /// When it happened, RFC 3339.
     pub at: String,
     /// The round-trip time in microseconds, of a reply.
@@ -43,6 +42,11 @@ pub enum What {
         /// How long it was waited for, in milliseconds.
         timeout_ms: u64,
     },
+    /// There is no address to probe.
+    Unresolved {
+        /// Why.
+        meaning: String,
+    },
     /// It met an error.
     Error {
         /// The ICMP type; `None` where this machine could not send at all.
@@ -60,17 +64,18 @@ impl record::Event for Event {
         match self.what {
             What::Reply {} => "reply",
             What::TimeOut { .. } => "timeout",
+            What::Unresolved { .. } => "unresolved",
             What::Error { .. } => "error",
         }
     }
 
     fn line(&self) -> Option<Line> {
-        let who = if self.target.to_lossy() == self.address {
-            self.address.clone()
-        } else {
-            format!("{} ({})", self.target.to_lossy(), self.address)
+        let target = self.target.to_lossy();
+        let who = match &self.address {
+            Some(address) if *address != target => format!("{target} ({address})"),
+            _ => target.into_owned(),
         };
-        let seq = format!(": seq={}", self.seq);
+        let seq = self.seq.map(|seq| format!(": seq={seq}")).unwrap_or_default();
         Some(match &self.what {
             What::Reply {} => {
                 let ttl = self.ttl.map(|ttl| format!(" ttl={ttl}")).unwrap_or_default();
@@ -85,6 +90,9 @@ impl record::Event for Event {
                 let waited = humantime::format_duration(Duration::from_millis(*timeout_ms));
                 Line::default().with(Role::Bad, "no reply").plain(format!(" from {who}{seq} within {waited}"))
             }
+            What::Unresolved { meaning } => {
+                Line::default().with(Role::Bad, "unresolved").plain(format!(" {who}: {meaning}"))
+            }
             What::Error { meaning, .. } => {
                 let from = self.from.map(|from| format!(" from {from}")).unwrap_or_default();
                 Line::default().with(Role::Bad, "error").plain(format!("{from} for {who}{seq} {meaning}"))
@@ -94,8 +102,9 @@ impl record::Event for Event {
 }
 
 impl Event {
-    /// The time of a reply as the event tells it.
-    pub(super) fn rtt_us(rtt: Duration) -> f64 {
-        measure::microseconds(rtt)
+    /// An event of this moment, without what only a reply has.
+    pub(super) fn new(target: Untrusted, address: Option<String>, seq: Option<u64>, what: What) -> Self {
+        let at = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+        Self { target, address, seq, at, rtt_us: None, ttl: None, bytes: None, from: None, what }
     }
 }

@@ -12,6 +12,8 @@ mod transport;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 pub use event::Event;
 pub use report::{IcmpErrorCount, Outcome, Ping, Sweep, TargetReport};
 pub use tier::Tier;
@@ -64,10 +66,11 @@ pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Resul
     let mut stop = StopRequests::listen()
         .map_err(|source| Error::untested("cannot listen for signals").caused_by(source))?;
     let mut transport = transport::Transport::new(request)?;
+    let deadline = request.deadline.map(|deadline| Instant::now() + deadline);
     let plan = tokio::select! {
-        plan = plan::make(request) => plan?,
+        plan = plan::make(request, deadline) => plan?,
         () = stop.at_least(1) => return Err(Error::interrupted()),
     };
     transport.prepare(&plan)?;
-    engine::run(request, plan, transport, observer, &mut stop).await
+    Ok(engine::run(request, plan, transport, deadline, observer, &mut stop).await)
 }

@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use tokio::time::Instant;
+
+use super::engine::at;
 use super::report::Sweep;
 use super::{Request, Target, Tier};
-use crate::address::{Address, Family, Prefix, ResolveError, resolve, unknown_interface};
+use crate::address::{Address, Class, Family, Host, Prefix, ResolveError, resolve, unknown_interface};
 use crate::error::{Error, Result};
 use crate::output::record::{Untrusted, Warning};
-use crate::sys::{self, Network};
+use crate::sys::{self, LinkAddress, Network};
 
 /// A sweep of more hosts than this is refused.
 const MOST_HOST_BITS: u8 = 16;
@@ -38,12 +41,14 @@ pub(super) struct Slot {
     /// The address, or why there is none.
     pub(super) address: std::result::Result<Address, String>,
     pub(super) tier: Option<Tier>,
+    /// What its row says besides, whatever the outcome.
+    pub(super) remark: Option<&'static str>,
     /// The index of the sweep it belongs to.
     pub(super) sweep: Option<usize>,
 }
 
-/// Resolves the targets of a request, all at once.
-pub(super) async fn make(request: &Request) -> Result<Plan> {
+/// Resolves the targets of a request, all at once; a name that takes longer than the deadline has no address.
+pub(super) async fn make(request: &Request, deadline: Option<Instant>) -> Result<Plan> {
     // A system that does not list its addresses only costs the distinction between LAN and routed.
     let network = sys::network().unwrap_or_default();
     let mut plan = Plan { slots: Vec::new(), sweeps: Vec::new(), warnings: Vec::new(), is_tiers: false };
@@ -61,7 +66,12 @@ pub(super) async fn make(request: &Request) -> Result<Plan> {
     }
     let mut answers: Vec<Option<std::result::Result<Vec<Address>, ResolveError>>> = Vec::new();
     answers.resize_with(request.targets.len(), || None);
-    while let Some(done) = lookups.join_next().await {
+    loop {
+        let done = tokio::select! {
+            done = lookups.join_next() => done,
+            () = at(deadline) => None,
+        };
+        let Some(done) = done else { break };
         let (index, answer) = done.expect("a lookup does not panic and is not aborted");
         answers[index] = Some(answer);
     }
@@ -73,25 +83,48 @@ pub(super) async fn make(request: &Request) -> Result<Plan> {
             }
             (Target::Host(host), Some(Ok(addresses))) => {
                 let wanted = if request.all_addresses { addresses.len() } else { 1 };
+                if let Some(address) = addresses.iter().find(|address| is_group(address.ip, &network)) {
+                    return Err(Error::usage(format!("{address} is the address of a group, not of a host"))
+                        .hint("ping its hosts one by one, or their prefix"));
+                }
                 plan.slots.extend(addresses.into_iter().take(wanted).map(|address| {
                     let address = Address { ip: reachable(address.ip), ..address };
-                    let tier = Some(Tier::of(address.ip, &network));
-                    Slot { target: host.to_string().into(), address: Ok(address), tier, sweep: None }
+                    let tier = Some(Tier::of(&address, &network));
+                    Slot {
+                        target: host.to_string().into(),
+                        address: Ok(address),
+                        tier,
+                        remark: None,
+                        sweep: None,
+                    }
                 }));
             }
             (Target::Host(host), Some(Err(error))) => {
-                let why = format!("{:#}", anyhow::Error::from(error));
-                plan.slots.push(Slot {
-                    target: host.to_string().into(),
-                    address: Err(why),
-                    tier: None,
-                    sweep: None,
-                });
+                plan.slots.push(Slot::unresolved(host, format!("{:#}", anyhow::Error::from(error))));
             }
-            (Target::Host(_), None) => unreachable!("every host was looked up"),
+            (Target::Host(host), None) => {
+                let why = format!("cannot resolve '{host}': no answer from the resolver before the deadline");
+                plan.slots.push(Slot::unresolved(host, why));
+            }
         }
     }
     Ok(plan)
+}
+
+impl Slot {
+    fn unresolved(host: &Host, why: String) -> Self {
+        Self { target: host.to_string().into(), address: Err(why), tier: None, remark: None, sweep: None }
+    }
+}
+
+/// Whether many answer to an address, each under its own: multicast, or a network's broadcast (RFC 919).
+fn is_group(ip: IpAddr, network: &Network) -> bool {
+    let is_last = |own: &LinkAddress| {
+        let prefix = Prefix::of(own.ip, own.prefix_len);
+        ip.is_ipv4() && prefix.host_bits() > 1 && prefix.contains(ip) && prefix.last() == ip
+    };
+    matches!(Class::of(ip), Class::Multicast | Class::Broadcast)
+        || network.addresses.iter().flatten().any(|own| own.broadcast == Some(ip) || is_last(own))
 }
 
 impl Plan {
@@ -104,11 +137,12 @@ impl Plan {
         }
         let hosts: Vec<IpAddr> = prefix.hosts().collect();
         let sweep = self.sweeps.len();
-        self.sweeps.push(Sweep { prefix: prefix.to_string(), hosts: hosts.len(), alive: 0 });
+        self.sweeps.push(Sweep { prefix: prefix.to_string(), hosts: hosts.len(), probed: 0, alive: 0 });
         self.slots.extend(hosts.into_iter().map(|ip| Slot {
             target: ip.to_string().into(),
             address: Ok(ip.into()),
-            tier: Some(Tier::of(ip, network)),
+            tier: Some(Tier::of(&ip.into(), network)),
+            remark: None,
             sweep: Some(sweep),
         }));
         Ok(())
@@ -131,13 +165,15 @@ fn tiers(request: &Request, network: &Network) -> Vec<Slot> {
     let loopback: IpAddr = if is_v4 { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
     let anchors: Vec<IpAddr> =
         if is_v4 { ANCHORS_V4.map(IpAddr::V4).into() } else { ANCHORS_V6.map(IpAddr::V6).into() };
-    let slot = |address: std::result::Result<Address, String>, name: &str, tier| {
-        let target = address.as_ref().map_or_else(|_| name.to_owned(), Address::to_string).into();
-        Slot { target, address, tier: Some(tier), sweep: None }
+    let slot = |ip: IpAddr, tier| Slot {
+        target: ip.to_string().into(),
+        address: Ok(ip.into()),
+        tier: Some(tier),
+        remark: None,
+        sweep: None,
     };
-    let mut slots =
-        vec![slot(Ok(loopback.into()), "", Tier::Loopback), slot(lan(family, network), "gateway", Tier::Lan)];
-    slots.extend(anchors.into_iter().map(|ip| slot(Ok(ip.into()), "", Tier::Routed)));
+    let mut slots = vec![slot(loopback, Tier::Loopback), lan(family, network)];
+    slots.extend(anchors.into_iter().map(|ip| slot(ip, Tier::Routed)));
     slots
 }
 
@@ -148,21 +184,32 @@ fn leading_family(network: &Network) -> Family {
     if has(Family::Ipv6) && !has(Family::Ipv4) { Family::Ipv6 } else { Family::Ipv4 }
 }
 
-/// The best default route's gateway, or else a neighbour this machine has lately spoken to.
-fn lan(family: Family, network: &Network) -> std::result::Result<Address, String> {
+/// The LAN's target: the best default route's gateway, or else a neighbour this machine has lately spoken to.
+fn lan(family: Family, network: &Network) -> Slot {
+    let slot = |address: std::result::Result<Address, String>, remark| {
+        let target = address.as_ref().map_or_else(|_| "gateway".to_owned(), Address::to_string).into();
+        Slot { target, address, tier: Some(Tier::Lan), remark, sweep: None }
+    };
     let Some(routes) = &network.default_routes else {
-        return Err("this system does not tell its gateway; name a host of the LAN".to_owned());
+        return slot(Err("this system does not tell its gateway; name a host of the LAN".to_owned()), None);
+    };
+    let address = |(index, ip): (u32, IpAddr)| {
+        let needs_scope = Class::of(ip) == Class::LinkLocal && ip.is_ipv6();
+        Address { ip, scope_id: if needs_scope { index } else { 0 } }
     };
     let gateways = routes.iter().filter(|route| route.family == family && route.gateway.is_some());
     let best = gateways.min_by_key(|route| route.metric.unwrap_or(0));
-    let gateway = best.and_then(|route| Some((route.index, route.gateway?)));
-    let neighbour = || sys::neighbours().ok()?.into_iter().find(|(_, ip)| Family::of(*ip) == family);
-    match gateway.or_else(neighbour) {
-        Some((index, ip)) => {
-            let is_link_local =
-                crate::address::Class::of(ip) == crate::address::Class::LinkLocal && ip.is_ipv6();
-            Ok(Address { ip, scope_id: if is_link_local { index } else { 0 } })
+    if let Some(gateway) = best.and_then(|route| Some((route.index, route.gateway?))) {
+        return slot(Ok(address(gateway)), None);
+    }
+    let neighbours = sys::neighbours().unwrap_or_default();
+    match neighbours.into_iter().find(|(_, ip)| Family::of(*ip) == family) {
+        Some(neighbour) => {
+            slot(Ok(address(neighbour)), Some("this is a neighbour: there is no default gateway"))
         }
-        None => Err(format!("there is no {} default gateway, and no neighbour is known", family.name())),
+        None => slot(
+            Err(format!("there is no {} default gateway, and no neighbour is known", family.name())),
+            None,
+        ),
     }
 }

@@ -31,8 +31,10 @@ pub struct Ping {
 pub struct Sweep {
     /// The prefix.
     pub prefix: String,
-    /// The hosts that were probed.
+    /// The hosts it has room for.
     pub hosts: usize,
+    /// Those that were probed: all of them, unless it was stopped.
+    pub probed: usize,
     /// Those that answered.
     pub alive: usize,
 }
@@ -151,12 +153,16 @@ impl Report for Ping {
     fn notes(&self) -> Vec<Line> {
         let swept = self.sweeps.iter().map(|sweep| {
             Line::default()
-                .dim(format!("{}: {} of {} hosts answered", sweep.prefix, sweep.alive, sweep.hosts))
+                .dim(format!("{}: {} of {} hosts answered", sweep.prefix, sweep.alive, sweep.probed))
         });
         let interrupted = self
             .interrupted
             .then(|| Line::default().dim("interrupted: probes in flight are not counted as lost"));
         swept.chain(interrupted).collect()
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted
     }
 
     fn warnings(&self) -> &[Warning] {
@@ -184,10 +190,11 @@ impl Report for Ping {
 impl Record for TargetReport {
     fn columns() -> &'static [Column<Self>] {
         type Col = Column<TargetReport>;
-        static COLUMNS: [Col; 16] = [
+        static COLUMNS: [Col; 26] = [
             Col::new("target", "TARGET", |row| Cell::text(row.target.clone()).role(Role::Strong)),
             Col::new("address", "ADDRESS", |row| Cell::maybe(row.address.as_deref(), Cell::text))
-                .dropped_at(7),
+                .if_so(is_named)
+                .dropped_at(2),
             Col::new("tier", "TIER", |row| Cell::maybe(row.tier, |tier| Cell::text(tier.name())))
                 .dropped_at(1),
             Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
@@ -196,7 +203,35 @@ impl Record for TargetReport {
             Col::new("loss_percent", "LOSS_%", loss).right().dropped_at(2),
             Col::new("rtt_us.min", "MIN_MS", |row| rtt(row, |rtt| rtt.min)).right().dropped_at(6),
             Col::new("rtt_us.avg", "AVG_MS", |row| rtt(row, |rtt| rtt.avg)).right(),
+            Col::new("lost", "LOST", |row| Cell::integer(row.lost)).right().verbose().dropped_at(9),
+            Col::new("in_flight", "IN_FLIGHT", |row| Cell::integer(row.in_flight))
+                .right()
+                .verbose()
+                .dropped_at(9),
+            Col::new("reordered", "REORDERED", |row| Cell::integer(row.reordered))
+                .right()
+                .verbose()
+                .dropped_at(9),
+            Col::new("duplicates", "DUPLICATES", |row| Cell::maybe(row.duplicates, Cell::integer))
+                .right()
+                .verbose()
+                .dropped_at(10),
+            Col::new("late", "LATE", |row| Cell::maybe(row.late, Cell::integer))
+                .right()
+                .verbose()
+                .dropped_at(10),
+            Col::new("corrupted", "CORRUPTED", |row| Cell::maybe(row.corrupted, Cell::integer))
+                .right()
+                .verbose()
+                .dropped_at(10),
+            Col::new("rejected", "REJECTED", |row| Cell::maybe(row.rejected, Cell::integer))
+                .right()
+                .verbose()
+                .dropped_at(10),
+            Col::new("timestamps", "TIMESTAMPS", |row| Cell::text(row.timestamps)).verbose().dropped_at(10),
+            Col::new("rtt_us.p50", "P50_MS", |row| rtt(row, |rtt| rtt.p50)).right().verbose().dropped_at(8),
             Col::new("rtt_us.p95", "P95_MS", |row| rtt(row, |rtt| rtt.p95)).right().verbose().dropped_at(8),
+            Col::new("rtt_us.p99", "P99_MS", |row| rtt(row, |rtt| rtt.p99)).right().verbose().dropped_at(8),
             Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max)).right().dropped_at(6),
             Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev)).right().dropped_at(8),
             Col::new("rtt_us.jitter", "JITTER_MS", |row| rtt(row, |rtt| rtt.jitter))
@@ -211,6 +246,11 @@ impl Record for TargetReport {
         ];
         &COLUMNS
     }
+}
+
+/// Whether the target is written otherwise than its address.
+fn is_named(row: &TargetReport) -> bool {
+    row.address.as_ref().is_some_and(|address| *address != row.target.to_lossy())
 }
 
 fn loss(row: &TargetReport) -> Cell {

@@ -41,6 +41,13 @@ impl Statistics {
         self.timed_out += 1;
     }
 
+    /// The time is up: where nothing at all is known yet, the probes in flight were not answered in it.
+    pub(super) fn end(&mut self) {
+        if self.outcome().is_none() {
+            self.timed_out = self.sent;
+        }
+    }
+
     /// A probe met an error, which counts as one with the others like it.
     pub(super) fn error(&mut self, error: IcmpErrorCount) {
         self.failed += 1;
@@ -129,6 +136,9 @@ mod tests {
         let mut none = Statistics::default();
         none.send();
         assert_eq!((none.outcome(), none.in_flight(), none.loss_percent()), (None, 1, None));
+        let mut at_deadline = none.clone();
+        at_deadline.end();
+        assert_eq!((at_deadline.outcome(), at_deadline.lost()), (Some(Outcome::Silent), 1));
         let mut silent = none.clone();
         silent.time_out();
         assert_eq!(

@@ -1,12 +1,10 @@
 //! How far away a target is, and what its answer, or its silence, means.
 
-use std::net::IpAddr;
-
 use serde::Serialize;
 
 use super::Outcome;
-use crate::address::{Class, Prefix};
-use crate::sys::Network;
+use crate::address::{Address, Class, Prefix};
+use crate::sys::{LinkAddress, Network};
 
 /// How far away an address is from this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -34,21 +32,26 @@ impl Tier {
     }
 
     /// The tier of an address, as this machine's own addresses tell it.
-    pub(super) fn of(ip: IpAddr, network: &Network) -> Self {
-        let own = network.addresses.as_deref().unwrap_or_default();
+    pub(super) fn of(address: &Address, network: &Network) -> Self {
+        let ip = address.ip;
+        let is_on_its_link = |own: &&LinkAddress| address.scope_id == 0 || address.scope_id == own.index;
+        let own = || network.addresses.iter().flatten().filter(is_on_its_link);
+        // The prefix of a point-to-point interface is the other end's.
         let is_on_link =
-            |ip| own.iter().any(|address| Prefix::of(address.ip, address.prefix_len).contains(ip));
-        match Class::of(ip.to_canonical()) {
+            || own().any(|own| Prefix::of(own.peer.unwrap_or(own.ip), own.prefix_len).contains(ip));
+        match Class::of(ip) {
             Class::Loopback => Self::Loopback,
-            _ if own.iter().any(|address| address.ip == ip) => Self::Host,
-            Class::LinkLocal | Class::Multicast | Class::Broadcast => Self::Lan,
-            _ if is_on_link(ip) => Self::Lan,
+            _ if own().any(|own| own.ip == ip) => Self::Host,
+            Class::LinkLocal => Self::Lan,
+            _ if is_on_link() => Self::Lan,
             _ => Self::Routed,
         }
     }
 
     /// What a tier's outcome tells about this machine's network, in the words of the lesson's three pings.
-    pub(super) fn meaning(self, outcome: Outcome) -> &'static str {
+    ///
+    /// `could_send` is false where no probe left this machine at all.
+    pub(super) fn meaning(self, outcome: Outcome, could_send: bool) -> &'static str {
         let answers = matches!(outcome, Outcome::Alive | Outcome::Partial);
         match (self, answers) {
             (Self::Loopback, true) => "this machine's own network software works",
@@ -62,6 +65,9 @@ impl Tier {
                 "no answer on the local network: cable, Wi-Fi, address or gateway; some ignore ping"
             }
             (Self::Routed, true) => "the internet can be reached",
+            (Self::Routed, false) if !could_send => {
+                "this machine has no way out: no default route, or its interface is down"
+            }
             (Self::Routed, false) => {
                 "no answer from the internet: if the LAN works, it is the gateway's uplink or a filter"
             }
@@ -76,30 +82,40 @@ mod tests {
 
     #[test]
     fn tiers_by_this_machines_addresses() {
-        let own = |ip: &str, prefix_len| LinkAddress {
-            index: 2,
+        let own = |index, ip: &str, prefix_len, peer: Option<&str>| LinkAddress {
+            index,
             ip: ip.parse().unwrap(),
             prefix_len,
-            peer: None,
+            peer: peer.map(|peer| peer.parse().unwrap()),
             broadcast: None,
             scope: None,
             flags: Vec::new(),
             valid_s: None,
             preferred_s: None,
         };
-        let addresses = Some(vec![own("127.0.0.1", 8), own("10.0.0.2", 24), own("2001:db8::2", 64)]);
+        let addresses = Some(vec![
+            own(1, "127.0.0.1", 8, None),
+            own(2, "10.0.0.2", 24, None),
+            own(2, "2001:db8::2", 64, None),
+            own(2, "fe80::2", 64, None),
+            own(3, "10.50.0.1", 32, Some("10.50.0.2")),
+        ]);
         let network = Network { addresses, ..Network::default() };
-        for (ip, tier) in [
-            ("127.9.9.9", Tier::Loopback),
-            ("::1", Tier::Loopback),
-            ("10.0.0.2", Tier::Host),
-            ("10.0.0.77", Tier::Lan),
-            ("2001:db8::77", Tier::Lan),
-            ("fe80::1", Tier::Lan),
-            ("10.0.1.1", Tier::Routed),
-            ("2001:db8:1::1", Tier::Routed),
+        for (ip, scope_id, tier) in [
+            ("127.9.9.9", 0, Tier::Loopback),
+            ("::1", 0, Tier::Loopback),
+            ("10.0.0.2", 0, Tier::Host),
+            ("10.0.0.77", 0, Tier::Lan),
+            ("2001:db8::77", 0, Tier::Lan),
+            ("fe80::1", 2, Tier::Lan),
+            ("fe80::2", 2, Tier::Host),
+            ("fe80::2", 3, Tier::Lan),
+            ("10.50.0.2", 0, Tier::Lan),
+            ("10.0.1.1", 0, Tier::Routed),
+            ("2001:db8:1::1", 0, Tier::Routed),
         ] {
-            assert_eq!(Tier::of(ip.parse().unwrap(), &network), tier, "{ip}");
+            let address = Address { ip: ip.parse().unwrap(), scope_id };
+            assert_eq!(Tier::of(&address, &network), tier, "{ip}%{scope_id}");
         }
     }
 }

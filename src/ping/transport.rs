@@ -2,14 +2,17 @@
 //!
 //! What it gives back as `Ok` may be an ICMP error, so the type is looked at. It only listens on a socket
 //! that is bound (Windows), so every socket is. It tells probes of one socket apart by address and sequence
-//! number, so a second slot with the same address gets a socket of its own. It takes its times in user
-//! space, sees no duplicate and no late reply, and on an unprivileged socket no ICMP error and no TTL: the
+//! number, so a second slot with the same address gets a socket of its own. Its clock starts late, so what
+//! sending took is added. It takes its times in user space, sees no duplicate and no late reply, and on an unprivileged socket no ICMP error and no TTL: the
 //! report says so with `null`.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use surge_ping::{Client, Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, Pinger, SurgeError};
 
@@ -25,16 +28,19 @@ const RECEIVED_MOST: usize = 2048;
 
 /// What became of a probe.
 pub(super) enum Probed {
-    Reply {
-        rtt: Duration,
-        ttl: Option<u8>,
-        bytes: Option<usize>,
-        from: IpAddr,
-    },
+    Reply(Reply),
     TimedOut,
     Error(IcmpErrorCount),
     /// A redirect took the reply's place: whether one came is not known.
     Unknown,
+}
+
+/// An echo reply.
+pub(super) struct Reply {
+    pub(super) rtt: Duration,
+    pub(super) ttl: Option<u8>,
+    pub(super) bytes: Option<usize>,
+    pub(super) from: IpAddr,
 }
 
 /// The open sockets of a run.
@@ -77,13 +83,13 @@ impl Transport {
     ///
     /// Errors: no permission for ICMP sockets; a source that is not this machine's, or of another family.
     pub(super) fn prepare(&mut self, plan: &Plan) -> Result<()> {
-        let mut uses: HashMap<&Address, usize> = HashMap::new();
+        let mut uses: HashMap<IpAddr, usize> = HashMap::new();
         for slot in &plan.slots {
             let Ok(address) = &slot.address else {
                 self.keys.push(None);
                 continue;
             };
-            let nth = uses.entry(address).and_modify(|nth| *nth += 1).or_insert(0);
+            let nth = uses.entry(address.ip).and_modify(|nth| *nth += 1).or_insert(0);
             let key = (address.family(), *nth);
             if !self.clients.contains_key(&key) {
                 let client = self.open(key.0, address)?;
@@ -136,6 +142,12 @@ impl Transport {
         }
     }
 
+    /// Whether the system hides ICMP errors from this transport: they never reach an unprivileged socket.
+    pub(super) fn hides_errors(&self) -> bool {
+        cfg!(target_os = "linux")
+            && self.clients.values().any(|(client, _)| client.get_socket().get_type() == socket2::Type::DGRAM)
+    }
+
     /// Sends one probe and waits for what becomes of it.
     pub(super) async fn probe(
         &self,
@@ -156,8 +168,18 @@ impl Transport {
 
 async fn probe(mut pinger: Pinger, number: u64, payload: &[u8], family: Family) -> Probed {
     let [low, high, ..] = number.to_le_bytes();
-    match pinger.ping(PingSequence(u16::from_le_bytes([low, high])), payload).await {
-        Ok((packet, rtt)) => read(&packet, rtt),
+    let mut pinging = pin!(pinger.ping(PingSequence(u16::from_le_bytes([low, high])), payload));
+    // surge-ping starts its clock when the send has returned. On a fast link the reply is there by then: what
+    // sending took, which is the first poll, belongs to the round trip.
+    let start = Instant::now();
+    let first = poll_fn(|context| Poll::Ready(pinging.as_mut().poll(context))).await;
+    let sending = start.elapsed();
+    let result = match first {
+        Poll::Ready(result) => result,
+        Poll::Pending => pinging.await,
+    };
+    match result {
+        Ok((packet, rtt)) => read(&packet, sending + rtt),
         Err(SurgeError::Timeout { .. }) => Probed::TimedOut,
         Err(SurgeError::IOError(error)) => Probed::Error(local_error(&error)),
         Err(other) => Probed::Error(local_error(&io::Error::other(format!("{other} ({})", family.name())))),
@@ -176,7 +198,7 @@ fn read(packet: &IcmpPacket, rtt: Duration) -> Probed {
             let from = IpAddr::V4(packet.get_source());
             match packet.get_icmp_type().0 {
                 ECHO_REPLY => {
-                    Probed::Reply { rtt, ttl: packet.get_ttl(), bytes: whole(packet.get_size()), from }
+                    Probed::Reply(Reply { rtt, ttl: packet.get_ttl(), bytes: whole(packet.get_size()), from })
                 }
                 REDIRECT | SOURCE_QUENCH => Probed::Unknown,
                 icmp_type => {
@@ -189,7 +211,7 @@ fn read(packet: &IcmpPacket, rtt: Duration) -> Probed {
             match packet.get_icmpv6_type().0 {
                 ECHO_REPLY_V6 => {
                     let ttl = Some(packet.get_max_hop_limit()).filter(|limit| *limit > 0);
-                    Probed::Reply { rtt, ttl, bytes: whole(packet.get_size()), from }
+                    Probed::Reply(Reply { rtt, ttl, bytes: whole(packet.get_size()), from })
                 }
                 REDIRECT_V6 => Probed::Unknown,
                 icmp_type => {
@@ -221,7 +243,7 @@ fn icmp_error(family: Family, from: IpAddr, icmp_type: u8, code: u8) -> IcmpErro
 fn local_error(error: &io::Error) -> IcmpErrorCount {
     let meaning = match error.kind() {
         ErrorKind::NetworkUnreachable => "cannot send: no route to it".to_owned(),
-        ErrorKind::HostUnreachable => "cannot send: the local neighbour or route is unreachable".to_owned(),
+        ErrorKind::HostUnreachable => "cannot send: its route or neighbour is unreachable".to_owned(),
         ErrorKind::PermissionDenied => {
             format!("cannot send: forbidden on this machine, by a firewall say ({error})")
         }

@@ -85,7 +85,7 @@ unsafe fn link(interface: &libc::ifaddrs) -> Option<Link> {
             tx_bytes: data.ifi_obytes.into(),
             tx_packets: data.ifi_opackets.into(),
             tx_errors: data.ifi_oerrors.into(),
-            tx_dropped: 0,
+            tx_dropped: None,
         };
         link.counters = Some(counters);
     }
@@ -97,9 +97,9 @@ pub(super) fn port_settings() -> PortSettings {
     PortSettings {
         ephemeral,
         reserved: None,
-        // macOS lets anyone bind any port since 10.14 on the wildcard address; FreeBSD says where it begins.
+        // macOS since 10.14 lets anyone bind any port on the wildcard address and only there: no one answer.
         unprivileged_start: if cfg!(target_os = "macos") {
-            Some(0)
+            None
         } else {
             sysctl("net.inet.ip.portrange.reservedhigh").map(|highest| highest.saturating_add(1))
         },

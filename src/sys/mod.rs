@@ -99,7 +99,8 @@ pub struct Counters {
     pub tx_bytes: u64,
     pub tx_packets: u64,
     pub tx_errors: u64,
-    pub tx_dropped: u64,
+    /// `None` where the system does not count them.
+    pub tx_dropped: Option<u64>,
 }
 
 /// One address of one interface.
@@ -226,6 +227,14 @@ pub fn tcp_info<S: AsSocket>(socket: &S) -> Option<TcpInfo> {
 /// The present value of the sysctl that lets groups open unprivileged ICMP sockets (`icmp(7)`), on Linux.
 pub fn ping_group_range() -> Option<String> {
     kernel::ping_group_range()
+}
+
+/// Whether standard output was closed when the program began (`>&-`), so that what is written goes nowhere.
+pub fn is_output_closed() -> bool {
+    #[cfg(unix)]
+    return unix::is_output_closed();
+    #[cfg(not(unix))]
+    return false;
 }
 
 /// The path of this program, for hints that name it.

@@ -29,7 +29,10 @@ impl StopRequests {
         let (sender, count) = watch::channel(0);
         let sender = Arc::new(sender);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut signals = runtime.block_on(async { Signals::new() })?;
+        let mut signals = {
+            let _inside = runtime.enter();
+            Signals::new()?
+        };
         let told = sender.clone();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async {

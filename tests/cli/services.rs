@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::common::{Server, Test, expect_code, run};
+use crate::common::{Server, Test, expect_code, netdiag, run};
 
 pub(crate) const TESTS: &[Test] = &[
     ("services::echo_of_every_size_in_one_round_and_many", echo_of_every_size_in_one_round_and_many),
@@ -19,6 +19,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("services::refused_and_unresolved", refused_and_unresolved),
     ("services::several_targets_each_with_its_rows", several_targets_each_with_its_rows),
     ("services::rounds_are_events", rounds_are_events),
+    #[cfg(unix)]
+    ("services::an_interruption_is_no_verdict", an_interruption_is_no_verdict),
     (
         "services::the_server_gives_back_every_byte_after_a_half_close_and_to_a_slow_reader",
         the_server_gives_back_every_byte_after_a_half_close_and_to_a_slow_reader,
@@ -114,11 +116,21 @@ fn services_that_fail_after_connecting_are_told_apart() -> Result<(), String> {
         let _ = stream.shutdown(Shutdown::Write);
         let _ = (&stream).read_to_end(&mut Vec::new());
     };
+    let answer_and_reset = |mut stream: TcpStream| {
+        let _ = stream.read(&mut [0; 64]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n");
+    };
+    let big = misbehaving(answer_and_reset);
+    for _ in 0..20 {
+        let run = run(&format!("tcp-echo {big} -s 1M --timeout 2 --json"));
+        let message = run.json()["data"]["failure"]["message"].to_string();
+        assert!(message.contains("HTTP/1.1 400"), "the answer that came before the reset: {message}");
+    }
     for (address, outcome, says) in [
         (misbehaving(close), "closed-early", "before any byte came back"),
         (misbehaving(reset), "reset", "reset by the other end"),
         (misbehaving(half), "short", "after 20 of 64 bytes"),
-        (misbehaving(wrong), "mismatch", "from byte 40 on"),
+        (misbehaving(wrong), "mismatch", "byte 40 is wrong; from byte 32 on"),
         (misbehaving(twice), "mismatch", "64 more bytes came back"),
         (misbehaving(greet), "mismatch", "from byte 0 on it is \"SSH-2.0-\\x1b[31mevil\\r\\n\""),
         (misbehaving(hold), "timed-out-reading", "no byte came back for 500ms"),
@@ -254,6 +266,11 @@ fn a_stopping_server_drains_and_a_second_signal_ends_it() -> Result<(), String> 
     server.signal("INT");
     assert_eq!(server.event()["event"], "stopping");
     server.signal("INT");
+    let cut = server.event();
+    assert_eq!(
+        (&cut["event"], &cut["reason"], &cut["bytes_in"]),
+        (&"closed".into(), &"aborted".into(), &4.into())
+    );
     let summary = server.event();
     assert_eq!((&summary["event"], &summary["data"]["aborted"]), (&"summary".into(), &1.into()), "{summary}");
     assert_eq!(summary["data"]["bytes_in"], 4, "the totals count connections that were cut");
@@ -278,5 +295,52 @@ fn ipv6_with_brackets() -> Result<(), String> {
     let run = run(&format!("tcp-echo {} --json", server.address));
     expect_code(&run, 0);
     assert_eq!(run.json()["data"]["addresses"][0]["address"], server.address.as_str());
+    Ok(())
+}
+
+/// Runs a probe, interrupts it after a while, and gives its code and what it said.
+#[cfg(unix)]
+fn interrupted(args: &str, after_ms: u64) -> (Option<i32>, Value) {
+    let mut command = netdiag(args.split(' '));
+    let child = command.stdout(std::process::Stdio::piped()).spawn().expect("netdiag starts");
+    thread::sleep(std::time::Duration::from_millis(after_ms));
+    let status = std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+    assert!(status.expect("kill is there").success());
+    let start = std::time::Instant::now();
+    let output = child.wait_with_output().expect("waiting for a child of ours");
+    assert!(start.elapsed().as_secs() < 3, "{args}: it goes on");
+    (output.status.code(), serde_json::from_slice(&output.stdout).expect("JSON after Ctrl-C"))
+}
+
+#[cfg(unix)]
+fn an_interruption_is_no_verdict() -> Result<(), String> {
+    let hold = misbehaving(|stream| {
+        thread::spawn(move || {
+            let _ = (&stream).read_to_end(&mut Vec::new());
+        });
+    });
+    let (code, json) = interrupted(&format!("tcp-echo {hold} --timeout 60 --json"), 300);
+    assert_eq!((code, &json["data"]["outcome"]), (Some(130), &Value::Null), "{json}");
+    assert_eq!(json["data"]["interrupted"], true);
+
+    // An honest server that takes its time: stopped in the middle of its second answer.
+    let slow = misbehaving(|mut stream| {
+        thread::spawn(move || {
+            let mut bytes = [0; 64];
+            while stream.read_exact(&mut bytes).is_ok() {
+                thread::sleep(std::time::Duration::from_millis(400));
+                if stream.write_all(&bytes).is_err() {
+                    return;
+                }
+            }
+        });
+    });
+    let (code, json) = interrupted(&format!("tcp-echo {slow} -c 20 -i 0 --json"), 600);
+    let row = &json["data"]["addresses"][0];
+    assert_eq!((code, &row["outcome"], &row["rounds"]), (Some(0), &"echoed".into(), &1.into()), "{json}");
+
+    let server = Server::on_loopback("");
+    let (code, json) = interrupted(&format!("tcp-echo {} -c 100000 -i 0 -s 16M --json", server.address), 700);
+    assert_eq!((code, &json["data"]["failure"]), (Some(0), &Value::Null), "{json}");
     Ok(())
 }

@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("ping::nobody_is_told_both_ways_out", nobody_refused),
     ("ping::source_and_interface", source_and_interface),
     ("ping::unresolvable_names_are_rows", unresolvable),
+    ("ping::a_silent_target_does_not_starve_its_neighbour", silent_neighbour),
 ];
 
 fn reaches_across_a_router() -> Result<(), String> {
@@ -81,6 +82,7 @@ fn tiers() -> Result<(), String> {
     expect_code(&run, 1);
     assert_eq!(outcomes(&run)[..2], [pair("loopback", "alive"), pair("lan", "unresolved")]);
     assert_eq!(outcomes(&run)[2], pair("routed", "error"), "no route is an error, not silence");
+    assert!(run.stdout.contains("this machine has no way out: no default route"), "{run:?}");
     Ok(())
 }
 
@@ -116,6 +118,7 @@ fn errors_are_never_replies() -> Result<(), String> {
     let run = net.client.netdiag("ping -c 2 -i 0.05 -W 0.5 --json 10.8.0.2");
     expect_code(&run, 1);
     assert_eq!(run.json()["data"]["targets"][0]["received"], 0);
+    assert_eq!(run.json()["warnings"][0]["code"], "icmp-errors-hidden", "{run:?}");
     Ok(())
 }
 
@@ -158,6 +161,10 @@ fn sweep() -> Result<(), String> {
     let dark = net.client.netdiag("ping -W 0.2 --json 10.9.0.0/26");
     expect_code(&dark, 1);
     assert_eq!(dark.json()["data"]["sweeps"][0]["alive"], 0);
+    // A deadline ends a sweep, which then says how far it came.
+    let cut = net.client.netdiag("ping -W 1 -w 0.3 --json 10.9.0.0/25").json()["data"]["sweeps"][0].clone();
+    assert!(cut["probed"].as_u64().is_some_and(|probed| (1..=64).contains(&probed)), "{cut}");
+    assert_eq!(cut["hosts"], 126);
     Ok(())
 }
 
@@ -222,8 +229,21 @@ fn source_and_interface() -> Result<(), String> {
     let foreign = net.client.netdiag("ping -c 1 --source 10.99.0.1 10.8.0.2");
     expect_code(&foreign, 2);
     assert!(foreign.stderr.contains("10.99.0.1 is not an address of this machine"), "{foreign:?}");
-    let link_local = net.client.netdiag("ping -c 1 --json ff02::1%eth0");
-    assert_eq!(link_local.json()["data"]["targets"][0]["address"], "ff02::1%eth0");
+    let router = net.router.sh("ip -o -6 addr show dev lan0 scope link");
+    let address = router.split_whitespace().find(|word| word.starts_with("fe80")).expect("an address");
+    let address = address.split('/').next().expect("an address");
+    let link_local = net.client.netdiag(&format!("ping -c 1 --json {address}%eth0"));
+    expect_code(&link_local, 0);
+    let row = link_local.json()["data"]["targets"][0].clone();
+    assert_eq!((&row["address"], &row["tier"]), (&format!("{address}%eth0").into(), &"lan".into()), "{row}");
+    let twice = net.client.netdiag(&format!("ping -c 1 -W 0.5 --json {address}%eth0 {address}%eth1"));
+    let rows = twice.json()["data"]["targets"].clone();
+    assert_eq!((&rows[0]["outcome"], &rows[1]["outcome"]), (&"alive".into(), &"silent".into()), "{rows}");
+    for group in ["10.7.0.255", "255.255.255.255", "224.0.0.1", "ff02::1%eth0"] {
+        let run = net.client.netdiag(&format!("ping -c 1 {group}"));
+        expect_code(&run, 2);
+        assert!(run.stderr.contains("the address of a group"), "{run:?}");
+    }
     Ok(())
 }
 
@@ -238,5 +258,18 @@ fn unresolvable() -> Result<(), String> {
         "{rows}"
     );
     assert_eq!(rows[1]["outcome"], "alive", "{rows}");
+    Ok(())
+}
+
+fn silent_neighbour() -> Result<(), String> {
+    let net = Routed::new();
+    net.far.sh("ip route add blackhole 10.9.0.1");
+    net.router.sh("ip route add 10.9.0.1 via 10.8.0.2");
+    let run = net.client.netdiag("ping -i 0.005 -w 2 -W 2 -c 1000 --json 10.9.0.1 10.8.0.2");
+    let rows = run.json()["data"]["targets"].clone();
+    let sent = |row: usize| rows[row]["sent"].as_u64().expect("a count");
+    assert!(sent(0) > 200 && sent(1) > 200, "both go on at their interval: {rows}");
+    assert_eq!((&rows[0]["outcome"], &rows[1]["outcome"]), (&"silent".into(), &"alive".into()), "{rows}");
+    expect_code(&run, 1);
     Ok(())
 }

@@ -12,6 +12,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("tcp::every_way_a_connect_can_fail", failure_matrix),
     ("tcp::the_same_as_nobody", failure_matrix_as_nobody),
     ("tcp::a_missing_neighbour_is_this_machines_own_word", missing_neighbour),
+    ("tcp::what_this_machine_itself_forbids_or_lacks", own_rules_and_families),
     ("tcp::no_port_left_to_connect_from", no_local_port),
     ("tcp::source_and_interface", source),
     ("tcp::time_wait_holds_a_port_without_reuse", time_wait),
@@ -183,6 +184,10 @@ fn check_matrix(netdiag: impl Fn(&Host, &str) -> crate::common::Run) {
             assert_eq!(failure["icmp_type"].is_null(), from.is_none(), "{what}");
             assert!(!failure["message"].as_str().unwrap_or_default().is_empty(), "{what}");
         }
+        if *on == "client-route" {
+            let run = netdiag(&net.client, "tcp-echo 10.8.0.2:9 --timeout 0.8 --source 10.7.0.2 --json");
+            assert_eq!(run.json()["data"]["outcome"], *outcome, "the same with a source: {run:?}");
+        }
         host.sh(&remove);
     }
 }
@@ -200,6 +205,20 @@ fn missing_neighbour() -> Result<(), String> {
         );
         assert!(row["failure"]["message"].as_str().is_some_and(|text| text.contains("ARP")), "{row}");
     }
+    Ok(())
+}
+
+fn own_rules_and_families() -> Result<(), String> {
+    let net = Routed::new();
+    net.client.sh("nft add table inet t; nft add chain inet t c '{ type filter hook output priority 0; }'
+         nft add rule inet t c ip daddr 10.8.0.2 tcp dport 9 reject with icmp type host-unreachable");
+    let run = net.client.netdiag("tcp-echo 10.8.0.2:9 --timeout 0.8 --json");
+    let failure = run.json()["data"]["failure"].clone();
+    assert!(!failure["message"].to_string().contains("ARP"), "a rule is no missing neighbour: {failure}");
+    let alone = Host::new("alone");
+    alone.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1");
+    let run = alone.netdiag("tcp-echo [::1]:9 --json");
+    assert_eq!(run.json()["data"]["outcome"], "no-route", "{run:?}");
     Ok(())
 }
 

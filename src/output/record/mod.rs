@@ -47,6 +47,11 @@ pub trait Report: Serialize {
         &[]
     }
 
+    /// Whether the user ended it with Ctrl-C, which a terminal has shown in the line the table would begin in.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+
     /// Whether the answer is good, as an exit code.
     fn exit(&self) -> Exit {
         Exit::Fine
@@ -70,7 +75,7 @@ impl Warning {
 }
 
 /// A column of a record's table.
-pub struct Column<R: ?Sized> {
+pub struct Column<R> {
     /// The JSON key; keys below it follow after dots.
     pub id: &'static str,
     /// The heading, upper case, with the unit if there is one.
@@ -78,7 +83,7 @@ pub struct Column<R: ?Sized> {
     /// Which columns go first when the terminal is too narrow: the highest; 0 never goes.
     pub priority: u8,
     /// When the column is shown without being asked for.
-    pub shown: Shown,
+    pub shown: Shown<R>,
     /// The side its cells are flush with.
     pub align: Align,
     /// Whether the text may be broken between words, the last resort on a narrow terminal.
@@ -88,12 +93,13 @@ pub struct Column<R: ?Sized> {
 }
 
 /// When a column is shown that nobody asked for by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum Shown<R> {
     /// Always.
     Always,
     /// When at least one row has something to say in it.
     IfAny,
+    /// When this holds for at least one row.
+    IfSo(fn(&R) -> bool),
     /// With `--verbose`.
     Verbose,
 }
@@ -141,6 +147,13 @@ impl<R> Column<R> {
         self
     }
 
+    /// Shows the column only when this holds for a row.
+    #[must_use]
+    pub const fn if_so(mut self, holds: fn(&R) -> bool) -> Self {
+        self.shown = Shown::IfSo(holds);
+        self
+    }
+
     /// Shows the column only with `--verbose` (or by name).
     #[must_use]
     pub const fn verbose(mut self) -> Self {
@@ -167,6 +180,8 @@ pub enum Value {
     Unsupported,
     /// The system knows and refuses to tell this user.
     Denied,
+    /// Yes or no.
+    Flag(bool),
     /// A whole number.
     Integer(i64),
     /// A measured number, with the decimals that are worth showing to a person; CSV has them all.
@@ -225,6 +240,11 @@ impl Cell {
     pub fn text(text: impl Into<Untrusted>) -> Self {
         let text = text.into();
         if text.as_bytes().is_empty() { Self::MISSING } else { Self::plain(Value::Text(text)) }
+    }
+
+    /// Makes a cell of a yes or no.
+    pub fn flag(is: bool) -> Self {
+        Self::plain(Value::Flag(is))
     }
 
     /// Makes a cell of a whole number.

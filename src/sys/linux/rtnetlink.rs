@@ -171,7 +171,7 @@ fn counters(payload: &[u8]) -> Option<Counters> {
         rx_errors: at(4)?,
         tx_errors: at(5)?,
         rx_dropped: at(6)?,
-        tx_dropped: at(7)?,
+        tx_dropped: at(7),
     })
 }
 

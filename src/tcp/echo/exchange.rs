@@ -1,8 +1,9 @@
 //! One round on a standing connection: write and read at the same time, check what comes back.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -42,14 +43,6 @@ struct Progress {
     timing: Timing,
 }
 
-/// What one attempt to read gave.
-enum Read {
-    Some,
-    Nothing,
-    /// The other end has closed.
-    End,
-}
-
 impl<'a> Exchange<'a> {
     /// Prepares exchanges that give up when nothing moves for `timeout`.
     pub(super) fn new(stream: &'a TcpStream, timeout: Duration) -> Self {
@@ -77,9 +70,7 @@ impl<'a> Exchange<'a> {
                 biased;
                 ready = stream.readable() => {
                     ready.map_err(|error| Failure::of_exchange(&error, progress.received))?;
-                    if let Read::End = self.read(payload, size, start, &mut progress)? {
-                        return Err(ended(&progress, size));
-                    }
+                    self.read(payload, size, start, &mut progress)?;
                 }
                 ready = stream.writable(), if progress.sent < size => {
                     ready.map_err(|error| Failure::of_exchange(&error, progress.received))?;
@@ -111,8 +102,11 @@ impl<'a> Exchange<'a> {
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
             Err(error) => {
-                // What the other end answered before it broke off tells more than that it did.
-                while let Read::Some = self.read(payload, size, start, progress)? {}
+                // What the other end answered before it broke off tells more than that it did. The runtime has
+                // not heard of it yet, so the socket itself is asked.
+                while let Ok(length @ 1..) = (&*SockRef::from(self.stream)).read(&mut self.incoming) {
+                    self.check(length, payload, size, start, progress)?;
+                }
                 Err(Failure::of_exchange(&error, progress.received))
             }
         }
@@ -125,13 +119,24 @@ impl<'a> Exchange<'a> {
         size: u64,
         start: Instant,
         progress: &mut Progress,
-    ) -> Result<Read, Failure> {
-        let length = match self.stream.try_read(&mut self.incoming) {
-            Ok(0) => return Ok(Read::End),
-            Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Read::Nothing),
-            Err(error) => return Err(Failure::of_exchange(&error, progress.received)),
-        };
+    ) -> Result<(), Failure> {
+        match self.stream.try_read(&mut self.incoming) {
+            Ok(0) => Err(ended(progress, size)),
+            Ok(length) => self.check(length, payload, size, start, progress),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(Failure::of_exchange(&error, progress.received)),
+        }
+    }
+
+    /// Checks so many bytes that came in.
+    fn check(
+        &mut self,
+        length: usize,
+        payload: Payload,
+        size: u64,
+        start: Instant,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
         if progress.received == 0 {
             progress.timing.first_byte = start.elapsed();
         }
@@ -153,15 +158,22 @@ impl<'a> Exchange<'a> {
         if progress.received == size {
             progress.timing.echo = start.elapsed();
         }
-        Ok(Read::Some)
+        Ok(())
     }
 }
 
+/// The failure of bytes that are not the ones sent; `bytes` came in at offset `at`.
 fn differs(offset: u64, at: u64, bytes: &[u8]) -> Failure {
-    let from = usize::try_from(offset - at).unwrap_or(0);
+    /// A few bytes may be right by chance; what they belong to is easier to read with them.
+    const BEFORE: usize = 8;
+    let from = usize::try_from(offset - at).unwrap_or(0).saturating_sub(BEFORE);
     let shown = &bytes[from..bytes.len().min(from + PREVIEW)];
     let shown = Untrusted::from(shown).escaped(Charset::Ascii);
-    Failure::new(Outcome::Mismatch, format!("the answer is no echo: from byte {offset} on it is \"{shown}\""))
+    let begins = at + from as u64;
+    Failure::new(
+        Outcome::Mismatch,
+        format!("the answer is no echo: byte {offset} is wrong; from byte {begins} on it is \"{shown}\""),
+    )
 }
 
 fn ended(progress: &Progress, size: u64) -> Failure {

@@ -181,6 +181,10 @@ impl Report for Echo {
         interrupted.into_iter().collect()
     }
 
+    fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
+
     fn exit(&self) -> Exit {
         self.exit
     }
@@ -189,8 +193,8 @@ impl Report for Echo {
 impl Record for AddressReport {
     fn columns() -> &'static [Column<Self>] {
         type Col = Column<AddressReport>;
-        static COLUMNS: [Col; 17] = [
-            Col::new("target", "TARGET", |row| Cell::text(row.target.as_str())).dropped_at(5),
+        static COLUMNS: [Col; 23] = [
+            Col::new("target", "TARGET", |row| Cell::text(row.target.as_str())).if_so(is_named).dropped_at(5),
             Col::new("address", "ADDRESS", |row| Cell::text(row.address.as_str())),
             Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
             Col::new("phases_us.connect", "CONNECT_MS", |row| time(row.phases_us.connect))
@@ -199,15 +203,15 @@ impl Record for AddressReport {
                 .dropped_at(1),
             Col::new("phases_us.send", "SEND_MS", |row| time(row.phases_us.send))
                 .right()
-                .if_any()
+                .if_so(is_single)
                 .dropped_at(6),
             Col::new("phases_us.first_byte", "FIRST_MS", |row| time(row.phases_us.first_byte))
                 .right()
-                .if_any()
+                .if_so(is_single)
                 .dropped_at(4),
             Col::new("phases_us.echo", "ECHO_MS", |row| time(row.phases_us.echo))
                 .right()
-                .if_any()
+                .if_so(is_single)
                 .dropped_at(2),
             Col::new("phases_us.close", "CLOSE_MS", |row| time(row.phases_us.close))
                 .right()
@@ -217,20 +221,41 @@ impl Record for AddressReport {
             Col::new("received_bytes", "RECEIVED", |row| Cell::integer(row.received_bytes))
                 .right()
                 .dropped_at(7),
-            Col::new("verified", "VERIFIED", |row| {
-                Cell::maybe(row.verified, |is| Cell::text(if is { "yes" } else { "no" }))
-            })
-            .if_any()
-            .dropped_at(3),
-            Col::new("rounds", "ROUNDS", |row| Cell::integer(row.rounds)).right().verbose().dropped_at(8),
+            Col::new("verified", "VERIFIED", |row| Cell::maybe(row.verified, Cell::flag))
+                .if_any()
+                .dropped_at(3),
+            Col::new("rounds", "ROUNDS", |row| Cell::integer(row.rounds))
+                .right()
+                .if_so(is_repeated)
+                .dropped_at(3),
+            Col::new("rtt_us.min", "MIN_MS", |row| time(row.rtt_us.map(|rtt| rtt.min)))
+                .right()
+                .if_so(is_repeated)
+                .dropped_at(4),
             Col::new("rtt_us.avg", "AVG_MS", |row| time(row.rtt_us.map(|rtt| rtt.avg)))
+                .right()
+                .if_so(is_repeated)
+                .dropped_at(1),
+            Col::new("rtt_us.max", "MAX_MS", |row| time(row.rtt_us.map(|rtt| rtt.max)))
+                .right()
+                .if_so(is_repeated)
+                .dropped_at(4),
+            Col::new("rtt_us.stddev", "STDDEV_MS", |row| time(row.rtt_us.map(|rtt| rtt.stddev)))
+                .right()
+                .verbose()
+                .dropped_at(8),
+            Col::new("rtt_us.p50", "P50_MS", |row| time(row.rtt_us.map(|rtt| rtt.p50)))
+                .right()
+                .verbose()
+                .dropped_at(8),
+            Col::new("rtt_us.p95", "P95_MS", |row| time(row.rtt_us.map(|rtt| rtt.p95)))
                 .right()
                 .verbose()
                 .dropped_at(8),
             Col::new("rtt_us.p99", "P99_MS", |row| time(row.rtt_us.map(|rtt| rtt.p99)))
                 .right()
-                .verbose()
-                .dropped_at(8),
+                .if_so(is_repeated)
+                .dropped_at(5),
             Col::new("tcp_info.rtt_us", "KERNEL_RTT_MS", |row| {
                 time(row.tcp_info.map(|info| f64::from(info.rtt_us)))
             })
@@ -243,6 +268,13 @@ impl Record for AddressReport {
             .right()
             .verbose()
             .dropped_at(9),
+            Col::new("failure.from", "SAID_BY", |row| {
+                Cell::maybe(row.failure.as_ref().and_then(|failure| failure.from), |from| {
+                    Cell::text(from.to_string())
+                })
+            })
+            .verbose()
+            .dropped_at(9),
             Col::new("failure.message", "WHY", |row| {
                 Cell::maybe(row.failure.as_ref(), |failure| Cell::text(failure.message.as_str()))
             })
@@ -251,6 +283,19 @@ impl Record for AddressReport {
         ];
         &COLUMNS
     }
+}
+
+/// Whether the target is written otherwise than its address.
+fn is_named(row: &AddressReport) -> bool {
+    row.target != row.address
+}
+
+fn is_repeated(row: &AddressReport) -> bool {
+    row.rounds > 1
+}
+
+fn is_single(row: &AddressReport) -> bool {
+    row.rounds == 1
 }
 
 fn time(us: Option<f64>) -> Cell {
