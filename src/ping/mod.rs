@@ -72,5 +72,8 @@ pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Resul
         () = stop.at_least(1) => return Err(Error::interrupted()),
     };
     transport.prepare(&plan)?;
+    // Lets the runtime hear that the new sockets can be written to: else the first send would wait for that, and
+    // its time would not be told from the reply's.
+    tokio::task::yield_now().await;
     Ok(engine::run(request, plan, transport, deadline, observer, &mut stop).await)
 }

@@ -179,7 +179,8 @@ async fn probe(mut pinger: Pinger, number: u64, payload: &[u8], family: Family) 
         Poll::Pending => pinging.await,
     };
     match result {
-        Ok((packet, rtt)) => read(&packet, sending + rtt),
+        // The two overlap a little; the whole wait bounds them.
+        Ok((packet, rtt)) => read(&packet, (sending + rtt).min(start.elapsed())),
         Err(SurgeError::Timeout { .. }) => Probed::TimedOut,
         Err(SurgeError::IOError(error)) => Probed::Error(local_error(&error)),
         Err(other) => Probed::Error(local_error(&io::Error::other(format!("{other} ({})", family.name())))),

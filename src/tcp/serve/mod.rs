@@ -111,8 +111,9 @@ impl record::Event for Event {
             What::Accepted { peer } => Line::new(format!("accepted {peer}")),
             What::Closed(connection) => connection.line(),
             What::Error { message } => Line::default().with(Role::Bad, "error").plain(format!(": {message}")),
+            What::Stopping { active: 0 } => Line::new("stopping"),
             What::Stopping { active } => {
-                Line::new(format!("stopping: {active} connections may still finish"))
+                Line::new(format!("stopping when {active} live connections have ended"))
             }
         })
     }
