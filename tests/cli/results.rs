@@ -2,7 +2,7 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
 
-use crate::common::{Test, expect_code, finish, has, netdiag, run};
+use crate::common::{Test, expect_code, finish, has, interrupt_after, run};
 
 pub(crate) const TESTS: &[Test] = &[
     ("results::ifaces_names_the_loopback_with_its_addresses", ifaces_names_the_loopback_with_its_addresses),
@@ -196,16 +196,9 @@ fn ping_stops_at_its_count_its_deadline_and_ctrl_c() -> Result<(), String> {
     let sent = deadline.json()["data"]["targets"][0]["sent"].as_u64().expect("a count");
     assert!((5..=11).contains(&sent), "{sent} probes in half a second, one each 50 ms");
 
-    let mut command = netdiag(["ping", "-c", "1000", "-i", "0.02", "127.0.0.1", "--json"]);
-    let child = command.stdout(std::process::Stdio::piped()).spawn().expect("netdiag starts");
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    let interrupt = std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
-    assert!(interrupt.expect("kill is there").success());
-    let output = child.wait_with_output().expect("waiting for a child of ours");
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON after Ctrl-C");
-    assert_eq!(output.status.code(), Some(0), "it had replies: {json}");
-    assert_eq!(json["data"]["interrupted"], true);
-    assert_eq!(json["data"]["targets"][0]["lost"], 0, "what is in flight is not lost: {json}");
+    let (code, data) = interrupt_after("reply", "ping -c 1000 -i 0.02 127.0.0.1");
+    assert_eq!((code, &data["interrupted"]), (Some(0), &true.into()), "it had replies: {data}");
+    assert_eq!(data["targets"][0]["lost"], 0, "what is in flight is not lost: {data}");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::common::{Server, Test, expect_code, netdiag, run};
+use crate::common::{Server, Test, expect_code, interrupt_after, run};
 
 pub(crate) const TESTS: &[Test] = &[
     ("services::echo_of_every_size_in_one_round_and_many", echo_of_every_size_in_one_round_and_many),
@@ -298,20 +298,6 @@ fn ipv6_with_brackets() -> Result<(), String> {
     Ok(())
 }
 
-/// Runs a probe, interrupts it after a while, and gives its code and what it said.
-#[cfg(unix)]
-fn interrupted(args: &str, after_ms: u64) -> (Option<i32>, Value) {
-    let mut command = netdiag(args.split(' '));
-    let child = command.stdout(std::process::Stdio::piped()).spawn().expect("netdiag starts");
-    thread::sleep(std::time::Duration::from_millis(after_ms));
-    let status = std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
-    assert!(status.expect("kill is there").success());
-    let start = std::time::Instant::now();
-    let output = child.wait_with_output().expect("waiting for a child of ours");
-    assert!(start.elapsed().as_secs() < 3, "{args}: it goes on");
-    (output.status.code(), serde_json::from_slice(&output.stdout).expect("JSON after Ctrl-C"))
-}
-
 #[cfg(unix)]
 fn an_interruption_is_no_verdict() -> Result<(), String> {
     let hold = misbehaving(|stream| {
@@ -319,11 +305,14 @@ fn an_interruption_is_no_verdict() -> Result<(), String> {
             let _ = (&stream).read_to_end(&mut Vec::new());
         });
     });
-    let (code, json) = interrupted(&format!("tcp-echo {hold} --timeout 60 --json"), 300);
-    assert_eq!((code, &json["data"]["outcome"]), (Some(130), &Value::Null), "{json}");
-    assert_eq!(json["data"]["interrupted"], true);
+    let (code, data) = interrupt_after("connected", &format!("tcp-echo {hold} --timeout 60"));
+    assert_eq!(
+        (code, &data["outcome"], &data["interrupted"]),
+        (Some(130), &Value::Null, &true.into()),
+        "{data}"
+    );
 
-    // An honest server that takes its time: stopped in the middle of its second answer.
+    // An honest server that takes its time: stopped while its second answer is on the way.
     let slow = misbehaving(|mut stream| {
         thread::spawn(move || {
             let mut bytes = [0; 64];
@@ -335,12 +324,12 @@ fn an_interruption_is_no_verdict() -> Result<(), String> {
             }
         });
     });
-    let (code, json) = interrupted(&format!("tcp-echo {slow} -c 20 -i 0 --json"), 600);
-    let row = &json["data"]["addresses"][0];
-    assert_eq!((code, &row["outcome"], &row["rounds"]), (Some(0), &"echoed".into(), &1.into()), "{json}");
+    let (code, data) = interrupt_after("round", &format!("tcp-echo {slow} -c 20 -i 0"));
+    assert_eq!((code, &data["addresses"][0]["outcome"]), (Some(0), &"echoed".into()), "{data}");
 
     let server = Server::on_loopback("");
-    let (code, json) = interrupted(&format!("tcp-echo {} -c 100000 -i 0 -s 16M --json", server.address), 700);
-    assert_eq!((code, &json["data"]["failure"]), (Some(0), &Value::Null), "{json}");
+    let (code, data) =
+        interrupt_after("round", &format!("tcp-echo {} -c 100000 -i 0 -s 16M", server.address));
+    assert_eq!((code, &data["failure"]), (Some(0), &Value::Null), "{data}");
     Ok(())
 }

@@ -125,6 +125,28 @@ fn wait(child: &mut Child, command: &Command) -> Option<i32> {
     }
 }
 
+/// Runs netdiag, which streams NDJSON, interrupts it right after the event of this name, and gives its exit
+/// code and its summary.
+#[track_caller]
+pub fn interrupt_after(event: &str, args: &str) -> (Option<i32>, Value) {
+    let mut command = netdiag(args.split_whitespace().chain(["--format", "ndjson"]));
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("netdiag starts");
+    let lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
+    let (mut asked, mut last) = (None, Value::Null);
+    for line in lines {
+        last = serde_json::from_str(&line.expect("events are text")).expect("an event is JSON");
+        if last["event"] == event && asked.is_none() {
+            let status = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+            assert!(status.expect("kill is there").success());
+            asked = Some(Instant::now());
+        }
+    }
+    let code = wait(&mut child, &command);
+    let asked = asked.unwrap_or_else(|| panic!("netdiag {args} ended before any {event}: {last}"));
+    assert!(asked.elapsed() < Duration::from_secs(5), "netdiag {args} goes on for {:?}", asked.elapsed());
+    (code, last["data"].clone())
+}
+
 /// Asserts with everything that was printed.
 #[track_caller]
 pub fn expect_code(run: &Run, code: i32) {
