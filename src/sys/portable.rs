@@ -72,13 +72,12 @@ fn address(index: u32, interface: &Interface) -> LinkAddress {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
     /// What if-addrs finds on this machine, the system's own listing must have too.
     #[test]
-    #[cfg(target_os = "linux")]
     fn agrees_with_the_systems_own_listing() {
         let own = crate::sys::network().expect("netlink answers");
         let listed: Vec<(u32, IpAddr, u8)> =

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
 
-use crate::common::{Test, expect_code, finish, has, interrupt_after, run};
+use crate::common::{Test, expect_code, run};
+#[cfg(target_os = "linux")]
+use crate::common::{finish, has, interrupt_after};
 
 pub(crate) const TESTS: &[Test] = &[
     ("results::ifaces_names_the_loopback_with_its_addresses", ifaces_names_the_loopback_with_its_addresses),

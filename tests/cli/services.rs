@@ -8,7 +8,9 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::common::{Server, Test, expect_code, interrupt_after, run};
+#[cfg(unix)]
+use crate::common::interrupt_after;
+use crate::common::{Server, Test, expect_code, run};
 
 pub(crate) const TESTS: &[Test] = &[
     ("services::echo_of_every_size_in_one_round_and_many", echo_of_every_size_in_one_round_and_many),

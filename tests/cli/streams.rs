@@ -4,7 +4,9 @@
 
 use std::process::Command;
 
-use crate::common::{Server, Test, expect_code, finish, has, netdiag, plain, run};
+#[cfg(target_os = "linux")]
+use crate::common::{Server, has};
+use crate::common::{Test, expect_code, finish, netdiag, plain, run};
 
 pub(crate) const TESTS: &[Test] = &[
     ("streams::a_reader_that_leaves_ends_it_quietly", a_reader_that_leaves_ends_it_quietly),
