@@ -42,8 +42,13 @@ unsafe fn link(interface: &libc::ifaddrs) -> Option<Link> {
     let address = unsafe { ptr::read_unaligned(interface.ifa_addr.cast::<libc::sockaddr_dl>()) };
     // SAFETY: the name is a C string, by `getifaddrs`' contract.
     let name = unsafe { CStr::from_ptr(interface.ifa_name) }.to_bytes().to_vec();
-    let mac_start = usize::from(address.sdl_nlen);
-    let mac = address.sdl_data.get(mac_start..mac_start + usize::from(address.sdl_alen)).unwrap_or_default();
+    // The hardware address follows the name, and both may reach beyond the structure as declared: it says itself
+    // how long it is.
+    let start = mem::offset_of!(libc::sockaddr_dl, sdl_data) + usize::from(address.sdl_nlen);
+    // SAFETY: `getifaddrs` gives each address all of its `sdl_len` bytes.
+    let bytes =
+        unsafe { std::slice::from_raw_parts(interface.ifa_addr.cast::<u8>(), usize::from(address.sdl_len)) };
+    let mac = bytes.get(start..start + usize::from(address.sdl_alen)).unwrap_or_default();
     let flags = interface.ifa_flags;
     let is_set = |flag: c_int| flags & flag.cast_unsigned() != 0;
     let names = [
@@ -63,8 +68,7 @@ unsafe fn link(interface: &libc::ifaddrs) -> Option<Link> {
         is_up: is_set(libc::IFF_UP),
         is_loopback: is_set(libc::IFF_LOOPBACK),
         flags: names.iter().filter(|(flag, _)| is_set(*flag)).map(|(_, name)| *name).collect(),
-        #[expect(clippy::cast_sign_loss, reason = "the bytes of a C char array")]
-        mac: Some(mac.iter().map(|byte| *byte as u8).collect()),
+        mac: Some(mac.to_vec()),
         ..Link::default()
     };
     link.kind = link.is_loopback.then(|| "loopback".to_owned());

@@ -1,9 +1,12 @@
 //! What rtnetlink tells (`rtnetlink(7)`): links, addresses, default routes and neighbours.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::super::{Counters, DefaultRoute, Link, LinkAddress, Network};
 use super::netlink::{Attributes, Netlink, u16_at, u32_at, u64_at};
@@ -101,17 +104,26 @@ fn by_hardware(hardware_type: u16) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Tells wireless interfaces from wired ones: `/proc/net/wireless` lists them, of this namespace.
+/// Tells wireless interfaces from wired ones, which netlink's link messages do not.
+///
+/// `/sys/class/net` is of the namespace it was mounted in and so may speak of another interface of that name:
+/// it is believed only if it knows the same index and hardware address.
 fn name_wireless(links: &mut [Link]) {
-    let Ok(table) = fs::read("/proc/net/wireless") else { return };
-    let names: Vec<&[u8]> = table
-        .split(|byte| *byte == b'\n')
-        .skip(2)
-        .filter_map(|line| line.trim_ascii_start().split(|byte| *byte == b':').next())
-        .collect();
-    for link in links.iter_mut().filter(|link| names.contains(&link.name.as_slice())) {
-        link.kind = Some("wifi".to_owned());
+    for link in links.iter_mut().filter(|link| link.kind.as_deref() == Some("ethernet")) {
+        let folder = Path::new("/sys/class/net").join(OsStr::from_bytes(&link.name));
+        let Ok(uevent) = fs::read_to_string(folder.join("uevent")) else { continue };
+        let is_wireless = uevent.lines().any(|line| line == "DEVTYPE=wlan");
+        let same_index = uevent.lines().any(|line| line == format!("IFINDEX={}", link.index));
+        if is_wireless && same_index && has_address(&folder, link.mac.as_deref().unwrap_or_default()) {
+            link.kind = Some("wifi".to_owned());
+        }
     }
+}
+
+fn has_address(folder: &Path, mac: &[u8]) -> bool {
+    let known = fs::read_to_string(folder.join("address")).unwrap_or_default();
+    let bytes = known.trim().split(':').map(|byte| u8::from_str_radix(byte, 16));
+    bytes.eq(mac.iter().map(|byte| Ok(*byte)))
 }
 
 const IFF_UP: u32 = 0x1;
