@@ -13,11 +13,26 @@ pub(super) struct Order<R: 'static> {
     descending: bool,
 }
 
-/// The columns that `--columns` names, in its order; `None` where it was not given.
+/// The columns that `--columns` names, in its order, a JSON object's key for all below it; `None` where it was
+/// not given.
 ///
 /// Errors: an unknown name is a usage error that lists the known ones.
 pub(super) fn named<R: Record>(options: &Options) -> Result<Option<Vec<&'static Column<R>>>> {
-    options.columns.as_ref().map(|ids| ids.iter().map(|id| find(id, "--columns")).collect()).transpose()
+    let Some(ids) = &options.columns else { return Ok(None) };
+    let mut columns: Vec<&'static Column<R>> = Vec::new();
+    for id in ids {
+        let is_below =
+            |column: &&Column<R>| column.id.strip_prefix(id.as_str()).is_some_and(|it| it.starts_with('.'));
+        let is_column = R::columns().iter().any(|column| column.id == id);
+        let below: Vec<&'static Column<R>> = R::columns().iter().filter(is_below).collect();
+        let found = if is_column || below.is_empty() { vec![find(id, "--columns")?] } else { below };
+        for column in found {
+            if !columns.iter().any(|known| known.id == column.id) {
+                columns.push(column);
+            }
+        }
+    }
+    Ok(Some(columns))
 }
 
 /// The order that `--sort` asks for; a leading `-` turns it round.

@@ -73,6 +73,11 @@ fn columns_choose_and_order_in_every_format() -> Result<(), String> {
     assert_eq!(json["data"].to_string(), r#"[{"class":"well-known","port":443}]"#);
     let nested = run("port 443 --columns services.name --json");
     expect_code(&nested, 2);
+    let object = run("ifaces --columns name,counters,name --format csv");
+    assert!(
+        object.stdout.starts_with("name,counters.rx_bytes,counters.rx_packets,"),
+        "all below a key: {object:?}"
+    );
     let nested = run("port 443 --columns services.protocols --json").json();
     assert_eq!(nested["data"][0]["services"][0]["protocols"][0], "tcp");
     Ok(())
