@@ -81,7 +81,7 @@ impl Record for Iface {
                 .verbose()
                 .dropped_at(10),
             Col::new("is_default_route", "DEFAULT_ROUTE", |iface| {
-                Cell::maybe(iface.is_default_route, Cell::flag)
+                Cell::told(iface.is_default_route, Cell::flag)
             })
             .verbose()
             .dropped_at(10),

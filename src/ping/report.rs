@@ -212,19 +212,19 @@ impl Record for TargetReport {
                 .right()
                 .verbose()
                 .dropped_at(9),
-            Col::new("duplicates", "DUPLICATES", |row| Cell::maybe(row.duplicates, Cell::integer))
+            Col::new("duplicates", "DUPLICATES", |row| Cell::told(row.duplicates, Cell::integer))
                 .right()
                 .verbose()
                 .dropped_at(10),
-            Col::new("late", "LATE", |row| Cell::maybe(row.late, Cell::integer))
+            Col::new("late", "LATE", |row| Cell::told(row.late, Cell::integer))
                 .right()
                 .verbose()
                 .dropped_at(10),
-            Col::new("corrupted", "CORRUPTED", |row| Cell::maybe(row.corrupted, Cell::integer))
+            Col::new("corrupted", "CORRUPTED", |row| Cell::told(row.corrupted, Cell::integer))
                 .right()
                 .verbose()
                 .dropped_at(10),
-            Col::new("rejected", "REJECTED", |row| Cell::maybe(row.rejected, Cell::integer))
+            Col::new("rejected", "REJECTED", |row| Cell::told(row.rejected, Cell::integer))
                 .right()
                 .verbose()
                 .dropped_at(10),

@@ -46,14 +46,12 @@ impl Record for Port {
             Col::new("port", "PORT", |port| Cell::integer(port.port).role(Role::Strong)).right(),
             Col::new("class", "CLASS", |port| Cell::text(port.class.name())),
             Col::new("iana_range", "IANA_RANGE", |port| Cell::text(port.iana_range.name())).dropped_at(2),
-            Col::new("is_ephemeral_here", "EPHEMERAL", |port| {
-                Cell::maybe(port.is_ephemeral_here, Cell::flag)
-            })
-            .dropped_at(3),
-            Col::new("is_reserved_here", "RESERVED", |port| Cell::maybe(port.is_reserved_here, Cell::flag))
+            Col::new("is_ephemeral_here", "EPHEMERAL", |port| Cell::told(port.is_ephemeral_here, Cell::flag))
+                .dropped_at(3),
+            Col::new("is_reserved_here", "RESERVED", |port| Cell::told(port.is_reserved_here, Cell::flag))
                 .verbose()
                 .dropped_at(6),
-            Col::new("needs_privilege", "PRIVILEGED", |port| Cell::maybe(port.needs_privilege, Cell::flag))
+            Col::new("needs_privilege", "PRIVILEGED", |port| Cell::told(port.needs_privilege, Cell::flag))
                 .dropped_at(5),
             Col::new("services", "SERVICES", |port| {
                 Cell::list(port.services.iter().map(|service| service.name))

@@ -274,6 +274,11 @@ impl Cell {
         Self::plain(if items.is_empty() { Value::Missing } else { Value::List(items) })
     }
 
+    /// Makes the cell that `make` gives for something, or says that this system cannot tell.
+    pub fn told<T>(item: Option<T>, make: impl FnOnce(T) -> Self) -> Self {
+        item.map_or(Self::plain(Value::Unsupported).role(Role::Dim), make)
+    }
+
     /// Makes the cell that `make` gives for something, or a missing one for nothing.
     pub fn maybe<T>(item: Option<T>, make: impl FnOnce(T) -> Self) -> Self {
         item.map_or(Self::MISSING, make)
