@@ -79,9 +79,14 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
         Command::Generate(text) => emitter.verbatim(&text).map(|()| Exit::Fine),
         Command::GenerateFiles(files) => {
             for (path, text) in files {
-                std::fs::write(&path, text).map_err(|source| {
-                    Error::output(format!("cannot write {}", path.display())).caused_by(source)
-                })?;
+                let folder = path.parent().unwrap_or(&path);
+                std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text)).map_err(
+                    |source| {
+                        Error::output(format!("cannot write {}", path.display()))
+                            .caused_by(source)
+                            .hint("give --dir a folder that this user may write")
+                    },
+                )?;
             }
             Ok(Exit::Fine)
         }

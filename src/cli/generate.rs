@@ -29,7 +29,7 @@ enum What {
     },
     /// The manual page, or with --dir one for each command
     Man {
-        /// Write the pages into this directory, which exists
+        /// Write the pages into this directory; it is made if need be
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },

@@ -196,6 +196,12 @@ impl FamilyArgs {
 }
 
 impl OutputArgs {
+    /// Whether an option was given that only a result of rows can follow.
+    fn asks_for_rows(&self) -> bool {
+        let is_table = matches!(self.format, FormatArg::Table) && !self.json;
+        !is_table || self.no_header || self.columns.is_some() || self.sort.is_some()
+    }
+
     fn options(self) -> Options {
         Options {
             format: match self.format {
@@ -226,6 +232,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error),
     };
+    let is_rows = cli.output.asks_for_rows();
     let options = cli.output.options();
     let command = match cli.command {
         CommandArgs::Ifaces(args) => Ok(Command::Ifaces(args.request())),
@@ -233,6 +240,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         CommandArgs::Port(args) => Ok(Command::Port(args.request())),
         CommandArgs::TcpEcho(args) => args.request().map(Command::TcpEcho),
         CommandArgs::TcpServe(args) => Ok(Command::TcpServe(args.request())),
+        CommandArgs::Generate(_) if is_rows => {
+            Err(Error::usage("generate writes a script or a page, which has no format, columns or rows")
+                .hint("leave out --format, --json, --columns, --sort and --no-header"))
+        }
         CommandArgs::Generate(args) => args.command(),
     };
     match command {

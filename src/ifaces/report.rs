@@ -76,7 +76,7 @@ impl Record for Iface {
             Col::new("master", "MASTER", |iface| Cell::maybe(iface.master.clone(), Cell::text))
                 .if_any()
                 .dropped_at(5),
-            Col::new("flags", "FLAGS", |iface| Cell::text(iface.flags.join(","))).dropped_at(9),
+            Col::new("flags", "FLAGS", |iface| Cell::series(iface.flags.iter().copied())).dropped_at(9),
             Col::new("carrier", "CARRIER", |iface| Cell::maybe(iface.carrier, Cell::flag))
                 .verbose()
                 .dropped_at(10),

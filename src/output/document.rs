@@ -149,7 +149,7 @@ fn field(value: &Value) -> String {
         Value::Integer(number) => number.to_string(),
         Value::Real { raw, .. } => raw.to_string(),
         Value::Text(text) => text.escaped(record::Charset::Unicode),
-        Value::List(items) => items.iter().map(field).collect::<Vec<_>>().join(";"),
+        Value::List(items) | Value::Series(items) => items.iter().map(field).collect::<Vec<_>>().join(";"),
     }
 }
 

@@ -11,7 +11,7 @@ mod sink;
 mod style;
 mod table;
 
-use std::io::{stderr, stdout};
+use std::io::{ErrorKind, stderr, stdout};
 use std::ops::ControlFlow;
 
 use environment::Screen;
@@ -74,6 +74,8 @@ pub struct Emitter {
     screen: Screen,
     out: Sink,
     err: Sink,
+    /// The warnings that have been told, which are not told again at the end.
+    warned: Vec<String>,
     /// Whether an event has been written, so that a blank line or an NDJSON summary follows it.
     has_streamed: bool,
 }
@@ -83,7 +85,7 @@ impl Emitter {
     pub fn new(options: Options) -> Self {
         let screen = Screen::detect(&options);
         let out = if sys::is_output_closed() { Sink::closed() } else { Sink::new(stdout()) };
-        Self { options, screen, out, err: Sink::new(stderr()), has_streamed: false }
+        Self { options, screen, out, err: Sink::new(stderr()), warned: Vec::new(), has_streamed: false }
     }
 
     /// Whether a person is watching standard output as it is written.
@@ -134,8 +136,8 @@ impl Emitter {
             }
         }
         self.out.flush();
-        for warning in report.warnings() {
-            self.warning(warning);
+        for Warning { message, .. } in report.warnings() {
+            self.warning(message);
         }
         self.close()?;
         Ok(report.exit())
@@ -219,9 +221,11 @@ impl Emitter {
         }
     }
 
-    fn warning(&mut self, warning: &Warning) {
-        if !self.options.quiet {
-            self.tell_beside(Role::Caution, "warning", &warning.message);
+    /// Tells a warning on standard error, once.
+    fn warning(&mut self, message: &str) {
+        if !self.options.quiet && !self.warned.iter().any(|told| told == message) {
+            self.warned.push(message.to_owned());
+            self.tell_beside(Role::Caution, "warning", message);
         }
     }
 
@@ -239,9 +243,13 @@ impl Emitter {
 
     fn close(&mut self) -> Result<()> {
         self.out.finish().map_err(|error| {
-            Error::output("cannot write to standard output")
-                .caused_by(error)
-                .hint("free some space, or write somewhere else; what was written so far is incomplete")
+            let hint = match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                    "free some space, or write somewhere else; what was written so far is incomplete"
+                }
+                _ => "write somewhere else; what was written so far is incomplete",
+            };
+            Error::output("cannot write to standard output").caused_by(error).hint(hint)
         })
     }
 }
@@ -273,6 +281,9 @@ impl<E: Event> Observer<E> for Emitter {
             }
         }
         self.out.flush();
+        if let Some(warning) = event.warning() {
+            self.warning(warning);
+        }
         if self.out.is_open() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }

@@ -90,13 +90,13 @@ fn compare(a: &Value, b: &Value) -> Ordering {
     let rank = |value: &Value| match value {
         Value::Flag(_) | Value::Integer(_) | Value::Real { .. } => 0,
         Value::Text(_) => 1,
-        Value::List(_) => 2,
+        Value::List(_) | Value::Series(_) => 2,
         Value::Unsupported => 3,
         Value::Denied => 4,
         Value::Missing => 5,
     };
     match (a, b) {
-        (Value::List(a), Value::List(b)) => {
+        (Value::List(a) | Value::Series(a), Value::List(b) | Value::Series(b)) => {
             let differing = a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|order| order.is_ne());
             differing.unwrap_or_else(|| a.len().cmp(&b.len()))
         }

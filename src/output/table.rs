@@ -244,7 +244,9 @@ fn text(value: &Value, charset: Charset) -> String {
         Value::Integer(number) => number.to_string(),
         Value::Real { value, decimals, .. } => format!("{value:.decimals$}"),
         Value::Text(text) => text.escaped(charset),
-        Value::List(items) => items.iter().map(|item| text(item, charset)).collect::<Vec<_>>().join(","),
+        Value::List(items) | Value::Series(items) => {
+            items.iter().map(|item| text(item, charset)).collect::<Vec<_>>().join(",")
+        }
     }
 }
 

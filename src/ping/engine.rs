@@ -187,10 +187,10 @@ impl Run<'_> {
             }
             targets.push(TargetReport::new(slot, &statistics, is_tiers));
         }
-        if hides_errors && targets.iter().any(|row| row.outcome == Some(Outcome::Silent)) {
+        if hides_errors && targets.iter().any(|row| row.lost > 0) {
             warnings.push(Warning::new(
                 "icmp-errors-hidden",
-                "an unprivileged ICMP socket shows no ICMP errors, so a router may have said why a target is silent",
+                "an unprivileged ICMP socket shows no ICMP errors, so a router may have said why probes were lost",
             ));
         }
         Ping { targets, sweeps, interrupted, warnings, is_tiers }
@@ -203,10 +203,14 @@ impl TargetReport {
         let meaning = match (&slot.address, slot.tier, outcome) {
             (Err(why), ..) => Some(why.clone()),
             (Ok(_), Some(tier), Some(outcome)) if is_tiers => {
-                let could_send =
+                let sent =
                     statistics.received() > 0 || statistics.errors().iter().all(|error| error.from.is_some());
-                let meaning = tier.meaning(outcome, could_send);
-                Some(slot.remark.map_or_else(|| meaning.to_owned(), |remark| format!("{meaning}; {remark}")))
+                let told = statistics.errors().iter().find_map(|error| Some((error.from?, &error.meaning)));
+                let meaning = match told.filter(|_| outcome == Outcome::Error) {
+                    Some((from, meaning)) => format!("{from} says '{meaning}': the way ends there"),
+                    None => tier.meaning(outcome, sent).to_owned(),
+                };
+                Some(slot.remark.map_or(meaning.clone(), |remark| format!("{meaning}; {remark}")))
             }
             _ => None,
         };

@@ -229,12 +229,10 @@ pub fn ping_group_range() -> Option<String> {
     kernel::ping_group_range()
 }
 
-/// Whether standard output was closed when the program began (`>&-`), so that what is written goes nowhere.
+/// Whether standard output was closed when the program began (`>&-`), so that what is written goes nowhere;
+/// where it cannot be told, it was not.
 pub fn is_output_closed() -> bool {
-    #[cfg(unix)]
-    return unix::is_output_closed();
-    #[cfg(not(unix))]
-    return false;
+    kernel::is_output_closed()
 }
 
 /// The path of this program, for hints that name it.

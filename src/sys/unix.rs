@@ -23,22 +23,3 @@ pub fn interface_name(index: u32) -> Option<Vec<u8>> {
     // SAFETY: `found` is `name`, which now holds a C string.
     Some(unsafe { CStr::from_ptr(found) }.to_bytes().to_vec())
 }
-
-/// Rust opens `/dev/null` for reading and writing in the place of a standard stream that is closed; a shell's
-/// `>/dev/null` only opens it for writing.
-pub(super) fn is_output_closed() -> bool {
-    use std::fs::File;
-    use std::mem::ManuallyDrop;
-    use std::os::fd::FromRawFd;
-    use std::os::unix::fs::MetadataExt;
-    // SAFETY: asking for the flags of a descriptor touches no memory.
-    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFL) };
-    if flags < 0 {
-        return true;
-    }
-    // SAFETY: the descriptor is open, as `fcntl` has said, and is not closed by this borrower.
-    let stdout = ManuallyDrop::new(unsafe { File::from_raw_fd(libc::STDOUT_FILENO) });
-    let device = |metadata: std::io::Result<std::fs::Metadata>| metadata.ok().map(|it| (it.rdev(), it.ino()));
-    let is_null = device(stdout.metadata()) == device(std::fs::metadata("/dev/null"));
-    flags & libc::O_ACCMODE == libc::O_RDWR && is_null
-}

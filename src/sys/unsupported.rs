@@ -27,3 +27,7 @@ pub(super) fn tcp_info(_: &impl AsSocket) -> Option<TcpInfo> {
 pub(super) fn ping_group_range() -> Option<String> {
     None
 }
+
+pub(super) fn is_output_closed() -> bool {
+    false
+}

@@ -158,7 +158,7 @@ impl Failure {
                 Self::new(Outcome::Refused, "the host answers with a reset: nothing listens on this port")
             }
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-                Self::new(Outcome::Reset, "the connection was reset while it was being made")
+                Self::new(Outcome::Reset, "connected, then reset by the other end at once")
             }
             ErrorKind::TimedOut => Self::filtered(waited),
             // InvalidInput is a blackhole route (`ip-route(8)`).

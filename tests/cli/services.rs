@@ -18,6 +18,10 @@ pub(crate) const TESTS: &[Test] = &[
         "services::services_that_fail_after_connecting_are_told_apart",
         services_that_fail_after_connecting_are_told_apart,
     ),
+    (
+        "services::later_rounds_and_closes_are_told_as_they_were",
+        later_rounds_and_closes_are_told_as_they_were,
+    ),
     ("services::refused_and_unresolved", refused_and_unresolved),
     ("services::several_targets_each_with_its_rows", several_targets_each_with_its_rows),
     ("services::rounds_are_events", rounds_are_events),
@@ -133,7 +137,7 @@ fn services_that_fail_after_connecting_are_told_apart() -> Result<(), String> {
         (misbehaving(reset), "reset", "reset by the other end"),
         (misbehaving(half), "short", "after 20 of 64 bytes"),
         (misbehaving(wrong), "mismatch", "byte 40 is wrong; from byte 32 on"),
-        (misbehaving(twice), "mismatch", "64 more bytes came back"),
+        (misbehaving(twice), "mismatch", "at least 64 bytes"),
         (misbehaving(greet), "mismatch", "from byte 0 on it is \"SSH-2.0-\\x1b[31mevil\\r\\n\""),
         (misbehaving(hold), "timed-out-reading", "no byte came back for 500ms"),
     ] {
@@ -153,6 +157,35 @@ fn services_that_fail_after_connecting_are_told_apart() -> Result<(), String> {
         let only = crate::common::run(&format!("tcp-echo {address} --connect-only --timeout 0.2 --json"));
         assert_eq!(only.json()["data"]["addresses"][0]["outcome"], "connected", "{outcome}");
     }
+    Ok(())
+}
+
+fn later_rounds_and_closes_are_told_as_they_were() -> Result<(), String> {
+    let echo_once = |mut stream: TcpStream| {
+        let mut bytes = [0; 64];
+        if stream.read_exact(&mut bytes).is_ok() {
+            let _ = stream.write_all(&bytes);
+            let _ = stream.read(&mut [0; 64]);
+        }
+    };
+    let run = run(&format!("tcp-echo {} -c 3 -i 0.01 --json", misbehaving(echo_once)));
+    expect_code(&run, 1);
+    let row = run.json()["data"]["addresses"][0].clone();
+    assert_eq!((&row["rounds"], &row["received_bytes"]), (&1.into(), &64.into()), "{row}");
+    assert!(row["failure"]["message"].as_str().is_some_and(|text| text.starts_with("in round 2: ")), "{row}");
+
+    let surplus = |mut stream: TcpStream| {
+        let mut bytes = [0; 64];
+        if stream.read_exact(&mut bytes).is_ok() && stream.write_all(&bytes).is_ok() {
+            // Wait for the client's close, and only then send what nobody asked for.
+            let _ = stream.read(&mut bytes);
+            let _ = stream.write_all(b"one more thing");
+        }
+    };
+    let run = crate::common::run(&format!("tcp-echo {} --json", misbehaving(surplus)));
+    expect_code(&run, 1);
+    let row = run.json()["data"]["addresses"][0].clone();
+    assert_eq!((&row["outcome"], &row["received_bytes"]), (&"mismatch".into(), &78.into()), "{row}");
     Ok(())
 }
 

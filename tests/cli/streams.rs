@@ -70,6 +70,14 @@ fn a_full_disk_is_exit_4_in_every_format() -> Result<(), String> {
             "{args}: {run:?}"
         );
     }
+    let closed = sh("$N ifaces >&-");
+    assert_eq!(closed.code, Some(4), "{closed:?}");
+    assert!(closed.stderr.contains("it is closed"), "{closed:?}");
+    assert_eq!(
+        sh("$N ifaces >/dev/null && $N ifaces 1<>/dev/null").code,
+        Some(0),
+        "an open one is not closed"
+    );
     Ok(())
 }
 

@@ -78,6 +78,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("tcp-serve 127.0.0.1", &["a port is missing"]),
     ("tcp-serve 192.0.2.254:0", &["192.0.2.254 is not an address of this machine"]),
     ("tcp-serve --backlog -1", &["--backlog <N>"]),
+    ("generate completions bash --json", &["generate writes a script or a page"]),
     ("generate completions tcsh", &["invalid value 'tcsh'", "bash"]),
     ("generate", &["Usage: netdiag generate"]),
 ];
@@ -159,13 +160,14 @@ fn completions_and_manual_pages() -> Result<(), String> {
     expect_code(&page, 0);
     assert!(page.stdout.contains(".TH netdiag 1") && page.stdout.contains("tcp\\-serve"), "{page:?}");
     let folder = std::env::temp_dir().join(format!("netdiag-man-{}", std::process::id()));
-    std::fs::create_dir(&folder).expect("a folder of this test's own");
     expect_code(&finish(netdiag(["generate", "man", "--dir", folder.to_str().expect("UTF-8")])), 0);
     for page in ["netdiag.1", "netdiag-ifaces.1", "netdiag-ping.1", "netdiag-tcp-echo.1"] {
         let text = std::fs::read_to_string(folder.join(page)).expect(page);
         assert!(text.contains(".SH OPTIONS"), "{page}");
     }
     std::fs::remove_dir_all(&folder).expect("removing what this test made");
-    expect_code(&run("generate man --dir /no/such/folder"), 4);
+    let refused = run("generate man --dir /dev/null/man");
+    expect_code(&refused, 4);
+    assert!(refused.stderr.contains("hint: give --dir a folder"), "{refused:?}");
     Ok(())
 }

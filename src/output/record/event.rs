@@ -19,6 +19,11 @@ pub trait Event: Serialize {
         false
     }
 
+    /// What its reader is warned of now and not only at the end, in the words of the report's warning.
+    fn warning(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether a person only wants to read it with `--verbose`.
     fn is_detail(&self) -> bool {
         false

@@ -197,6 +197,8 @@ pub enum Value {
     Text(Untrusted),
     /// Several, a line each on a terminal, with commas between when piped.
     List(Vec<Value>),
+    /// Several short ones, on one line everywhere.
+    Series(Vec<Value>),
 }
 
 /// How a piece of text should strike the eye; the emitter chooses the colours.
@@ -222,7 +224,7 @@ impl Value {
     pub fn is_missing(&self) -> bool {
         match self {
             Self::Missing => true,
-            Self::List(items) => items.iter().all(Self::is_missing),
+            Self::List(items) | Self::Series(items) => items.iter().all(Self::is_missing),
             _ => false,
         }
     }
@@ -272,6 +274,15 @@ impl Cell {
     pub fn list<T: Into<Untrusted>>(items: impl IntoIterator<Item = T>) -> Self {
         let items: Vec<Value> = items.into_iter().map(|item| Self::text(item).value).collect();
         Self::plain(if items.is_empty() { Value::Missing } else { Value::List(items) })
+    }
+
+    /// Makes a cell of several short pieces of text that stay on one line; none counts as missing.
+    pub fn series<T: Into<Untrusted>>(items: impl IntoIterator<Item = T>) -> Self {
+        let cell = Self::list(items);
+        match cell.value {
+            Value::List(items) => Self::plain(Value::Series(items)),
+            _ => cell,
+        }
     }
 
     /// Makes the cell that `make` gives for something, or says that this system cannot tell.

@@ -1,5 +1,6 @@
 //! Linux: rtnetlink, the socket error queue, `TCP_INFO` and sysctls.
 
+mod closed_output;
 mod error_queue;
 mod netlink;
 mod rtnetlink;
@@ -7,6 +8,7 @@ mod tcp_info;
 
 use std::fs;
 
+pub(super) use closed_output::is_output_closed;
 pub(super) use error_queue::{keep_icmp_errors, take_icmp_error};
 pub(super) use rtnetlink::{neighbours, network};
 pub(super) use tcp_info::tcp_info;

@@ -9,7 +9,6 @@ use tokio::net::TcpStream;
 
 use super::super::payload::Payload;
 use super::super::{Failure, Outcome};
-use crate::output::record::{Charset, Untrusted};
 
 /// The bytes written and read at once.
 const CHUNK: usize = 64 * 1024;
@@ -150,10 +149,7 @@ impl<'a> Exchange<'a> {
         }
         if progress.received > progress.sent {
             let more = progress.received - progress.sent;
-            return Err(Failure::new(
-                Outcome::Mismatch,
-                format!("{more} more bytes came back than were sent"),
-            ));
+            return Err(Failure::new(Outcome::Mismatch, surplus(more)));
         }
         if progress.received == size {
             progress.timing.echo = start.elapsed();
@@ -168,7 +164,7 @@ fn differs(offset: u64, at: u64, bytes: &[u8]) -> Failure {
     const BEFORE: usize = 8;
     let from = usize::try_from(offset - at).unwrap_or(0).saturating_sub(BEFORE);
     let shown = &bytes[from..bytes.len().min(from + PREVIEW)];
-    let shown = Untrusted::from(shown).escaped(Charset::Ascii);
+    let shown = shown.escape_ascii();
     let begins = at + from as u64;
     Failure::new(
         Outcome::Mismatch,
@@ -213,23 +209,36 @@ pub(super) async fn leave(mut stream: TcpStream) {
 /// How long the other end may take to close after this one: longer tells nothing about its echo.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Closes from this end after the last whole echo and waits for the other to close too. Gives how long that
-/// took; `None` if it keeps its side open.
-///
-/// Errors: bytes still come, more than were sent.
-pub(super) async fn close(mut stream: TcpStream) -> Result<Option<Duration>, Failure> {
+/// How the other end closed.
+pub(super) enum Close {
+    /// With a FIN, after so long.
+    Finished(Duration),
+    /// With a reset.
+    Reset,
+    /// Not within [`CLOSE_PATIENCE`].
+    StaysOpen,
+    /// Not before it had sent so many bytes more than it was sent, at least.
+    Surplus(usize),
+}
+
+/// Closes from this end after the last whole echo and waits for the other to close too.
+pub(super) async fn close(mut stream: TcpStream) -> Close {
     let start = Instant::now();
     if stream.shutdown().await.is_err() {
-        return Ok(None);
+        return Close::Reset;
     }
     let mut buffer = [0; 512];
     match tokio::time::timeout(CLOSE_PATIENCE, read_some(&stream, &mut buffer)).await {
-        Ok(Ok(0)) => Ok(Some(start.elapsed())),
-        Ok(Ok(more)) => {
-            Err(Failure::new(Outcome::Mismatch, format!("{more} more bytes came back than were sent")))
-        }
-        Ok(Err(_)) | Err(_) => Ok(None),
+        Ok(Ok(0)) => Close::Finished(start.elapsed()),
+        Ok(Ok(more)) => Close::Surplus(more),
+        Ok(Err(_)) => Close::Reset,
+        Err(_) => Close::StaysOpen,
     }
+}
+
+/// What is said of bytes that nobody sent.
+pub(super) fn surplus(bytes: impl std::fmt::Display) -> String {
+    format!("more came back than was sent: at least {bytes} bytes")
 }
 
 async fn read_some(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::measure::{Times, microseconds};
 use crate::output::record::{self, Line, Observer, Role};
 use crate::sys::{self, StopRequests};
-use exchange::Exchange;
+use exchange::{Close, Exchange};
 
 /// What to probe, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -255,12 +255,16 @@ async fn address_report(target: HostPort, address: Address, mut context: Context
     if is_whole {
         let closed = tokio::select! {
             closed = exchange::close(stream) => closed,
-            () = context.stop.at_least(1) => Ok(None),
+            () = context.stop.at_least(1) => Close::StaysOpen,
         };
         match closed {
-            Ok(close) => report.phases_us.close = close.map(microseconds),
-            Err(failure) => {
+            Close::Finished(took) => report.phases_us.close = Some(microseconds(took)),
+            Close::Reset => report.was_reset = true,
+            Close::StaysOpen => {}
+            Close::Surplus(bytes) => {
+                let failure = Failure::new(Outcome::Mismatch, exchange::surplus(bytes));
                 tell(What::Failed { failure: failure.clone() });
+                report.received_bytes += bytes as u64;
                 report.fail(failure);
                 report.verified = Some(false);
             }
@@ -312,7 +316,10 @@ async fn rounds(
                     tell(What::Round { round, rtt_us: microseconds(timing.echo), bytes: request.size });
                 }
             }
-            Err(failure) => {
+            Err(mut failure) => {
+                if round > 1 {
+                    failure.message = format!("in round {round}: {}", failure.message);
+                }
                 tell(What::Failed { failure: failure.clone() });
                 report.fail(failure);
                 report.verified = Some(false);

@@ -6,7 +6,7 @@ use super::super::{Failure, Outcome};
 use crate::address::{Endpoint, HostPort};
 use crate::error::Exit;
 use crate::measure::Summary;
-use crate::output::record::{Cell, Column, Line, Record, Report};
+use crate::output::record::{Cell, Column, Line, Record, Report, Warning};
 use crate::sys::TcpInfo;
 
 /// The result of an echo probe.
@@ -29,6 +29,8 @@ pub struct Echo {
     pub interrupted: bool,
     #[serde(skip)]
     exit: Exit,
+    #[serde(skip)]
+    warnings: Vec<Warning>,
 }
 
 /// What became of one target.
@@ -71,6 +73,9 @@ pub struct AddressReport {
     pub tcp_info: Option<TcpInfo>,
     /// Why it failed, and who said so.
     pub failure: Option<Failure>,
+    /// Whether the other end reset the connection where it should have closed it.
+    #[serde(skip)]
+    pub(super) was_reset: bool,
 }
 
 /// How long each phase took, in microseconds; `None` where it was not reached.
@@ -91,7 +96,17 @@ pub struct Phases {
 impl Echo {
     pub(super) fn new(mut targets: Vec<TargetReport>, interrupted: bool, all_addresses: bool) -> Self {
         let exit = exit(&targets, interrupted, all_addresses);
-        let addresses = targets.iter_mut().flat_map(|target| std::mem::take(&mut target.addresses)).collect();
+        let addresses: Vec<AddressReport> =
+            targets.iter_mut().flat_map(|target| std::mem::take(&mut target.addresses)).collect();
+        let reset = addresses.iter().filter(|row| row.was_reset);
+        let warnings = reset.map(|row| {
+            let message = format!(
+                "{} sent every byte back, then reset the connection instead of closing it",
+                row.address
+            );
+            Warning::new("reset-after-echo", message)
+        });
+        let warnings = warnings.collect();
         let only = if let [only] = targets.as_slice() { Some(only.clone()) } else { None };
         Self {
             target: only.as_ref().map(|only| only.target.clone()),
@@ -102,6 +117,7 @@ impl Echo {
             targets: if only.is_some() { Vec::new() } else { targets },
             interrupted,
             exit,
+            warnings,
         }
     }
 }
@@ -155,6 +171,7 @@ impl AddressReport {
             rounds: 0,
             tcp_info: None,
             failure: None,
+            was_reset: false,
         }
     }
 
@@ -179,6 +196,10 @@ impl Report for Echo {
             .interrupted
             .then(|| Line::default().dim("interrupted: the figures are of the rounds so far"));
         interrupted.into_iter().collect()
+    }
+
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
     }
 
     fn is_interrupted(&self) -> bool {

@@ -98,15 +98,11 @@ impl record::Event for Event {
 
     fn line(&self) -> Option<Line> {
         Some(match &self.what {
-            What::Listening { address, mode, warning, .. } => {
+            What::Listening { address, mode, .. } => {
                 let clients = if *mode == "single" { "one client at a time" } else { "many clients at once" };
                 let line =
                     Line::default().with(Role::Good, "listening").plain(" on ").strong(address.as_str());
-                let line = line.plain(format!(", {clients}; Ctrl-C ends it"));
-                match warning {
-                    Some(warning) => line.with(Role::Caution, format!("; careful: {warning}")),
-                    None => line,
-                }
+                line.plain(format!(", {clients}; Ctrl-C ends it"))
             }
             What::Accepted { peer } => Line::new(format!("accepted {peer}")),
             What::Closed(connection) => connection.line(),
@@ -116,6 +112,10 @@ impl record::Event for Event {
                 Line::new(format!("stopping when {active} live connections have ended"))
             }
         })
+    }
+
+    fn warning(&self) -> Option<&str> {
+        if let What::Listening { warning, .. } = &self.what { warning.as_deref() } else { None }
     }
 
     fn is_urgent(&self) -> bool {
