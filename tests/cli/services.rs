@@ -22,7 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
         "services::later_rounds_and_closes_are_told_as_they_were",
         later_rounds_and_closes_are_told_as_they_were,
     ),
-    ("services::refused_and_unresolved", refused_and_unresolved),
+    ("services::refused", refused),
     ("services::several_targets_each_with_its_rows", several_targets_each_with_its_rows),
     ("services::rounds_are_events", rounds_are_events),
     #[cfg(unix)]
@@ -189,22 +189,13 @@ fn later_rounds_and_closes_are_told_as_they_were() -> Result<(), String> {
     Ok(())
 }
 
-fn refused_and_unresolved() -> Result<(), String> {
+fn refused() -> Result<(), String> {
     let free =
         TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
     let run = run(&format!("tcp-echo {free} --json"));
     expect_code(&run, 1);
     let row = run.json()["data"]["addresses"][0].clone();
     assert_eq!((&row["outcome"], &row["failure"]["from"]), (&"refused".into(), &Value::Null), "{row}");
-    let unresolved = crate::common::run("tcp-echo no-such-name.invalid:7 --json");
-    expect_code(&unresolved, 1);
-    let data = unresolved.json()["data"].clone();
-    assert_eq!(
-        (&data["outcome"], &data["failure"]["kind"]),
-        (&"unresolved".into(), &"unresolved".into()),
-        "{data}"
-    );
-    assert_eq!(data["addresses"], serde_json::json!([]));
     Ok(())
 }
 

@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("tcp::the_same_as_nobody", failure_matrix_as_nobody),
     ("tcp::a_missing_neighbour_is_this_machines_own_word", missing_neighbour),
     ("tcp::what_this_machine_itself_forbids_or_lacks", own_rules_and_families),
+    ("tcp::a_name_without_an_address", unresolved),
     ("tcp::no_port_left_to_connect_from", no_local_port),
     ("tcp::source_and_interface", source),
     ("tcp::time_wait_holds_a_port_without_reuse", time_wait),
@@ -219,6 +220,23 @@ fn own_rules_and_families() -> Result<(), String> {
     alone.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1");
     let run = alone.netdiag("tcp-echo [::1]:9 --json");
     assert_eq!(run.json()["data"]["outcome"], "no-route", "{run:?}");
+    Ok(())
+}
+
+fn unresolved() -> Result<(), String> {
+    // The lab's resolver is a port of its own loopback where nobody listens.
+    let alone = Host::new("alone");
+    let run = alone.netdiag("tcp-echo no-such-name.test:7 --json");
+    expect_code(&run, 1);
+    let data = run.json()["data"].clone();
+    assert_eq!(
+        (&data["outcome"], &data["failure"]["kind"]),
+        (&"unresolved".into(), &"unresolved".into()),
+        "{data}"
+    );
+    assert_eq!(data["addresses"], serde_json::json!([]));
+    let csv = alone.netdiag("tcp-echo no-such-name.test:7 --format csv");
+    assert!(csv.stderr.contains("unresolved no-such-name.test:7"), "no row, so it is told beside: {csv:?}");
     Ok(())
 }
 
