@@ -175,7 +175,7 @@ impl Run<'_> {
     }
 
     fn report(self, interrupted: bool, hides_errors: bool) -> Ping {
-        let Plan { slots, mut sweeps, mut warnings, is_tiers } = self.plan;
+        let Plan { slots, mut sweeps, is_tiers } = self.plan;
         let mut targets = Vec::new();
         for (slot, statistics) in slots.into_iter().zip(self.statistics) {
             if let Some(sweep) = slot.sweep.map(|sweep| &mut sweeps[sweep]) {
@@ -187,12 +187,14 @@ impl Run<'_> {
             }
             targets.push(TargetReport::new(slot, &statistics, is_tiers));
         }
-        if hides_errors && targets.iter().any(|row| row.lost > 0) {
-            warnings.push(Warning::new(
-                "icmp-errors-hidden",
-                "an unprivileged ICMP socket shows no ICMP errors, so a router may have said why probes were lost",
-            ));
-        }
+        // A probe that met an error is no riddle; only one that met silence may have met a hidden one.
+        let is_silent = |row: &TargetReport| row.lost > row.errors.iter().map(|error| error.count).sum();
+        let warning = (hides_errors && targets.iter().any(is_silent)).then(|| {
+            let message =
+                "an unprivileged ICMP socket shows no ICMP errors, so a router may have said why probes were lost";
+            Warning::new("icmp-errors-hidden", message)
+        });
+        let warnings = warning.into_iter().collect();
         Ping { targets, sweeps, interrupted, warnings, is_tiers }
     }
 }
@@ -234,6 +236,7 @@ impl TargetReport {
             errors: statistics.errors().to_vec(),
             timestamps: "user",
             meaning,
+            is_swept: slot.sweep.is_some(),
         }
     }
 }

@@ -63,8 +63,7 @@ pub enum Target {
 ///
 /// Errors: an interface or a source that this machine does not have; no permission for ICMP sockets.
 pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Ping> {
-    let mut stop = StopRequests::listen()
-        .map_err(|source| Error::untested("cannot listen for signals").caused_by(source))?;
+    let mut stop = StopRequests::listen()?;
     let mut transport = transport::Transport::new(request)?;
     let deadline = request.deadline.map(|deadline| Instant::now() + deadline);
     let plan = tokio::select! {

@@ -9,7 +9,7 @@ use super::report::Sweep;
 use super::{Request, Target, Tier};
 use crate::address::{Address, Class, Family, Host, Prefix, ResolveError, resolve, unknown_interface};
 use crate::error::{Error, Result};
-use crate::output::record::{Untrusted, Warning};
+use crate::output::record::Untrusted;
 use crate::sys::{self, LinkAddress, Network};
 
 /// A sweep of more hosts than this is refused.
@@ -29,7 +29,6 @@ const ANCHORS_V6: [Ipv6Addr; 3] = [
 pub(super) struct Plan {
     pub(super) slots: Vec<Slot>,
     pub(super) sweeps: Vec<Sweep>,
-    pub(super) warnings: Vec<Warning>,
     /// Whether these are the lesson's three tiers, each row with its meaning.
     pub(super) is_tiers: bool,
 }
@@ -51,7 +50,7 @@ pub(super) struct Slot {
 pub(super) async fn make(request: &Request, deadline: Option<Instant>) -> Result<Plan> {
     // A system that does not list its addresses only costs the distinction between LAN and routed.
     let network = sys::network().unwrap_or_default();
-    let mut plan = Plan { slots: Vec::new(), sweeps: Vec::new(), warnings: Vec::new(), is_tiers: false };
+    let mut plan = Plan { slots: Vec::new(), sweeps: Vec::new(), is_tiers: false };
     if request.targets.is_empty() {
         plan.is_tiers = true;
         plan.slots = tiers(request, &network);

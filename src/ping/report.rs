@@ -96,6 +96,9 @@ pub struct TargetReport {
     pub timestamps: &'static str,
     /// What the result means for this machine's network, of the three tiers; or why there is none.
     pub meaning: Option<String>,
+    /// Whether it is a host of a sweep, which is judged as a whole.
+    #[serde(skip)]
+    pub(super) is_swept: bool,
 }
 
 /// One kind of error from one sender.
@@ -169,21 +172,40 @@ impl Report for Ping {
         &self.warnings
     }
 
-    /// Good if every target answers; of a sweep, and of the public tier, if anyone does.
+    /// Good if every target answers; of a sweep, and of each of the three tiers, if anyone does. What was stopped
+    /// before it was known is neither good nor bad.
     fn exit(&self) -> Exit {
-        let is_answered = |row: &&TargetReport| row.outcome.is_some_and(Outcome::is_answered);
-        if self.interrupted && self.targets.iter().all(|row| row.outcome.is_none()) && self.sweeps.is_empty()
-        {
-            return Exit::Interrupted;
-        }
-        let tiers_answer = || {
-            [Tier::Loopback, Tier::Lan, Tier::Routed].iter().all(|tier| {
-                self.targets.iter().filter(|row| row.tier == Some(*tier)).any(|row| is_answered(&row))
-            })
+        let groups: Vec<Vec<Option<bool>>> = if self.is_tiers {
+            let of = |tier| {
+                self.targets.iter().filter(move |row| row.tier == Some(tier)).map(TargetReport::is_good)
+            };
+            [Tier::Loopback, Tier::Lan, Tier::Routed].map(|tier| of(tier).collect()).into()
+        } else {
+            let swept = self.sweeps.iter().map(|sweep| vec![sweep.is_good()]);
+            let rows = self.targets.iter().filter(|row| !row.is_swept).map(|row| vec![row.is_good()]);
+            rows.chain(swept).collect()
         };
-        let all_answer = || self.targets.iter().all(|row| is_answered(&row));
-        let is_good = if self.is_tiers { tiers_answer() } else { all_answer() };
-        if is_good && self.sweeps.iter().all(|sweep| sweep.alive > 0) { Exit::Fine } else { Exit::Negative }
+        let answers = |group: &Vec<Option<bool>>| group.contains(&Some(true));
+        let is_known = |group: &Vec<Option<bool>>| !group.contains(&None);
+        match groups.iter().filter(|group| !answers(group)).collect::<Vec<_>>().as_slice() {
+            [] => Exit::Fine,
+            bad if self.interrupted && !bad.iter().any(|group| is_known(group)) => Exit::Interrupted,
+            _ => Exit::Negative,
+        }
+    }
+}
+
+impl TargetReport {
+    /// Whether it answered; `None` while that is not known.
+    fn is_good(&self) -> Option<bool> {
+        self.outcome.map(Outcome::is_answered)
+    }
+}
+
+impl Sweep {
+    /// Whether anybody answered; `None` if nobody did before it was stopped.
+    fn is_good(&self) -> Option<bool> {
+        if self.alive > 0 || self.probed == self.hosts { Some(self.alive > 0) } else { None }
     }
 }
 
@@ -271,4 +293,81 @@ fn errors(row: &TargetReport) -> Cell {
         format!("{times}{}{from}", error.meaning)
     }))
     .role(Role::Caution)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(tier: Tier, outcome: Option<Outcome>) -> TargetReport {
+        TargetReport {
+            target: "t".into(),
+            address: None,
+            tier: Some(tier),
+            outcome,
+            sent: 1,
+            received: 0,
+            lost: 0,
+            in_flight: 0,
+            loss_percent: None,
+            duplicates: None,
+            reordered: 0,
+            late: None,
+            corrupted: None,
+            rejected: None,
+            ttl: None,
+            rtt_us: None,
+            errors: Vec::new(),
+            timestamps: "user",
+            meaning: None,
+            is_swept: false,
+        }
+    }
+
+    fn exit(rows: &[(Tier, Option<Outcome>)], is_tiers: bool, interrupted: bool) -> Exit {
+        let targets = rows.iter().map(|(tier, outcome)| row(*tier, *outcome)).collect();
+        Ping { targets, sweeps: Vec::new(), interrupted, warnings: Vec::new(), is_tiers }.exit()
+    }
+
+    #[test]
+    fn what_was_stopped_before_it_was_known_is_neither_good_nor_bad() {
+        let (alive, silent) = (Some(Outcome::Alive), Some(Outcome::Silent));
+        let of = |outcomes: &[Option<Outcome>], interrupted| {
+            let rows: Vec<_> = outcomes.iter().map(|outcome| (Tier::Lan, *outcome)).collect();
+            exit(&rows, false, interrupted)
+        };
+        assert_eq!(of(&[alive, Some(Outcome::Partial)], false), Exit::Fine);
+        assert_eq!(of(&[alive, silent], false), Exit::Negative);
+        assert_eq!(of(&[alive, None], true), Exit::Interrupted);
+        assert_eq!(of(&[None], true), Exit::Interrupted);
+        assert_eq!(of(&[alive], true), Exit::Fine);
+        assert_eq!(of(&[silent, None], true), Exit::Negative);
+        assert_eq!(of(&[None, Some(Outcome::Unresolved)], true), Exit::Negative);
+    }
+
+    #[test]
+    fn one_public_host_that_answers_is_enough() {
+        let (alive, silent) = (Some(Outcome::Alive), Some(Outcome::Silent));
+        let tiers = |lan, first, second| {
+            let rows =
+                [(Tier::Loopback, alive), (Tier::Lan, lan), (Tier::Routed, first), (Tier::Routed, second)];
+            exit(&rows, true, false)
+        };
+        assert_eq!(tiers(alive, silent, alive), Exit::Fine);
+        assert_eq!(tiers(alive, silent, silent), Exit::Negative);
+        assert_eq!(tiers(silent, alive, alive), Exit::Negative);
+    }
+
+    #[test]
+    fn a_sweep_is_judged_as_a_whole() {
+        let sweep = |probed, alive, interrupted| {
+            let sweeps = vec![Sweep { prefix: "10.0.0.0/24".into(), hosts: 254, probed, alive }];
+            let swept = TargetReport { is_swept: true, ..row(Tier::Lan, Some(Outcome::Error)) };
+            Ping { targets: vec![swept], sweeps, interrupted, warnings: Vec::new(), is_tiers: false }.exit()
+        };
+        assert_eq!(sweep(254, 1, false), Exit::Fine);
+        assert_eq!(sweep(254, 0, false), Exit::Negative);
+        assert_eq!(sweep(9, 0, true), Exit::Interrupted);
+        assert_eq!(sweep(9, 1, true), Exit::Fine);
+    }
 }

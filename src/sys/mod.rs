@@ -235,6 +235,17 @@ pub fn is_output_closed() -> bool {
     kernel::is_output_closed()
 }
 
+/// The limit of open files, if an error says that this process has reached it.
+pub fn exhausted_descriptors(error: &io::Error) -> Option<u64> {
+    #[cfg(unix)]
+    return unix::exhausted_descriptors(error);
+    #[cfg(not(unix))]
+    return {
+        let _ = error;
+        None
+    };
+}
+
 /// The path of this program, for hints that name it.
 pub fn program() -> String {
     std::env::current_exe().map_or_else(|_| "netdiag".to_owned(), |path| path.display().to_string())

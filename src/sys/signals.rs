@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::error::{Error, Result};
+
 /// How long the program may take to end after a second request before it is ended.
 const GRACE: Duration = Duration::from_secs(1);
 /// The exit code of a program that had to be ended: 128 and SIGINT, as shells have it.
@@ -25,7 +27,11 @@ impl StopRequests {
     /// moment after the second request.
     ///
     /// Errors: the system does not let this process handle signals, or start a thread.
-    pub fn listen() -> io::Result<Self> {
+    pub fn listen() -> Result<Self> {
+        Self::start().map_err(|source| Error::untested("cannot listen for signals").caused_by(source))
+    }
+
+    fn start() -> io::Result<Self> {
         let (sender, count) = watch::channel(0);
         let sender = Arc::new(sender);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

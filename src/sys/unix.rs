@@ -23,3 +23,14 @@ pub fn interface_name(index: u32) -> Option<Vec<u8>> {
     // SAFETY: `found` is `name`, which now holds a C string.
     Some(unsafe { CStr::from_ptr(found) }.to_bytes().to_vec())
 }
+
+pub(super) fn exhausted_descriptors(error: &std::io::Error) -> Option<u64> {
+    if error.raw_os_error() != Some(libc::EMFILE) {
+        return None;
+    }
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is what the call may write.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    #[allow(clippy::useless_conversion, reason = "signed on FreeBSD")]
+    if result == 0 { u64::try_from(limit.rlim_cur).ok() } else { None }
+}

@@ -162,14 +162,17 @@ fn failure(
 
 /// Whether this machine has any address of a family, besides the loopback's.
 fn has_address(family: Family) -> bool {
-    let addresses = sys::network().ok().and_then(|network| network.addresses).unwrap_or_default();
-    addresses.iter().any(|own| Family::of(own.ip) == family && !own.ip.is_loopback())
+    own_addresses().any(|own| Family::of(own) == family && !own.is_loopback())
 }
 
 /// Whether an address is this machine's own.
 fn is_own_address(ip: IpAddr) -> bool {
+    ip.is_loopback() || own_addresses().any(|own| own == ip)
+}
+
+fn own_addresses() -> impl Iterator<Item = IpAddr> {
     let addresses = sys::network().ok().and_then(|network| network.addresses).unwrap_or_default();
-    ip.is_loopback() || addresses.iter().any(|own| own.ip == ip)
+    addresses.into_iter().map(|own| own.ip)
 }
 
 /// Why there is no socket to connect with.
@@ -236,7 +239,12 @@ fn bind_interface(_: &Socket, interface: &str) -> Result<()> {
 
 /// An error of this machine's resources, with the way out where there is a known one.
 fn lacks(what: &str, source: io::Error) -> Error {
-    let too_many = source.to_string().contains("open files");
+    let limit = sys::exhausted_descriptors(&source);
     let error = Error::untested(what).caused_by(source);
-    if too_many { error.hint("raise the limit for this shell: ulimit -n 4096") } else { error }
+    match limit {
+        Some(limit) => {
+            error.hint(format!("let this shell's programs open more files (now {limit}): ulimit -n 4096"))
+        }
+        None => error,
+    }
 }

@@ -16,7 +16,7 @@ use super::connect::{Connected, connect};
 use super::payload::Payload;
 use super::{Failure, Outcome};
 use crate::address::{Address, Endpoint, Family, HostPort, ResolveError, resolve, unknown_interface};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::measure::{Times, microseconds};
 use crate::output::record::{self, Line, Observer, Role};
 use crate::sys::{self, StopRequests};
@@ -138,8 +138,7 @@ impl Context {
 ///
 /// Errors: what this machine lacks to probe at all, or a zone, source or interface that it does not have.
 pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Echo> {
-    let stop = StopRequests::listen()
-        .map_err(|source| Error::untested("cannot listen for signals").caused_by(source))?;
+    let stop = StopRequests::listen()?;
     let (events, mut happened) = mpsc::unbounded_channel();
     let context =
         Context { request: request.clone().into(), payload: Payload::random(), events, stop: stop.clone() };

@@ -151,8 +151,7 @@ struct Live {
 ///
 /// Errors: the address cannot be bound, with who may bind it and how.
 pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Served> {
-    let stop = StopRequests::listen()
-        .map_err(|source| Error::untested("cannot listen for signals").caused_by(source))?;
+    let stop = StopRequests::listen()?;
     let mut asked = stop.clone();
     let address = tokio::select! {
         address = listener::address(&request.listen) => address?,
