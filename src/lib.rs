@@ -95,8 +95,8 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
 
 /// Runs a command on one thread: what is timed must not wait for another to be woken.
 fn on_runtime<F: Future>(command: F) -> Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|source| Error::untested("cannot wait for the network").caused_by(source))?;
+    let checked = sys::check_descriptors();
+    let runtime = checked.and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
+    let runtime = runtime.map_err(|source| sys::lacks("cannot wait for the network", source))?;
     Ok(runtime.block_on(command))
 }

@@ -138,7 +138,7 @@ impl Transport {
         match (error.kind(), self.source) {
             (ErrorKind::AddrNotAvailable, Some(source)) => foreign_address(source),
             (ErrorKind::PermissionDenied, _) => permission(),
-            _ => Error::untested("cannot open an ICMP socket").caused_by(error),
+            _ => sys::lacks("cannot open an ICMP socket", error),
         }
     }
 

@@ -41,6 +41,7 @@ pub use unix::{interface_index, interface_name};
 pub use windows::{interface_index, interface_name};
 
 use crate::address::Family;
+use crate::error::Error;
 
 /// What this system tells about its interfaces; `None` where it cannot.
 #[derive(Debug, Default)]
@@ -235,15 +236,33 @@ pub fn is_output_closed() -> bool {
     kernel::is_output_closed()
 }
 
-/// The limit of open files, if an error says that this process has reached it.
-pub fn exhausted_descriptors(error: &io::Error) -> Option<u64> {
+/// The error for what this machine lacks to test at all, with the way out where there is a known one.
+pub fn lacks(what: impl Into<String>, source: io::Error) -> Error {
     #[cfg(unix)]
-    return unix::exhausted_descriptors(error);
+    let limit = unix::exhausted_descriptors(&source);
     #[cfg(not(unix))]
-    return {
-        let _ = error;
-        None
-    };
+    let limit: Option<u64> = None;
+    let error = Error::untested(what).caused_by(source);
+    match limit {
+        Some(limit) => {
+            error.hint(format!("let this shell's programs open more files (now {limit}): ulimit -n 4096"))
+        }
+        None => error,
+    }
+}
+
+/// Checks that this process may open the descriptors that waiting for the network and for signals takes: tokio
+/// does not survive the lack of them.
+///
+/// Errors: it may not.
+pub fn check_descriptors() -> io::Result<()> {
+    /// Two runtimes' epoll, wake-up and signal descriptors, and a few for the work itself.
+    const NEEDED: usize = 12;
+    if cfg!(unix) {
+        let spare: io::Result<Vec<_>> = (0..NEEDED).map(|_| std::fs::File::open("/dev/null")).collect();
+        spare?;
+    }
+    Ok(())
 }
 
 /// The path of this program, for hints that name it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How long the program may take to end after a second request before it is ended.
 const GRACE: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ impl StopRequests {
     ///
     /// Errors: the system does not let this process handle signals, or start a thread.
     pub fn listen() -> Result<Self> {
-        Self::start().map_err(|source| Error::untested("cannot listen for signals").caused_by(source))
+        Self::start().map_err(|source| super::lacks("cannot listen for signals", source))
     }
 
     fn start() -> io::Result<Self> {

@@ -24,6 +24,7 @@ pub fn interface_name(index: u32) -> Option<Vec<u8>> {
     Some(unsafe { CStr::from_ptr(found) }.to_bytes().to_vec())
 }
 
+/// The limit of open files, if an error says that this process has reached it.
 pub(super) fn exhausted_descriptors(error: &std::io::Error) -> Option<u64> {
     if error.raw_os_error() != Some(libc::EMFILE) {
         return None;

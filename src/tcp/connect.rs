@@ -47,14 +47,15 @@ pub(super) async fn connect(
     };
     // Without the queue a router's answer still ends the connect, only its sender stays unknown.
     let keeps_errors = sys::keep_icmp_errors(&socket, family, true).is_ok();
-    let evidence = socket.try_clone().map_err(|error| lacks("cannot watch a socket", error))?;
+    let evidence = socket.try_clone().map_err(|error| sys::lacks("cannot watch a socket", error))?;
     let start = Instant::now();
     let told = |cause, at_once| Ok(Err(failure(target, cause, at_once, &evidence, start.elapsed(), timeout)));
     match socket.connect(&target.into()) {
         Err(error) if !is_under_way(&error) => return told(Cause::Said(error), true),
         Ok(()) | Err(_) => {}
     }
-    let stream = TcpStream::from_std(socket.into()).map_err(|error| lacks("cannot watch a socket", error))?;
+    let stream =
+        TcpStream::from_std(socket.into()).map_err(|error| sys::lacks("cannot watch a socket", error))?;
     let deadline = tokio::time::Instant::from_std(start + timeout);
     match timeout_at(deadline, stream.writable()).await {
         Ok(Ok(())) => {}
@@ -184,7 +185,7 @@ enum Refused {
 fn open(target: SocketAddr, origin: &Origin) -> std::result::Result<Socket, Refused> {
     let cannot = |what: &str| {
         let what = what.to_owned();
-        move |error| Refused::Cannot(lacks(&what, error))
+        move |error| Refused::Cannot(sys::lacks(what, error))
     };
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))
         .map_err(cannot("cannot open a socket"))?;
@@ -210,12 +211,12 @@ fn bind_source(socket: &Socket, source: SocketAddr, target: SocketAddr) -> std::
     if cfg!(unix) && source.port() != 0 {
         socket
             .set_reuse_address(true)
-            .map_err(|error| Refused::Cannot(lacks("cannot set SO_REUSEADDR", error)))?;
+            .map_err(|error| Refused::Cannot(sys::lacks("cannot set SO_REUSEADDR", error)))?;
     }
     socket.bind(&source.into()).map_err(|error| match error.kind() {
         ErrorKind::AddrNotAvailable => Refused::Cannot(foreign_address(source.ip())),
         ErrorKind::AddrInUse => Refused::NoLocalPort(error),
-        _ => Refused::Cannot(lacks(&format!("cannot bind {}", Endpoint(source)), error)),
+        _ => Refused::Cannot(sys::lacks(format!("cannot bind {}", Endpoint(source)), error)),
     })
 }
 
@@ -224,7 +225,7 @@ fn bind_interface(socket: &Socket, interface: &str) -> Result<()> {
     socket.bind_device(Some(interface.as_bytes())).map_err(|error| match error.kind() {
         ErrorKind::NotFound => unknown_interface(interface),
         _ if error.raw_os_error() == Some(libc::ENODEV) => unknown_interface(interface),
-        _ => lacks(&format!("cannot bind to interface '{interface}'"), error),
+        _ => sys::lacks(format!("cannot bind to interface '{interface}'"), error),
     })
 }
 
@@ -234,17 +235,5 @@ fn bind_interface(_: &Socket, interface: &str) -> Result<()> {
         None => Err(unknown_interface(interface)),
         Some(_) => Err(Error::usage("this system cannot bind a connection to an interface")
             .hint("give --source with the interface's address")),
-    }
-}
-
-/// An error of this machine's resources, with the way out where there is a known one.
-fn lacks(what: &str, source: io::Error) -> Error {
-    let limit = sys::exhausted_descriptors(&source);
-    let error = Error::untested(what).caused_by(source);
-    match limit {
-        Some(limit) => {
-            error.hint(format!("let this shell's programs open more files (now {limit}): ulimit -n 4096"))
-        }
-        None => error,
     }
 }

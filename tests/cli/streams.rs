@@ -11,7 +11,10 @@ use crate::common::{Test, expect_code, finish, netdiag, plain, run};
 pub(crate) const TESTS: &[Test] = &[
     ("streams::a_reader_that_leaves_ends_it_quietly", a_reader_that_leaves_ends_it_quietly),
     #[cfg(target_os = "linux")]
-    ("streams::a_full_disk_is_exit_4_in_every_format", a_full_disk_is_exit_4_in_every_format),
+    (
+        "streams::a_full_disk_is_exit_4_and_a_lack_of_descriptors_exit_3",
+        a_full_disk_is_exit_4_and_a_lack_of_descriptors_exit_3,
+    ),
     #[cfg(target_os = "linux")]
     ("streams::a_terminal_gets_a_table_that_fits", a_terminal_gets_a_table_that_fits),
     #[cfg(target_os = "linux")]
@@ -51,7 +54,7 @@ fn a_reader_that_leaves_ends_it_quietly() -> Result<(), String> {
 }
 
 #[cfg(target_os = "linux")]
-fn a_full_disk_is_exit_4_in_every_format() -> Result<(), String> {
+fn a_full_disk_is_exit_4_and_a_lack_of_descriptors_exit_3() -> Result<(), String> {
     let server = Server::on_loopback("");
     for args in [
         "ifaces".to_owned(),
@@ -69,6 +72,11 @@ fn a_full_disk_is_exit_4_in_every_format() -> Result<(), String> {
             run.stderr.contains("cannot write to standard output: No space left on device"),
             "{args}: {run:?}"
         );
+    }
+    for limit in 6..=14 {
+        let starved = sh(&format!("ulimit -n {limit}; exec $N tcp-echo 127.0.0.1:9"));
+        assert_eq!(starved.code, Some(3), "{starved:?}");
+        assert!(starved.stderr.contains(&format!("(now {limit}): ulimit -n 4096")), "{starved:?}");
     }
     let closed = sh("$N ifaces >&-");
     assert_eq!(closed.code, Some(4), "{closed:?}");

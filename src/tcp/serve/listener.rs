@@ -26,7 +26,7 @@ pub(super) async fn address(listen: &HostPort) -> Result<SocketAddr> {
 /// Creates, binds and listens.
 pub(super) fn open(address: SocketAddr, request: &Request) -> Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
-        .map_err(|error| Error::untested("cannot open a socket").caused_by(error))?;
+        .map_err(|error| sys::lacks("cannot open a socket", error))?;
     // Windows' option of this name lets two servers share a port; its default is Unix's with it set.
     if cfg!(unix) {
         socket
@@ -36,8 +36,7 @@ pub(super) fn open(address: SocketAddr, request: &Request) -> Result<TcpListener
     socket.bind(&address.into()).map_err(|error| cannot_bind(address, request.reuse_address, error))?;
     let listening = socket.listen(request.backlog).and_then(|()| socket.set_nonblocking(true));
     listening.map_err(|error| cannot_bind(address, request.reuse_address, error))?;
-    TcpListener::from_std(socket.into())
-        .map_err(|error| Error::untested("cannot wait for connections").caused_by(error))
+    TcpListener::from_std(socket.into()).map_err(|error| sys::lacks("cannot wait for connections", error))
 }
 
 fn cannot_bind(address: SocketAddr, reuse_address: bool, error: io::Error) -> Error {
