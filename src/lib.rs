@@ -57,9 +57,9 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
         }
         Command::Ping(mut request, count) => {
             emitter.check::<ping::TargetReport>()?;
-            let default = ping::Request::default_count(&request.targets, emitter.is_watched());
+            let default = request.default_count(emitter.is_watched());
             request.count = count.or(default);
-            let report = on_runtime(ping::run(&request, emitter))??;
+            let report = ping::run(&request, emitter)?;
             emitter.finish(&report)
         }
         Command::Port(request) => {
@@ -68,12 +68,12 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
         }
         Command::TcpEcho(request) => {
             emitter.check::<tcp::echo::AddressReport>()?;
-            let report = on_runtime(tcp::echo::run(&request, emitter))??;
+            let report = sys::runtime()?.block_on(tcp::echo::run(&request, emitter))?;
             emitter.finish(&report)
         }
         Command::TcpServe(request) => {
             emitter.check::<tcp::serve::Served>()?;
-            let report = on_runtime(tcp::serve::run(&request, emitter))??;
+            let report = sys::runtime()?.block_on(tcp::serve::run(&request, emitter))?;
             emitter.finish(&report)
         }
         Command::Generate(text) => emitter.verbatim(&text).map(|()| Exit::Fine),
@@ -91,12 +91,4 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
             Ok(Exit::Fine)
         }
     }
-}
-
-/// Runs a command on one thread: what is timed must not wait for another to be woken.
-fn on_runtime<F: Future>(command: F) -> Result<F::Output> {
-    let checked = sys::check_descriptors();
-    let runtime = checked.and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
-    let runtime = runtime.map_err(|source| sys::lacks("cannot wait for the network", source))?;
-    Ok(runtime.block_on(command))
 }

@@ -47,7 +47,13 @@ impl Times {
     /// Adds one.
     pub fn add(&mut self, time: Duration) {
         let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        *self.buckets.entry(bucket(ns)).or_default() += 1;
+        // A single time needs no histogram, and most targets of a sweep have no more.
+        if self.count == 1 {
+            self.buckets.insert(bucket(self.min), 1);
+        }
+        if self.count > 0 {
+            *self.buckets.entry(bucket(ns)).or_default() += 1;
+        }
         self.min = if self.count == 0 { ns } else { self.min.min(ns) };
         self.max = self.max.max(ns);
         self.count += 1;

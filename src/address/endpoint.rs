@@ -9,7 +9,7 @@ use super::Family;
 use crate::sys;
 
 /// An IP address and, where it is only unique on one link, that link (RFC 4007).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     /// The address itself.
     pub ip: IpAddr,

@@ -70,19 +70,51 @@ impl Prefix {
         }
     }
 
-    /// The addresses hosts can have: an IPv4 network's without its first and last (RFC 919), except in a /31
-    /// (RFC 3021) and a /32; an IPv6 network's without the subnet-router anycast (RFC 4291, 2.6.1), except in
-    /// a /127 (RFC 6164) and a /128.
-    pub fn hosts(&self) -> impl Iterator<Item = IpAddr> + use<> {
+    /// How many addresses hosts can have: an IPv4 network's without its first and last (RFC 919), except in a
+    /// /31 (RFC 3021) and a /32; an IPv6 network's without the subnet-router anycast (RFC 4291, 2.6.1), except
+    /// in a /127 (RFC 6164) and a /128.
+    pub fn host_count(&self) -> u128 {
         let all = 1_u128.checked_shl(self.host_bits().into()).unwrap_or(u128::MAX);
-        let network = self.network;
-        let (skip_first, skip_last) = if all <= 2 { (0, 0) } else { (1, u128::from(network.is_ipv4())) };
-        (skip_first..all - skip_last).map(move |offset| match network {
-            IpAddr::V4(base) => {
-                Ipv4Addr::from(u32::from(base) | u32::try_from(offset).unwrap_or(u32::MAX)).into()
+        if all <= 2 { all } else { all - 1 - u128::from(self.network.is_ipv4()) }
+    }
+
+    /// The offset of the first host's address from the network's.
+    fn first_host(&self) -> u32 {
+        u32::from(self.host_bits() > 1)
+    }
+
+    /// The host of this index, from 0.
+    pub fn host(&self, index: u32) -> Option<IpAddr> {
+        if u128::from(index) >= self.host_count() {
+            return None;
+        }
+        Some(match self.network {
+            IpAddr::V4(base) => Ipv4Addr::from(u32::from(base).checked_add(index + self.first_host())?).into(),
+            IpAddr::V6(base) => {
+                let offset = u128::from(index) + u128::from(self.first_host());
+                Ipv6Addr::from(u128::from(base).checked_add(offset)?).into()
             }
-            IpAddr::V6(base) => Ipv6Addr::from(u128::from(base) | offset).into(),
         })
+    }
+
+    /// The index of a host by its address; `None` if it is no host of this network, or beyond 2^32.
+    pub fn host_index(&self, ip: IpAddr) -> Option<u32> {
+        if !self.contains(ip) {
+            return None;
+        }
+        let offset = match (self.network, ip) {
+            (IpAddr::V4(base), IpAddr::V4(ip)) => u128::from(u32::from(ip) - u32::from(base)),
+            (IpAddr::V6(base), IpAddr::V6(ip)) => u128::from(ip) - u128::from(base),
+            _ => return None,
+        };
+        let index = offset.checked_sub(self.first_host().into())?;
+        u32::try_from(index).ok().filter(|_| index < self.host_count())
+    }
+
+    /// The addresses hosts can have, of a network with fewer than 2^32.
+    pub fn hosts(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        let network = *self;
+        (0..u32::MAX).map_while(move |index| network.host(index))
     }
 }
 

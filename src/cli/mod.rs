@@ -222,6 +222,7 @@ impl OutputArgs {
             },
             quiet: self.quiet,
             verbose: self.verbose,
+            events: false,
         }
     }
 }
@@ -233,10 +234,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         Err(error) => return unparsed(&error),
     };
     let is_rows = cli.output.asks_for_rows();
-    let options = cli.output.options();
+    let mut options = cli.output.options();
     let command = match cli.command {
         CommandArgs::Ifaces(args) => Ok(Command::Ifaces(args.request())),
-        CommandArgs::Ping(args) => args.request().map(|(request, count)| Command::Ping(request, count)),
+        CommandArgs::Ping(args) => args.request().and_then(|(request, count, events)| {
+            options.events = events;
+            check_events(&options)?;
+            Ok(Command::Ping(request, count))
+        }),
         CommandArgs::Port(args) => Ok(Command::Port(args.request())),
         CommandArgs::TcpEcho(args) => args.request().map(Command::TcpEcho),
         CommandArgs::TcpServe(args) => Ok(Command::TcpServe(args.request())),
@@ -250,6 +255,19 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         Ok(command) => Parsed::Run(Box::new(Invocation { command, options })),
         Err(error) => Parsed::Refused(options, error),
     }
+}
+
+/// Refuses events where there is no place for them.
+fn check_events(options: &Options) -> Result<()> {
+    if options.events && options.format != Format::Csv {
+        return Err(Error::usage("--events is for --format csv")
+            .hint("--format ndjson has every event, and so has the table"));
+    }
+    if options.events && (options.columns.is_some() || options.sort.is_some()) {
+        return Err(Error::usage("events have columns of their own, and come in their order")
+            .hint("leave out --columns and --sort"));
+    }
+    Ok(())
 }
 
 /// clap's description of the whole command line.

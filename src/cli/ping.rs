@@ -1,17 +1,18 @@
 //! `netdiag ping`.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{FamilyArgs, check_family, check_zone, seconds};
-use crate::address::Host;
-use crate::error::Result;
-use crate::ping::{Request, Target};
+use crate::error::{Error, Result};
+use crate::ping::{Pace, Request, Target, TransportChoice};
 
 /// Pings hosts; without a target, the loopback, the LAN and the internet
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[command(
     after_help = "Without -c it goes on until Ctrl-C on a terminal, and sends 4 probes where output is no terminal.",
     after_long_help = "\
@@ -23,30 +24,54 @@ Examples:
   netdiag ping -c 3 127.0.0.1 ::1         two targets, three probes each
   netdiag ping fe80::1%eth0               a link-local address on an interface
   netdiag ping 127.0.0.0/29               a sweep: one probe for each host of a prefix
+  netdiag ping --rate 0 127.1.0.0/16      65,534 of them as fast as the socket takes
+  netdiag ping --pmtu 127.0.0.1           the largest packet that passes unfragmented
+  netdiag ping -c 2 --format csv --events 127.0.0.1     a line for each reply, as it comes
   netdiag ping -c 1 -q --json 127.0.0.1   for a script"
 )]
 pub(super) struct PingArgs {
     /// Names, addresses (with %INTERFACE where needed), or prefixes to sweep
-    #[arg(value_name = "TARGET", value_parser = target)]
+    #[arg(value_name = "TARGET")]
     targets: Vec<Target>,
-    /// Stop after this many probes to each target
+    /// More targets from a file, one a line; - for standard input
+    #[arg(long, value_name = "FILE", value_parser = clap::value_parser!(PathBuf))]
+    from_file: Option<PathBuf>,
+    /// Stop after this many probes to each target; a host of a prefix gets one unless this says otherwise
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
-    /// The time from one probe to the next, in seconds
-    #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, default_value = "1", value_parser = seconds)]
-    interval: Duration,
+    /// The time from one probe to the next of a target, in seconds [default: 1]
+    #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
+    interval: Option<Duration>,
     /// How long to wait for each reply, in seconds
     #[arg(short = 'W', long, value_name = "SECS", allow_negative_numbers = true, default_value = "2", value_parser = seconds)]
     timeout: Duration,
     /// Stop after this time whatever is left to do, in seconds
     #[arg(short = 'w', long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     deadline: Option<Duration>,
+    /// More probes for a target that has answered none of its own
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u32).range(..=100))]
+    retries: u32,
+    /// Probes a second in all, to hosts and prefixes; 0 for as fast as the socket takes [prefixes: 1000]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "interval", value_parser = clap::value_parser!(u32).range(..=100_000_000))]
+    rate: Option<u32>,
+    /// To each host the next probe as soon as a reply comes, or 100 a second, whichever is more
+    #[arg(long, conflicts_with_all = ["interval", "rate"])]
+    flood: bool,
     /// The bytes behind the ICMP header, 0 to 65507
     #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true, default_value_t = 56, value_parser = clap::value_parser!(u16).range(..=65_507))]
     size: u16,
     /// The probes' time to live, 1 to 255
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..))]
     ttl: Option<u8>,
+    /// The probes' type of service or traffic class, 0 to 255 or 0x00 to 0xff
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = tos)]
+    tos: Option<u8>,
+    /// Nobody may fragment the probes: who would have to says so, with the MTU
+    #[arg(short = 'D', long)]
+    dont_fragment: bool,
+    /// Find the largest probe that passes unfragmented: the path's MTU
+    #[arg(long, conflicts_with_all = ["count", "size", "rate", "flood", "interval", "retries"])]
+    pmtu: bool,
     #[command(flatten)]
     family: FamilyArgs,
     /// Every address of a name, not only the first
@@ -58,12 +83,41 @@ pub(super) struct PingArgs {
     /// Send by this interface
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
+    /// Look up the names of those that answer
+    #[arg(long)]
+    names: bool,
+    /// List the hosts of a prefix that stay silent too
+    #[arg(long)]
+    all: bool,
+    /// Do not wait while the kernel's table of neighbours is full: warn, and leave those hosts out
+    #[arg(long)]
+    no_wait: bool,
+    /// Sweep a prefix of more than 65,536 addresses
+    #[arg(long)]
+    yes: bool,
+    /// How probes travel
+    #[arg(long, value_enum, default_value_t, value_name = "TRANSPORT")]
+    transport: TransportArg,
+    /// With --format csv: a row for each event, as it happens, instead of one for each target at the end
+    #[arg(long)]
+    events: bool,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum TransportArg {
+    /// The best this system has: on Linux with the kernel's time stamps
+    #[default]
+    Auto,
+    /// The one that every system has, with this program's own times
+    Portable,
 }
 
 impl PingArgs {
-    /// The request, and the count if it was said.
-    pub(super) fn request(self) -> Result<(Request, Option<u32>)> {
+    /// The request, the count if it was said, and whether CSV is to have events.
+    pub(super) fn request(self) -> Result<(Request, Option<u32>, bool)> {
         let family = self.family.family();
+        let is_swept = |target: &Target| matches!(target, Target::Prefix(_));
+        let prefix = self.targets.iter().find(|target| is_swept(target));
         for target in &self.targets {
             match target {
                 Target::Host(host) => {
@@ -73,27 +127,62 @@ impl PingArgs {
                 Target::Prefix(prefix) => check_family(family, Some(prefix.family()), prefix)?,
             }
         }
+        if let Some(prefix) = prefix {
+            if self.flood {
+                return Err(Error::usage(format!("--flood is for hosts, and {prefix} is a prefix"))
+                    .hint("--rate 0 sweeps a prefix as fast as the socket takes it"));
+            }
+            if self.pmtu {
+                return Err(Error::usage(format!("--pmtu is for hosts, and {prefix} is a prefix"))
+                    .hint("name the hosts whose path to measure"));
+            }
+        }
+        if self.targets.is_empty() && self.from_file.is_none() && (self.pmtu || self.flood || self.rate.is_some()) {
+            let option = if self.pmtu { "--pmtu" } else if self.flood { "--flood" } else { "--rate" };
+            return Err(Error::usage(format!("{option} needs a target")).hint("name a host"));
+        }
+        let pace = match (self.flood, self.rate, self.interval) {
+            (true, ..) => Pace::Flood,
+            (_, Some(0), _) => Pace::Unpaced,
+            (_, Some(rate), _) => Pace::Rate(rate),
+            (_, None, interval) => Pace::Every(interval.unwrap_or(Duration::from_secs(1))),
+        };
         let request = Request {
             targets: self.targets,
+            file: self.from_file,
             count: self.count,
-            interval: self.interval,
+            sweep_count: self.count.unwrap_or(1),
+            retries: self.retries,
+            pace,
             timeout: self.timeout,
             deadline: self.deadline,
             size: self.size,
             ttl: self.ttl,
+            tos: self.tos,
+            dont_fragment: self.dont_fragment,
+            finds_pmtu: self.pmtu,
             family,
             all_addresses: self.all_addresses,
             source: self.source,
             interface: self.interface,
+            finds_names: self.names,
+            lists_all: self.all,
+            waits_for_neighbours: !self.no_wait,
+            is_meant: self.yes,
+            transport: match self.transport {
+                TransportArg::Auto => TransportChoice::Auto,
+                TransportArg::Portable => TransportChoice::Portable,
+            },
         };
-        Ok((request, self.count))
+        Ok((request, self.count, self.events))
     }
 }
 
-fn target(text: &str) -> std::result::Result<Target, String> {
-    if text.contains('/') && !text.contains("://") {
-        text.parse().map(Target::Prefix).map_err(|error: crate::address::PrefixError| error.to_string())
-    } else {
-        text.parse().map(|host: Host| Target::Host(host)).map_err(|error| error.to_string())
-    }
+/// A type of service, in decimal or hexadecimal.
+fn tos(text: &str) -> std::result::Result<u8, String> {
+    let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u8::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+')),
+        None => text.parse().ok().filter(|_| !text.starts_with('+')),
+    };
+    number.ok_or_else(|| "a type of service goes from 0 to 255, or 0x00 to 0xff".to_owned())
 }

@@ -1,5 +1,7 @@
 //! How a listing of interfaces describes itself to the output layer.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
 
 use super::Iface;
@@ -28,8 +30,12 @@ impl Report for Interfaces {
     const ROW_EVENT: &'static str = "interface";
     type Row = Iface;
 
-    fn rows(&self) -> &[Iface] {
-        &self.interfaces
+    fn row_count(&self) -> usize {
+        self.interfaces.len()
+    }
+
+    fn row(&self, index: usize) -> Cow<'_, Iface> {
+        Cow::Borrowed(&self.interfaces[index])
     }
 
     fn warnings(&self) -> &[Warning] {

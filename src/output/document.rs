@@ -1,11 +1,14 @@
 //! The formats for programs: JSON, NDJSON and CSV.
 
 use std::fmt::Write as _;
+use std::io;
 
-use serde::Serialize;
+use serde::ser::{Error as _, SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
-use super::record::{self, Column, Record, Report, Value, Warning};
+use super::record::{self, Column, Record, Report, Untrusted, Value, Warning};
+use super::select::Rows;
 
 /// What every JSON document of netdiag looks like from outside.
 #[derive(Serialize)]
@@ -26,42 +29,101 @@ struct Named<'a, E> {
     body: &'a E,
 }
 
-/// The columns and the row order a report is narrowed to; `None` leaves it whole.
-pub(super) struct Narrowed<'a, R: 'static> {
+/// A report's rows and the columns they are narrowed to; `None` leaves them whole.
+pub(super) struct Narrowed<'a, R: Clone + 'static> {
     pub(super) columns: Option<&'a [&'static Column<R>]>,
-    pub(super) order: &'a [usize],
+    pub(super) rows: &'a Rows<'a, R>,
+    /// Whether the one row stands for itself.
+    pub(super) is_one_row: bool,
 }
 
-/// A whole report as one JSON object; `pretty` is for people who look at it.
+/// Writes a whole report as one JSON object, row by row; `pretty` is for people who look at it.
 pub(super) fn report<R: Report>(
     report: &R,
     narrowed: &Narrowed<'_, R::Row>,
     event: Option<&'static str>,
     pretty: bool,
-) -> String {
+    out: impl FnMut(&str),
+) {
+    // A report that is nothing but its rows is not needed besides.
+    let frame = if R::ROWS.is_empty() { Ok(Json::Null) } else { serde_json::to_value(report) };
+    let frame = frame.expect("a report has string keys and finite figures");
+    let path: Vec<&str> = R::ROWS.split('/').skip(1).collect();
     let document = Document {
         event,
         schema: R::SCHEMA,
         generated_at: humantime::format_rfc3339_millis(std::time::SystemTime::now()).to_string(),
-        data: data(report, narrowed),
+        data: Framed { frame: &frame, path: &path, narrowed },
         warnings: report.warnings(),
     };
-    let text =
-        if pretty { serde_json::to_string_pretty(&document) } else { serde_json::to_string(&document) };
-    safe(&text.expect("a report has string keys and finite figures"))
+    let out = Safe(out);
+    let written =
+        if pretty { serde_json::to_writer_pretty(out, &document) } else { serde_json::to_writer(out, &document) };
+    written.expect("a report has string keys and finite figures, and the sink takes everything");
 }
 
-fn data<R: Report>(report: &R, narrowed: &Narrowed<'_, R::Row>) -> Json {
-    let mut data = serde_json::to_value(report).expect("a report has string keys and finite figures");
-    let rows = data.pointer_mut(R::ROWS).expect("a report has its rows where it says");
-    if let Json::Array(rows) = rows {
-        let mut taken: Vec<Option<Json>> = std::mem::take(rows).into_iter().map(Some).collect();
-        rows.extend(narrowed.order.iter().filter_map(|index| taken.get_mut(*index)?.take()));
+/// A report with its rows, made one at a time, in the place that the path names.
+struct Framed<'f, 'r, R: Clone + 'static> {
+    frame: &'f Json,
+    path: &'f [&'f str],
+    narrowed: &'f Narrowed<'r, R>,
+}
+
+impl<R: Record + Clone> Serialize for Framed<'_, '_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.path, self.frame) {
+            ([key, path @ ..], Json::Object(fields)) => {
+                let mut map = serializer.serialize_map(Some(fields.len()))?;
+                for (name, frame) in fields {
+                    if name == key {
+                        map.serialize_entry(name, &Framed { frame, path, narrowed: self.narrowed })?;
+                    } else {
+                        map.serialize_entry(name, frame)?;
+                    }
+                }
+                map.end()
+            }
+            _ if self.narrowed.is_one_row => {
+                let row = self.narrowed.rows.get(0);
+                match self.narrowed.columns {
+                    None => row.serialize(serializer),
+                    Some(columns) => {
+                        let whole = serde_json::to_value(&*row).map_err(S::Error::custom)?;
+                        project(&whole, &paths(columns)).serialize(serializer)
+                    }
+                }
+            }
+            _ => {
+                let mut list = serializer.serialize_seq(Some(self.narrowed.rows.count()))?;
+                for row in self.narrowed.rows.iter() {
+                    match self.narrowed.columns {
+                        None => list.serialize_element(&*row)?,
+                        Some(columns) => {
+                            let whole = serde_json::to_value(&*row).map_err(S::Error::custom)?;
+                            list.serialize_element(&project(&whole, &paths(columns)))?;
+                        }
+                    }
+                }
+                list.end()
+            }
+        }
     }
-    if let Some(columns) = narrowed.columns {
-        *rows = project(rows, &paths(columns));
+}
+
+/// Takes JSON as it is written, and hands it on harmless to print.
+struct Safe<F>(F);
+
+impl<F: FnMut(&str)> io::Write for Safe<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // What is written at a time is whole text, cut only beside ASCII.
+        let text = String::from_utf8_lossy(bytes);
+        if text.is_ascii() && !text.contains('\x7f') { (self.0)(&text) } else { (self.0)(&safe(&text)) }
+        Ok(bytes.len())
     }
-    data
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn paths<R>(columns: &[&'static Column<R>]) -> Vec<&'static str> {
@@ -126,18 +188,40 @@ fn safe(json: &str) -> String {
     out
 }
 
-/// Rows as CSV (RFC 4180, with line feeds): figures in the unit of their JSON key, lists with semicolons.
-pub(super) fn csv<R: Record>(rows: &[&R], columns: &[&'static Column<R>], header: bool) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let expectation = "writing to memory does not fail";
+/// Writes rows as CSV (RFC 4180, with line feeds): figures in the unit of their JSON key, lists with semicolons.
+pub(super) fn csv<R: Record + Clone>(
+    rows: &Rows<'_, R>,
+    columns: &[&'static Column<R>],
+    header: bool,
+    mut out: impl FnMut(&str),
+) {
     if header {
-        writer.write_record(columns.iter().map(|column| column.id)).expect(expectation);
+        out(&csv_line(columns.iter().map(|column| column.id.to_owned())));
     }
-    for row in rows {
-        let fields = columns.iter().map(|column| field(&(column.cell)(row).value));
-        writer.write_record(fields).expect(expectation);
+    for row in rows.iter() {
+        out(&csv_line(columns.iter().map(|column| field(&(column.cell)(&row).value))));
     }
+}
+
+/// One line of CSV.
+pub(super) fn csv_line(fields: impl Iterator<Item = String>) -> String {
+    let expectation = "writing to memory does not fail";
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(fields).expect(expectation);
     String::from_utf8(writer.into_inner().expect(expectation)).expect("every field is UTF-8")
+}
+
+/// One event as CSV: the values of these keys of its JSON, those below a key after a dot; `event` is its name.
+pub(super) fn csv_event<E: Serialize>(name: &'static str, body: &E, keys: &[&str]) -> String {
+    let json = serde_json::to_value(Named { event: name, body }).expect("an event has string keys");
+    csv_line(keys.iter().map(|key| {
+        let value = key.split('.').try_fold(&json, |json, key| json.get(key));
+        match value {
+            None | Some(Json::Null) => String::new(),
+            Some(Json::String(text)) => Untrusted::from(text.as_str()).escaped(record::Charset::Unicode),
+            Some(other) => other.to_string(),
+        }
+    }))
 }
 
 fn field(value: &Value) -> String {
@@ -146,10 +230,14 @@ fn field(value: &Value) -> String {
         Value::Unsupported => "unsupported".to_owned(),
         Value::Denied => "denied".to_owned(),
         Value::Flag(is) => is.to_string(),
+        Value::Word(word) => (*word).to_owned(),
         Value::Integer(number) => number.to_string(),
         Value::Real { raw, .. } => raw.to_string(),
         Value::Text(text) => text.escaped(record::Charset::Unicode),
         Value::List(items) | Value::Series(items) => items.iter().map(field).collect::<Vec<_>>().join(";"),
+        Value::Trend(figures) => {
+            figures.iter().map(|figure| figure.map_or(String::new(), |it| it.to_string())).collect::<Vec<_>>().join(";")
+        }
     }
 }
 

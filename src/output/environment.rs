@@ -18,6 +18,10 @@ pub(super) struct Screen {
     pub(super) errors_colored: bool,
     /// What the locale can show.
     pub(super) charset: Charset,
+    /// Whether standard output is a terminal that can go back and write again.
+    pub(super) can_redraw: bool,
+    /// Whether standard error is one.
+    pub(super) has_progress: bool,
 }
 
 /// The environment variables that matter to output, by name.
@@ -38,8 +42,21 @@ impl Screen {
             colored: colored(options.color, is_terminal, &variables),
             errors_colored: colored(options.color, stderr().is_terminal(), &variables),
             charset: charset(&variables),
+            can_redraw: is_terminal && !is_dumb(&variables),
+            has_progress: stderr().is_terminal() && !is_dumb(&variables),
         }
     }
+}
+
+/// The lines of the terminal that standard output is, and the characters of a line, as they are now.
+pub(super) fn terminal_size() -> Option<(usize, usize)> {
+    let (width, height) = terminal_size::terminal_size_of(stdout())?;
+    Some((usize::from(height.0), usize::from(width.0)))
+}
+
+/// Whether the terminal only takes characters and line feeds (terminfo's `dumb`).
+fn is_dumb(variables: Variables) -> bool {
+    variables("TERM").is_none_or(|term| term.is_empty() || term == "dumb") && !cfg!(windows)
 }
 
 /// `--width`, else the terminal, else COLUMNS, else no limit.

@@ -15,7 +15,10 @@ use std::io::{ErrorKind, stderr, stdout};
 use std::ops::ControlFlow;
 
 use environment::Screen;
-use record::{Event, Flow, Line, Observer, Record, Report, Role, Untrusted, Warning};
+use record::{
+    Attention, Event, Flow, Frame, Line, Observer, Record, Report, Role, Room, Untrusted, Warning,
+};
+use select::Rows;
 use sink::Sink;
 
 use crate::error::{Error, Exit, Result};
@@ -40,6 +43,8 @@ pub struct Options {
     pub quiet: bool,
     /// Every column and every event.
     pub verbose: bool,
+    /// Whether CSV has a row an event, as it happens, instead of a row of the result.
+    pub events: bool,
 }
 
 /// The format of standard output.
@@ -78,6 +83,10 @@ pub struct Emitter {
     warned: Vec<String>,
     /// Whether an event has been written, so that a blank line or an NDJSON summary follows it.
     has_streamed: bool,
+    /// The lines of the picture that stands on the screen.
+    drawn: usize,
+    /// Whether a line of progress stands on standard error.
+    is_progress_shown: bool,
 }
 
 impl Emitter {
@@ -85,7 +94,16 @@ impl Emitter {
     pub fn new(options: Options) -> Self {
         let screen = Screen::detect(&options);
         let out = if sys::is_output_closed() { Sink::closed() } else { Sink::new(stdout()) };
-        Self { options, screen, out, err: Sink::new(stderr()), warned: Vec::new(), has_streamed: false }
+        Self {
+            options,
+            screen,
+            out,
+            err: Sink::new(stderr()),
+            warned: Vec::new(),
+            has_streamed: false,
+            drawn: 0,
+            is_progress_shown: false,
+        }
     }
 
     /// Whether a person is watching standard output as it is written.
@@ -106,33 +124,37 @@ impl Emitter {
     ///
     /// Errors: an unknown column, or output that could not be written.
     pub fn finish<R: Report>(&mut self, report: &R) -> Result<Exit> {
+        self.clear();
         let named = select::named::<R::Row>(&self.options)?;
-        let order = select::sorted(report.rows(), select::order(&self.options)?.as_ref());
-        let rows: Vec<&R::Row> = order.iter().map(|index| &report.rows()[*index]).collect();
-        let narrowed = document::Narrowed { columns: named.as_deref(), order: &order };
+        let order = select::sorted(report, select::order(&self.options)?.as_ref());
+        let row = |index| report.row(index);
+        let rows = Rows::new(&row, &order);
+        let narrowed =
+            document::Narrowed { columns: named.as_deref(), rows: &rows, is_one_row: R::IS_ONE_ROW };
         match self.options.format {
             Format::Table => {
-                self.table(report, &rows, named);
+                self.table(report, &rows, named.clone());
             }
             Format::Json => {
-                let text = document::report(report, &narrowed, None, self.screen.is_terminal);
-                self.out.write(&text);
+                let pretty = self.screen.is_terminal;
+                document::report(report, &narrowed, None, pretty, |text| self.out.write(text));
                 self.out.write("\n");
             }
             Format::Ndjson => {
                 if !self.has_streamed {
-                    for row in &rows {
-                        self.out.write(&document::row(R::ROW_EVENT, *row, named.as_deref()));
+                    for row in rows.iter() {
+                        self.out.write(&document::row(R::ROW_EVENT, &*row, named.as_deref()));
                         self.out.write("\n");
                     }
                 }
-                let summary = document::report(report, &narrowed, Some("summary"), false);
-                self.out.write(&summary);
+                document::report(report, &narrowed, Some("summary"), false, |text| self.out.write(text));
                 self.out.write("\n");
             }
+            // The events are the rows.
+            Format::Csv if self.options.events => {}
             Format::Csv => {
-                let columns = named.unwrap_or_else(|| R::Row::columns().iter().collect());
-                self.out.write(&document::csv(&rows, &columns, self.options.header));
+                let columns = named.clone().unwrap_or_else(|| R::Row::columns().iter().collect());
+                document::csv(&rows, &columns, self.options.header, |text| self.out.write(text));
             }
         }
         self.out.flush();
@@ -146,21 +168,23 @@ impl Emitter {
     fn table<R: Report>(
         &mut self,
         report: &R,
-        rows: &[&R::Row],
+        rows: &Rows<'_, R::Row>,
         named: Option<Vec<&'static record::Column<R::Row>>>,
     ) {
         // What the user named is shown, whatever room there is.
         let may_drop = named.is_none();
-        let columns = named.unwrap_or_else(|| select::default(report.rows(), self.options.verbose));
+        let columns = named.unwrap_or_else(|| select::default(rows, self.options.verbose));
         if self.has_streamed || (self.screen.is_terminal && report.is_interrupted()) {
             self.out.write("\n");
         }
-        let table::Rendered { text, dropped } =
-            table::render(rows, columns, &self.screen, self.options.header, may_drop);
         // A header over nothing tells a script that there is nothing, and a person less than the notes do.
-        if !(rows.is_empty() && self.screen.is_terminal) {
-            self.out.write(&text);
-        }
+        let is_told = rows.count() > 0 || !self.screen.is_terminal;
+        let (out, screen) = (&mut self.out, &self.screen);
+        let dropped = table::render(rows, columns, screen, self.options.header, may_drop, |text| {
+            if is_told {
+                out.write(text);
+            }
+        });
         if self.options.quiet {
             return;
         }
@@ -179,6 +203,19 @@ impl Emitter {
                 "note",
                 &format!("no room at {width} columns for: {}", dropped.join(", ")),
             );
+        }
+    }
+
+    /// Takes away the picture and the progress, so that what is written next stands alone.
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.is_progress_shown) {
+            self.err.write("\r\x1b[K");
+            self.err.flush();
+        }
+        if self.drawn > 0 {
+            // To the first line of the picture, and clear from there (ECMA-48: CUU, CR, ED).
+            self.out.write(&format!("\x1b[{}A\r\x1b[J", self.drawn));
+            self.drawn = 0;
         }
     }
 
@@ -214,6 +251,7 @@ impl Emitter {
 
     /// Writes an error and its hints to standard error.
     pub fn error(&mut self, error: &Error) {
+        self.clear();
         self.out.flush();
         self.tell_beside(Role::Bad, "error", &error.to_string());
         for hint in error.all_hints() {
@@ -230,6 +268,7 @@ impl Emitter {
     }
 
     fn tell_beside(&mut self, role: Role, label: &'static str, message: &str) {
+        self.clear();
         let line = Line::default().with(role, label).plain(": ").plain(message);
         self.err.write(&style::line(&line, self.screen.charset, self.screen.errors_colored));
         self.err.write("\n");
@@ -260,6 +299,7 @@ impl<E: Event> Observer<E> for Emitter {
             Format::Table if self.options.quiet || (event.is_detail() && !self.options.verbose) => {}
             Format::Table => {
                 if let Some(line) = event.line() {
+                    self.clear();
                     let line = style::line(&line, self.screen.charset, self.screen.colored);
                     self.out.write(&line);
                     self.out.write("\n");
@@ -269,6 +309,13 @@ impl<E: Event> Observer<E> for Emitter {
             Format::Ndjson => {
                 self.json_event(event.name(), &event);
                 self.has_streamed = true;
+            }
+            Format::Csv if self.options.events => {
+                if !self.has_streamed && self.options.header {
+                    self.out.write(&document::csv_line(E::keys().iter().map(|key| (*key).to_owned())));
+                }
+                self.has_streamed = true;
+                self.out.write(&document::csv_event(event.name(), &event, E::keys()));
             }
             // There the data comes at the end; some things cannot wait so long.
             Format::Json | Format::Csv => {
@@ -284,6 +331,67 @@ impl<E: Event> Observer<E> for Emitter {
         if let Some(warning) = event.warning() {
             self.warning(warning);
         }
+        self.flow()
+    }
+
+    fn attention(&self) -> Attention {
+        match self.options.format {
+            Format::Ndjson => Attention::Details,
+            Format::Csv if self.options.events => Attention::Details,
+            Format::Table if self.options.verbose => Attention::Details,
+            Format::Table if !self.options.quiet => Attention::Usual,
+            Format::Table | Format::Json | Format::Csv => Attention::None,
+        }
+    }
+
+    fn room(&self) -> Option<Room> {
+        let is_plain = self.options.format != Format::Table || self.options.quiet || self.options.verbose;
+        if is_plain || !self.screen.is_terminal || !self.screen.can_redraw {
+            return None;
+        }
+        let (rows, columns) = environment::terminal_size()?;
+        Some(Room { rows, columns: self.options.width.unwrap_or(columns).min(columns) })
+    }
+
+    fn draw(&mut self, frame: Option<Frame>) -> Flow {
+        self.clear();
+        if let (Some(frame), Some(room)) = (frame, Observer::<E>::room(self)) {
+            let screen = Screen { width: Some(room.columns), ..self.screen };
+            for line in table::picture(&frame, &screen) {
+                // No line may wrap, or the next picture would not cover this one: wrapping is off for it
+                // (DECAWM, DEC STD 070).
+                self.out.write("\x1b[?7l");
+                self.out.write(&line);
+                self.out.write("\x1b[?7h\n");
+                self.drawn += 1;
+            }
+            // One for the blank line that a table after events begins with.
+            self.has_streamed = false;
+        }
+        self.out.flush();
+        self.flow()
+    }
+
+    fn shows_progress(&self) -> bool {
+        self.screen.has_progress && !self.options.quiet
+    }
+
+    fn progress(&mut self, line: Option<Line>) {
+        self.clear();
+        if let Some(line) = line {
+            let text = style::line(&line, self.screen.charset, self.screen.errors_colored);
+            self.err.write("\x1b[?7l");
+            self.err.write(&text);
+            self.err.write("\x1b[?7h");
+            self.err.flush();
+            self.is_progress_shown = true;
+        }
+    }
+}
+
+impl Emitter {
+    /// Whether somebody still reads.
+    fn flow(&self) -> Flow {
         if self.out.is_open() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }

@@ -1,9 +1,10 @@
 //! Which columns and in which order: `--columns`, `--sort`, and what a width leaves room for.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::Options;
-use super::record::{Column, Record, Shown, Value};
+use super::record::{Column, Record, Report, Shown, Value};
 use crate::error::{Error, Result};
 use crate::suggest;
 
@@ -58,23 +59,59 @@ fn find<R: Record>(id: &str, option: &str) -> Result<&'static Column<R>> {
     })
 }
 
+/// The rows of a report in the order asked for, made one at a time.
+pub(super) struct Rows<'a, R: Clone> {
+    row: &'a dyn Fn(usize) -> Cow<'a, R>,
+    order: &'a [usize],
+}
+
+impl<'a, R: Record + Clone> Rows<'a, R> {
+    pub(super) fn new(row: &'a dyn Fn(usize) -> Cow<'a, R>, order: &'a [usize]) -> Self {
+        Self { row, order }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.order.len()
+    }
+
+    pub(super) fn get(&self, index: usize) -> Cow<'a, R> {
+        (self.row)(self.order[index])
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Cow<'a, R>> {
+        self.order.iter().map(|index| (self.row)(*index))
+    }
+}
+
 /// The columns shown when nobody names any.
-pub(super) fn default<R: Record>(rows: &[R], verbose: bool) -> Vec<&'static Column<R>> {
-    let has_something = |column: &Column<R>| rows.iter().any(|row| !(column.cell)(row).value.is_missing());
-    let is_shown = |column: &&Column<R>| match column.shown {
-        Shown::Always => true,
-        Shown::IfAny => verbose || has_something(column),
-        Shown::IfSo(holds) => verbose || rows.iter().any(holds),
-        Shown::Verbose => verbose,
-    };
-    R::columns().iter().filter(is_shown).collect()
+pub(super) fn default<R: Record + Clone>(rows: &Rows<'_, R>, verbose: bool) -> Vec<&'static Column<R>> {
+    let is_for_sure = |column: &Column<R>| matches!(column.shown, Shown::Always) || verbose;
+    let columns = R::columns();
+    let mut shown: Vec<bool> = columns.iter().map(is_for_sure).collect();
+    // Each row is only made once, and none where nothing depends on them any more.
+    for row in rows.iter() {
+        let mut open = false;
+        for (column, shown) in columns.iter().zip(&mut shown).filter(|(_, shown)| !**shown) {
+            *shown = match column.shown {
+                Shown::IfAny => !(column.cell)(&row).value.is_missing(),
+                Shown::IfSo(holds) => holds(&row),
+                Shown::Always | Shown::Verbose => continue,
+            };
+            open |= !*shown;
+        }
+        if !open {
+            break;
+        }
+    }
+    columns.iter().zip(shown).filter_map(|(column, shown)| shown.then_some(column)).collect()
 }
 
 /// The indices of the rows in the order asked for; rows with nothing in that column come last.
-pub(super) fn sorted<R: Record>(rows: &[R], order: Option<&Order<R>>) -> Vec<usize> {
-    let mut indices: Vec<usize> = (0..rows.len()).collect();
+pub(super) fn sorted<R: Report>(report: &R, order: Option<&Order<R::Row>>) -> Vec<usize> {
+    let mut indices: Vec<usize> = (0..report.row_count()).collect();
     if let Some(order) = order {
-        let keys: Vec<Value> = rows.iter().map(|row| (order.column.cell)(row).value).collect();
+        let key = |index: &usize| (order.column.cell)(&report.row(*index)).value;
+        let keys: Vec<Value> = indices.iter().map(key).collect();
         indices.sort_by(|a, b| {
             let (a, b) = (&keys[*a], &keys[*b]);
             let both = a.is_missing().cmp(&b.is_missing());
@@ -89,8 +126,8 @@ pub(super) fn sorted<R: Record>(rows: &[R], order: Option<&Order<R>>) -> Vec<usi
 fn compare(a: &Value, b: &Value) -> Ordering {
     let rank = |value: &Value| match value {
         Value::Flag(_) | Value::Integer(_) | Value::Real { .. } => 0,
-        Value::Text(_) => 1,
-        Value::List(_) | Value::Series(_) => 2,
+        Value::Text(_) | Value::Word(_) => 1,
+        Value::List(_) | Value::Series(_) | Value::Trend(_) => 2,
         Value::Unsupported => 3,
         Value::Denied => 4,
         Value::Missing => 5,
@@ -101,6 +138,9 @@ fn compare(a: &Value, b: &Value) -> Ordering {
             differing.unwrap_or_else(|| a.len().cmp(&b.len()))
         }
         (Value::Text(a), Value::Text(b)) => natural(&a.to_lossy(), &b.to_lossy()),
+        (Value::Word(a), Value::Word(b)) => natural(a, b),
+        (Value::Word(a), Value::Text(b)) => natural(a, &b.to_lossy()),
+        (Value::Text(a), Value::Word(b)) => natural(&a.to_lossy(), b),
         _ => rank(a).cmp(&rank(b)).then_with(|| number(a).total_cmp(&number(b))),
     }
 }

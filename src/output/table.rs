@@ -1,10 +1,13 @@
 //! Tables for people: comfy-table on a terminal, plain aligned columns when piped.
 
+use std::borrow::Cow;
+
 use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use unicode_width::UnicodeWidthStr;
 
 use super::environment::Screen;
-use super::record::{Align, Charset, Column, Record, Role, Value};
+use super::record::{Align, Cell, Charset, Column, Frame, Record, Role, Value};
+use super::select::Rows;
 use super::{select, style};
 
 /// From so many rows on, columns are padded by hand even on a terminal: the look is the same, and it takes far
@@ -25,37 +28,100 @@ struct Grid {
 
 /// One cell's lines of escaped text.
 struct Shown {
-    lines: Vec<String>,
+    lines: Lines,
     role: Role,
 }
 
-/// What became of a table: its text, and the ids of the columns there was no room for.
-pub(super) struct Rendered {
-    pub(super) text: String,
-    pub(super) dropped: Vec<&'static str>,
+/// The lines of a cell, most often one.
+enum Lines {
+    One(Cow<'static, str>),
+    Several(Vec<Cow<'static, str>>),
 }
 
-/// Renders rows as a table for this screen.
-pub(super) fn render<R: Record>(
-    rows: &[&R],
+impl Lines {
+    fn as_slice(&self) -> &[Cow<'static, str>] {
+        match self {
+            Self::One(line) => std::slice::from_ref(line),
+            Self::Several(lines) => lines,
+        }
+    }
+}
+
+/// Renders rows as a table for this screen, piece by piece, and gives the ids of the columns there was no room
+/// for.
+pub(super) fn render<R: Record + Clone>(
+    rows: &Rows<'_, R>,
     mut columns: Vec<&'static Column<R>>,
     screen: &Screen,
     header: bool,
     may_drop: bool,
-) -> Rendered {
-    let grid = Grid::new(rows, &columns, screen, header);
+    mut out: impl FnMut(&str),
+) -> Vec<&'static str> {
+    /// So many rows are rendered at a time.
+    const PIECE: usize = 256;
     let room = screen.width.filter(|_| may_drop);
-    let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, room));
-    let mut grid = if dropped.is_empty() { grid } else { Grid::new(rows, &columns, screen, header) };
-    if screen.is_terminal {
-        grid.wrap(&columns, screen.width);
+    if rows.count() <= COMFY_MOST_ROWS {
+        let all: Vec<Cow<'_, R>> = rows.iter().collect();
+        let grid = Grid::new(&all, &columns, screen, header);
+        let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, room));
+        let mut grid = if dropped.is_empty() { grid } else { Grid::new(&all, &columns, screen, header) };
+        if screen.is_terminal {
+            grid.wrap(&columns, screen.width);
+        }
+        out(&if screen.is_terminal { grid.draw(screen, header) } else { grid.pad(screen, header) });
+        return dropped;
     }
-    let text = if screen.is_terminal && grid.rows.len() <= COMFY_MOST_ROWS {
-        grid.draw(screen, header)
-    } else {
-        grid.pad(screen, header)
+    let pieces = || (0..rows.count()).step_by(PIECE);
+    let piece = |start: usize, columns: &[&'static Column<R>]| {
+        let some: Vec<Cow<'_, R>> = (start..rows.count().min(start + PIECE)).map(|index| rows.get(index)).collect();
+        Grid::new(&some, columns, screen, header)
     };
-    Rendered { text, dropped }
+    let mut widths = vec![0; columns.len()];
+    for start in pieces() {
+        for (widest, width) in widths.iter_mut().zip(piece(start, &columns).widths) {
+            *widest = width.max(*widest);
+        }
+    }
+    let natural: Vec<(&str, usize)> = columns.iter().map(|column| column.id).zip(widths.iter().copied()).collect();
+    let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &widths, room));
+    let natural = |column: &&'static Column<R>| natural.iter().find(|(id, _)| *id == column.id).map(|(_, width)| *width);
+    let mut widths: Vec<usize> = columns.iter().filter_map(natural).collect();
+    if let Some(room) = screen.width.filter(|_| screen.is_terminal) {
+        for (index, _) in columns.iter().enumerate().filter(|(_, column)| column.wraps) {
+            let total = total(&widths);
+            let least = WRAPPED_LEAST.min(widths[index]);
+            widths[index] = widths[index].saturating_sub(total.saturating_sub(room)).max(least);
+        }
+    }
+    for start in pieces() {
+        let mut grid = piece(start, &columns);
+        for (index, _) in columns.iter().enumerate().filter(|(_, column)| column.wraps && screen.is_terminal) {
+            grid.wrap_column(index, widths[index]);
+        }
+        grid.widths.clone_from(&widths);
+        out(&grid.pad(screen, header && start == 0));
+    }
+    dropped
+}
+
+/// Renders a picture that is redrawn in place, no wider than the screen, a line each.
+pub(super) fn picture(frame: &Frame, screen: &Screen) -> Vec<String> {
+    let shown = |cell: &Cell| Shown::of(cell, screen);
+    let mut grid = Grid {
+        titles: frame.titles.iter().map(|(title, _)| *title).collect(),
+        aligns: frame.titles.iter().map(|(_, align)| *align).collect(),
+        widths: Vec::new(),
+        rows: frame.rows.iter().map(|row| row.iter().map(shown).collect()).collect(),
+    };
+    grid.measure();
+    let mut lines: Vec<String> = grid.draw(screen, true).lines().map(str::to_owned).collect();
+    lines.extend(frame.notes.iter().map(|note| style::line(note, screen.charset, screen.colored)));
+    lines
+}
+
+/// The width of a table with columns of these widths.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
 }
 
 /// Drops columns until the table fits: before a text is broken those that are expendable, and then, with the
@@ -84,8 +150,13 @@ fn narrow<R: Record>(
 }
 
 impl Grid {
-    fn new<R: Record>(rows: &[&R], columns: &[&'static Column<R>], screen: &Screen, header: bool) -> Self {
-        let shown = |row: &&R| columns.iter().map(|column| Shown::new(*row, column, screen)).collect();
+    fn new<R: Record + Clone>(
+        rows: &[Cow<'_, R>],
+        columns: &[&'static Column<R>],
+        screen: &Screen,
+        header: bool,
+    ) -> Self {
+        let shown = |row: &Cow<'_, R>| columns.iter().map(|column| Shown::of(&(column.cell)(row), screen)).collect();
         let mut grid = Self {
             titles: columns.iter().map(|column| if header { column.title } else { "" }).collect(),
             aligns: columns.iter().map(|column| column.align).collect(),
@@ -100,7 +171,7 @@ impl Grid {
         self.widths = self.titles.iter().map(|title| title.width()).collect();
         for row in &self.rows {
             for (widest, cell) in self.widths.iter_mut().zip(row) {
-                *widest = cell.lines.iter().map(|line| line.width()).fold(*widest, usize::max);
+                *widest = cell.lines.as_slice().iter().map(|line| columns(line)).fold(*widest, usize::max);
             }
         }
     }
@@ -109,16 +180,21 @@ impl Grid {
     fn wrap<R: Record>(&mut self, columns: &[&'static Column<R>], room: Option<usize>) {
         let Some(room) = room else { return };
         for (index, _) in columns.iter().enumerate().filter(|(_, column)| column.wraps) {
-            let total = self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1);
+            let total = total(&self.widths);
             if total <= room {
                 return;
             }
             let width =
                 self.widths[index].saturating_sub(total - room).max(WRAPPED_LEAST.min(self.widths[index]));
-            for row in &mut self.rows {
-                row[index].lines = row[index].lines.iter().flat_map(|line| wrapped(line, width)).collect();
-            }
+            self.wrap_column(index, width);
             self.measure();
+        }
+    }
+
+    fn wrap_column(&mut self, index: usize, width: usize) {
+        for row in &mut self.rows {
+            let lines = row[index].lines.as_slice().iter().flat_map(|line| wrapped(line, width)).map(Cow::Owned).collect();
+            row[index].lines = Lines::Several(lines);
         }
     }
 
@@ -161,40 +237,42 @@ impl Grid {
     fn pad(&self, screen: &Screen, header: bool) -> String {
         let mut text = String::new();
         if header {
-            let titles = self.titles.iter().map(|title| ((*title).to_owned(), Role::Strong));
+            let titles = self.titles.iter().map(|title| (*title, Role::Strong));
             self.pad_line(&mut text, titles, screen);
             if screen.is_terminal {
-                let total = self.widths.iter().sum::<usize>() + GAP * self.widths.len().saturating_sub(1);
-                text.extend(std::iter::repeat_n(rule(screen.charset), total));
+                text.extend(std::iter::repeat_n(rule(screen.charset), total(&self.widths)));
                 text.push('\n');
             }
         }
         for row in &self.rows {
             let height = if screen.is_terminal {
-                row.iter().map(|cell| cell.lines.len()).max().unwrap_or(1)
+                row.iter().map(|cell| cell.lines.as_slice().len()).max().unwrap_or(1)
             } else {
                 1
             };
             for line in 0..height {
-                let cells =
-                    row.iter().map(|cell| (cell.lines.get(line).cloned().unwrap_or_default(), cell.role));
+                let cells = row.iter().map(|cell| {
+                    let line = cell.lines.as_slice().get(line).map_or("", |line| &**line);
+                    (line, cell.role)
+                });
                 self.pad_line(&mut text, cells, screen);
             }
         }
         text
     }
 
-    fn pad_line(&self, text: &mut String, cells: impl Iterator<Item = (String, Role)>, screen: &Screen) {
+    fn pad_line<'a>(&self, text: &mut String, cells: impl Iterator<Item = (&'a str, Role)>, screen: &Screen) {
         let start = text.len();
         for (index, (cell, role)) in cells.enumerate() {
-            let fill = self.widths[index].saturating_sub(cell.width());
-            let painted = style::paint(&cell, role, screen.colored);
-            match self.aligns[index] {
-                Align::Left => text.extend([painted.as_str(), &" ".repeat(fill + GAP)]),
-                Align::Right => {
-                    text.extend([" ".repeat(fill).as_str(), &painted, &" ".repeat(GAP)]);
-                }
+            let fill = self.widths[index].saturating_sub(columns(cell));
+            let (before, after) = if self.aligns[index] == Align::Left { (0, fill) } else { (fill, 0) };
+            text.extend(std::iter::repeat_n(' ', before));
+            if screen.colored {
+                text.push_str(&style::paint(cell, role, true));
+            } else {
+                text.push_str(cell);
             }
+            text.extend(std::iter::repeat_n(' ', after + GAP));
         }
         text.truncate(start + text[start..].trim_end_matches(' ').len());
         text.push('\n');
@@ -202,20 +280,19 @@ impl Grid {
 }
 
 impl Shown {
-    fn new<R: Record>(row: &R, column: &Column<R>, screen: &Screen) -> Self {
-        let cell = (column.cell)(row);
+    fn of(cell: &Cell, screen: &Screen) -> Self {
         let role = if cell.value.is_missing() { Role::Dim } else { cell.role };
         let lines = match &cell.value {
             Value::List(items) if screen.is_terminal => {
-                items.iter().map(|item| text(item, screen.charset)).collect()
+                Lines::Several(items.iter().map(|item| text(item, screen.charset)).collect())
             }
-            value => vec![text(value, screen.charset)],
+            value => Lines::One(text(value, screen.charset)),
         };
         Self { lines, role }
     }
 
     fn comfy(&self) -> comfy_table::Cell {
-        let cell = comfy_table::Cell::new_owned(self.lines.join("\n"));
+        let cell = comfy_table::Cell::new_owned(self.lines.as_slice().join("\n"));
         match self.role {
             Role::Plain => cell,
             Role::Strong => cell.add_attribute(Attribute::Bold),
@@ -227,6 +304,12 @@ impl Shown {
     }
 }
 
+/// The columns that a text takes on a screen.
+fn columns(text: &str) -> usize {
+    // Of escaped text every ASCII character takes one.
+    if text.is_ascii() { text.len() } else { text.width() }
+}
+
 fn rule(charset: Charset) -> char {
     match charset {
         Charset::Ascii => '-',
@@ -235,19 +318,41 @@ fn rule(charset: Charset) -> char {
 }
 
 /// A value as a person reads it, on one line.
-fn text(value: &Value, charset: Charset) -> String {
-    match value {
-        Value::Missing => "-".to_owned(),
-        Value::Unsupported => "unsupported".to_owned(),
-        Value::Denied => "denied".to_owned(),
-        Value::Flag(is) => if *is { "yes" } else { "no" }.to_owned(),
+fn text(value: &Value, charset: Charset) -> Cow<'static, str> {
+    let text = match value {
+        Value::Missing => return Cow::Borrowed("-"),
+        Value::Unsupported => return Cow::Borrowed("unsupported"),
+        Value::Denied => return Cow::Borrowed("denied"),
+        Value::Flag(is) => return Cow::Borrowed(if *is { "yes" } else { "no" }),
+        Value::Word(word) => return Cow::Borrowed(word),
         Value::Integer(number) => number.to_string(),
         Value::Real { value, decimals, .. } => format!("{value:.decimals$}"),
         Value::Text(text) => text.escaped(charset),
+        Value::Trend(figures) => trend(figures, charset),
         Value::List(items) | Value::Series(items) => {
             items.iter().map(|item| text(item, charset)).collect::<Vec<_>>().join(",")
         }
-    }
+    };
+    Cow::Owned(text)
+}
+
+/// A sparkline: the figures as heights between the least and the most, and an `x` where one was lost.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a height below the number of steps")]
+fn trend(figures: &[Option<f64>], charset: Charset) -> String {
+    let steps: &[char] = match charset {
+        Charset::Ascii => &['_', '.', '-', '=', '^'],
+        Charset::Unicode => &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
+    };
+    let (least, most) = figures.iter().flatten().fold((f64::MAX, 0.0_f64), |(least, most), figure| {
+        (least.min(*figure), most.max(*figure))
+    });
+    // A course that hardly changes is flat: noise would look like mountains.
+    let span = (most - least).max(most * 0.1).max(f64::MIN_POSITIVE);
+    let step = |figure: f64| {
+        let height = (figure - least) / span * (steps.len() - 1) as f64;
+        steps[(height.round() as usize).min(steps.len() - 1)]
+    };
+    figures.iter().map(|figure| figure.map_or('x', step)).collect()
 }
 
 /// Breaks a line between words so that no piece is wider than `width`; a word is only broken if it is longer
@@ -284,7 +389,7 @@ mod tests {
     use crate::output::record::Cell;
     use serde::Serialize;
 
-    #[derive(Serialize)]
+    #[derive(Clone, Serialize)]
     struct Nic {
         name: &'static str,
         mac: &'static str,
@@ -313,17 +418,32 @@ mod tests {
     };
 
     fn screen(is_terminal: bool, width: Option<usize>) -> Screen {
-        Screen { is_terminal, width, colored: false, errors_colored: false, charset: Charset::Unicode }
+        Screen {
+            is_terminal,
+            width,
+            colored: false,
+            errors_colored: false,
+            charset: Charset::Unicode,
+            can_redraw: false,
+            has_progress: false,
+        }
     }
 
-    fn rendered(nics: &[Nic], screen: &Screen) -> Rendered {
-        render(&nics.iter().collect::<Vec<_>>(), Nic::columns().iter().collect(), screen, true, true)
+    /// The text, and the columns that were dropped.
+    fn rendered(nics: &[Nic], screen: &Screen) -> (String, Vec<&'static str>) {
+        let order: Vec<usize> = (0..nics.len()).collect();
+        let row = |index: usize| Cow::Borrowed(&nics[index]);
+        let mut text = String::new();
+        let columns = Nic::columns().iter().collect();
+        let dropped =
+            render(&Rows::new(&row, &order), columns, screen, true, true, |piece| text.push_str(piece));
+        (text, dropped)
     }
 
     #[test]
     fn piped_is_one_line_a_row_and_never_cut() {
         let nic = Nic { addresses: vec!["10.0.0.1/8", "::1/128"], ..NIC };
-        let text = rendered(&[nic], &screen(false, None)).text;
+        let (text, _) = rendered(&[nic], &screen(false, None));
         assert_eq!(text.lines().count(), 2);
         assert!(text.contains("10.0.0.1/8,::1/128"));
         assert!(text.contains("eth0\\x1b[2J"));
@@ -332,7 +452,7 @@ mod tests {
     #[test]
     fn a_narrow_terminal_drops_columns_first_then_wraps_words_and_never_breaks_an_address() {
         let nic = Nic { addresses: vec!["2001:db8:1:2:3:4:5:6/64"], ..NIC };
-        let Rendered { text, dropped } = rendered(&[nic], &screen(true, Some(70)));
+        let (text, dropped) = rendered(&[nic], &screen(true, Some(70)));
         assert_eq!(dropped, ["mac"]);
         assert!(text.contains("2001:db8:1:2:3:4:5:6/64"));
         assert!(text.lines().all(|line| line.width() <= 70), "{text}");
@@ -341,10 +461,35 @@ mod tests {
     }
 
     #[test]
+    fn thousands_of_rows_look_like_a_few() {
+        let nics: Vec<Nic> = (0..3_000)
+            .map(|index| if index == 2_000 { Nic { name: "a-much-longer-name", ..NIC } } else { NIC })
+            .collect();
+        for (screen, width) in [(screen(true, Some(60)), 60), (screen(false, None), usize::MAX)] {
+            let ((few, dropped), (many, dropped_of_many)) =
+                (rendered(&nics[1_990..2_010], &screen), rendered(&nics, &screen));
+            assert_eq!(dropped, dropped_of_many);
+            assert_eq!(few.lines().next(), many.lines().next());
+            assert_eq!(few.lines().nth(5), many.lines().nth(5));
+            assert!(many.lines().all(|line| line.width() <= width));
+            assert_eq!(many.matches("02:00:00").count(), if dropped.is_empty() { 3_000 } else { 0 });
+        }
+    }
+
+    #[test]
+    fn a_sparkline_shows_what_rose_and_what_was_lost() {
+        let figures = [Some(1.0), Some(2.0), None, Some(8.0), Some(4.5)];
+        assert_eq!(trend(&figures, Charset::Unicode), "▁▂x█▅");
+        assert_eq!(trend(&figures, Charset::Ascii), "_.x^-");
+        assert_eq!(trend(&[Some(100.0), Some(101.0)], Charset::Unicode), "▁▂");
+        assert_eq!(trend(&[None, None], Charset::Unicode), "xx");
+    }
+
+    #[test]
     fn both_renderers_look_the_same() {
         let nics = || [Nic { addresses: vec!["10.0.0.1/8"], ..NIC }, Nic { name: "lo", mac: "", ..NIC }];
         let nics = nics();
-        let rows: Vec<&Nic> = nics.iter().collect();
+        let rows: Vec<Cow<'_, Nic>> = nics.iter().map(Cow::Borrowed).collect();
         let screen = screen(true, None);
         let grid = Grid::new(&rows, &Nic::columns().iter().collect::<Vec<_>>(), &screen, true);
         assert_eq!(grid.draw(&screen, true), grid.pad(&screen, true));

@@ -56,3 +56,11 @@ fn v6(icmp_type: u8, icmp_code: u8) -> &'static str {
         _ => "unexpected ICMPv6 message",
     }
 }
+
+/// Whether a message ends nothing: a redirect or a source quench, after which the reply may still come.
+pub(super) fn is_notice(family: Family, icmp_type: Option<u8>) -> bool {
+    match family {
+        Family::Ipv4 => matches!(icmp_type, Some(4 | 5)),
+        Family::Ipv6 => icmp_type == Some(137),
+    }
+}

@@ -1,37 +1,52 @@
 //! ICMP echo (RFC 792, RFC 4443): is a host there, how far away, and how reliably.
 
+mod body;
+mod clock;
 mod engine;
 mod event;
+mod hosts;
 mod icmp;
+mod live;
+mod names;
 mod plan;
+mod pmtu;
 mod report;
+mod run;
 mod statistics;
+mod target;
 mod tier;
 mod transport;
+pub mod wire;
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+pub use pmtu::PathMtu;
 pub use event::Event;
-pub use report::{IcmpErrorCount, Outcome, Ping, Sweep, TargetReport};
+pub use report::{IcmpErrorCount, Outage, Outcome, Ping, Sweep, TargetReport};
+pub use run::run;
+pub use target::Target;
 pub use tier::Tier;
 
-use crate::address::{Family, Host, Prefix};
-use crate::error::{Error, Result};
-use crate::output::record::Observer;
-use crate::sys::StopRequests;
+use crate::address::Family;
 
 /// What to ping, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that a user may set by itself")]
 pub struct Request {
-    /// Whom; empty for the three tiers: loopback, LAN, public.
+    /// Whom; empty, with no file either, for the three tiers: loopback, LAN, public.
     pub targets: Vec<Target>,
-    /// How many probes each gets; `None` until stopped.
+    /// A file of more targets, one a line; `-` for standard input.
+    pub file: Option<PathBuf>,
+    /// How many probes each host gets; `None` until stopped.
     pub count: Option<u32>,
-    /// The time from one probe to the next of a target.
-    pub interval: Duration,
+    /// How many each host of a prefix gets.
+    pub sweep_count: u32,
+    /// How many more a target gets that has answered none.
+    pub retries: u32,
+    /// When the next probe goes out.
+    pub pace: Pace,
     /// How long a reply is waited for.
     pub timeout: Duration,
     /// When to stop whatever is left to do.
@@ -40,6 +55,12 @@ pub struct Request {
     pub size: u16,
     /// The time to live (IPv4) or hop limit (IPv6) of the probes.
     pub ttl: Option<u8>,
+    /// The type of service (IPv4) or traffic class (IPv6) of the probes.
+    pub tos: Option<u8>,
+    /// Whether nobody may fragment the probes.
+    pub dont_fragment: bool,
+    /// Whether to find the largest probe that passes unfragmented.
+    pub finds_pmtu: bool,
     /// Only addresses of this family.
     pub family: Option<Family>,
     /// Every address of a name, not only the first.
@@ -48,31 +69,52 @@ pub struct Request {
     pub source: Option<IpAddr>,
     /// The interface to send by.
     pub interface: Option<String>,
+    /// Whether to look up the names of those that answer.
+    pub finds_names: bool,
+    /// Whether the hosts of a prefix that stay silent are rows too.
+    pub lists_all: bool,
+    /// Whether a sweep waits while the kernel's table of neighbours is full.
+    pub waits_for_neighbours: bool,
+    /// Whether a sweep of more than 65,536 addresses is meant.
+    pub is_meant: bool,
+    /// How probes travel.
+    pub transport: TransportChoice,
 }
 
-/// Whom to ping.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// One host.
-    Host(Host),
-    /// Every host of a network, with one probe each.
-    Prefix(Prefix),
+/// When the next probe goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// So long after the last to the same host; hosts of prefixes one a millisecond.
+    Every(Duration),
+    /// So many a second in all; at least 1.
+    Rate(u32),
+    /// As fast as the socket takes them.
+    Unpaced,
+    /// To each host as fast as replies come back, or 100 a second, whichever is more.
+    Flood,
 }
 
-/// Pings what a request asks for, and tells the observer of each reply as it comes.
-///
-/// Errors: an interface or a source that this machine does not have; no permission for ICMP sockets.
-pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Ping> {
-    let mut stop = StopRequests::listen()?;
-    let mut transport = transport::Transport::new(request)?;
-    let deadline = request.deadline.map(|deadline| Instant::now() + deadline);
-    let plan = tokio::select! {
-        plan = plan::make(request, deadline) => plan?,
-        () = stop.at_least(1) => return Err(Error::interrupted()),
-    };
-    transport.prepare(&plan)?;
-    // Lets the runtime hear that the new sockets can be written to: else the first send would wait for that, and
-    // its time would not be told from the reply's.
-    tokio::task::yield_now().await;
-    Ok(engine::run(request, plan, transport, deadline, observer, &mut stop).await)
+/// How probes travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TransportChoice {
+    /// The best this system has.
+    #[default]
+    Auto,
+    /// The one that every system has.
+    Portable,
+}
+
+impl Request {
+    /// How many probes to send where the user did not say: until stopped for somebody who watches, else a few.
+    pub fn default_count(&self, is_watched: bool) -> Option<u32> {
+        /// Of the three tiers: enough to see a loss, soon over.
+        const TIERS: u32 = 3;
+        /// As Windows' ping, where nobody could stop it.
+        const UNWATCHED: u32 = 4;
+        match (self.targets.is_empty() && self.file.is_none(), is_watched) {
+            (true, _) => Some(TIERS),
+            (_, true) => None,
+            (_, false) => Some(UNWATCHED),
+        }
+    }
 }

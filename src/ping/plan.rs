@@ -4,16 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tokio::time::Instant;
 
-use super::engine::at;
-use super::report::Sweep;
+use super::hosts::{Hosts, Slot};
 use super::{Request, Target, Tier};
 use crate::address::{Address, Class, Family, Host, Prefix, ResolveError, resolve, unknown_interface};
 use crate::error::{Error, Result};
-use crate::output::record::Untrusted;
-use crate::sys::{self, LinkAddress, Network};
+use crate::sys::{self, Network};
 
-/// A sweep of more hosts than this is refused.
+/// A sweep of more hosts than this has to be meant.
 const MOST_HOST_BITS: u8 = 16;
+/// A sweep of more hosts than this is refused: it would take hours and gigabytes.
+const MOST_HOST_BITS_MEANT: u8 = 22;
 
 /// Public hosts that answer ping and that no single company runs: Cloudflare, Quad9, Google.
 const ANCHORS_V4: [Ipv4Addr; 3] =
@@ -27,124 +27,107 @@ const ANCHORS_V6: [Ipv6Addr; 3] = [
 
 /// Everything that is to be probed.
 pub(super) struct Plan {
-    pub(super) slots: Vec<Slot>,
-    pub(super) sweeps: Vec<Sweep>,
+    pub(super) hosts: Hosts,
     /// Whether these are the lesson's three tiers, each row with its meaning.
     pub(super) is_tiers: bool,
 }
 
-/// One row of the result: an address to probe, or the reason there is none.
-pub(super) struct Slot {
-    /// The target as it was written.
-    pub(super) target: Untrusted,
-    /// The address, or why there is none.
-    pub(super) address: std::result::Result<Address, String>,
-    pub(super) tier: Option<Tier>,
-    /// What its row says besides, whatever the outcome.
-    pub(super) remark: Option<&'static str>,
-    /// The index of the sweep it belongs to.
-    pub(super) sweep: Option<usize>,
-}
-
 /// Resolves the targets of a request, all at once; a name that takes longer than the deadline has no address.
-pub(super) async fn make(request: &Request, deadline: Option<Instant>) -> Result<Plan> {
+pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option<Instant>) -> Result<Plan> {
     // A system that does not list its addresses only costs the distinction between LAN and routed.
     let network = sys::network().unwrap_or_default();
-    let mut plan = Plan { slots: Vec::new(), sweeps: Vec::new(), is_tiers: false };
-    if request.targets.is_empty() {
-        plan.is_tiers = true;
-        plan.slots = tiers(request, &network);
-        return Ok(plan);
+    if targets.is_empty() {
+        let slots = tiers(request, &network);
+        let mut hosts = Hosts::new(network);
+        slots.into_iter().for_each(|slot| hosts.add(slot));
+        return Ok(Plan { hosts, is_tiers: true });
     }
+    let mut hosts = Hosts::new(network);
     let mut lookups = tokio::task::JoinSet::new();
-    for (index, target) in request.targets.iter().enumerate() {
+    for (index, target) in targets.iter().enumerate() {
         if let Target::Host(host) = target {
             let (host, family) = (host.clone(), request.family);
             lookups.spawn(async move { (index, resolve(&host, family).await) });
         }
     }
     let mut answers: Vec<Option<std::result::Result<Vec<Address>, ResolveError>>> = Vec::new();
-    answers.resize_with(request.targets.len(), || None);
+    answers.resize_with(targets.len(), || None);
     loop {
         let done = tokio::select! {
             done = lookups.join_next() => done,
-            () = at(deadline) => None,
+            () = until(deadline) => None,
         };
         let Some(done) = done else { break };
         let (index, answer) = done.expect("a lookup does not panic and is not aborted");
         answers[index] = Some(answer);
     }
-    for (target, answer) in request.targets.iter().zip(answers) {
+    for (target, answer) in targets.iter().zip(answers) {
         match (target, answer) {
-            (Target::Prefix(prefix), _) => plan.add_sweep(*prefix, &network)?,
+            (Target::Prefix(prefix), _) => {
+                check_size(prefix, request.is_meant)?;
+                hosts.add_sweep(*prefix);
+            }
             (Target::Host(_), Some(Err(ResolveError::Zone(zone)))) => {
                 return Err(unknown_interface(&zone));
             }
+            (Target::Host(host), Some(Ok(_))) if host.lacks_zone() && request.interface.is_none() => {
+                let why = format!("{host} is only unique on one link: write {host}%INTERFACE");
+                hosts.add(Slot::unresolved(host, why));
+            }
             (Target::Host(host), Some(Ok(addresses))) => {
                 let wanted = if request.all_addresses { addresses.len() } else { 1 };
-                if let Some(address) = addresses.iter().find(|address| is_group(address.ip, &network)) {
+                if let Some(address) = addresses.iter().find(|address| hosts.is_group(address.ip)) {
                     return Err(Error::usage(format!("{address} is the address of a group, not of a host"))
                         .hint("ping its hosts one by one, or their prefix"));
                 }
-                plan.slots.extend(addresses.into_iter().take(wanted).map(|address| {
+                for address in addresses.into_iter().take(wanted) {
                     let address = Address { ip: reachable(address.ip), ..address };
-                    let tier = Some(Tier::of(&address, &network));
-                    Slot {
-                        target: host.to_string().into(),
-                        address: Ok(address),
-                        tier,
-                        remark: None,
-                        sweep: None,
-                    }
-                }));
+                    let tier = Some(Tier::of(&address, hosts.network()));
+                    hosts.add(Slot { target: host.to_string().into(), address: Ok(address), tier, remark: None });
+                }
             }
             (Target::Host(host), Some(Err(error))) => {
-                plan.slots.push(Slot::unresolved(host, format!("{:#}", anyhow::Error::from(error))));
+                hosts.add(Slot::unresolved(host, format!("{:#}", anyhow::Error::from(error))));
             }
             (Target::Host(host), None) => {
                 let why = format!("cannot resolve '{host}': no answer from the resolver before the deadline");
-                plan.slots.push(Slot::unresolved(host, why));
+                hosts.add(Slot::unresolved(host, why));
             }
         }
     }
-    Ok(plan)
+    if hosts.len() > 1 << MOST_HOST_BITS_MEANT {
+        return Err(Error::usage("these are too many hosts for one run").hint("sweep one prefix after the other"));
+    }
+    Ok(Plan { hosts, is_tiers: false })
+}
+
+/// Waits until a moment, or for ever where there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Checks that a network is not too large to sweep, or that it is meant.
+fn check_size(prefix: &Prefix, is_meant: bool) -> Result<()> {
+    let bits = if prefix.family() == Family::Ipv4 { 32 } else { 128 };
+    let (most, least) = (bits - MOST_HOST_BITS_MEANT, bits - MOST_HOST_BITS);
+    if prefix.host_bits() > MOST_HOST_BITS_MEANT {
+        return Err(Error::usage(format!("{prefix} is too large to sweep"))
+            .hint(format!("a /{least} or longer has at most 65,536 addresses; with --yes it may be a /{most}")));
+    }
+    if prefix.host_bits() > MOST_HOST_BITS && !is_meant {
+        let hosts = prefix.host_count();
+        return Err(Error::usage(format!("{prefix} has {hosts} hosts, more than a /{least}: that must be meant"))
+            .hint("give --yes to sweep it all the same"));
+    }
+    Ok(())
 }
 
 impl Slot {
     fn unresolved(host: &Host, why: String) -> Self {
-        Self { target: host.to_string().into(), address: Err(why), tier: None, remark: None, sweep: None }
-    }
-}
-
-/// Whether many answer to an address, each under its own: multicast, or a network's broadcast (RFC 919).
-fn is_group(ip: IpAddr, network: &Network) -> bool {
-    let is_last = |own: &LinkAddress| {
-        let prefix = Prefix::of(own.ip, own.prefix_len);
-        ip.is_ipv4() && prefix.host_bits() > 1 && prefix.contains(ip) && prefix.last() == ip
-    };
-    matches!(Class::of(ip), Class::Multicast | Class::Broadcast)
-        || network.addresses.iter().flatten().any(|own| own.broadcast == Some(ip) || is_last(own))
-}
-
-impl Plan {
-    fn add_sweep(&mut self, prefix: Prefix, network: &Network) -> Result<()> {
-        if prefix.host_bits() > MOST_HOST_BITS {
-            let shortest =
-                if prefix.family() == Family::Ipv4 { 32 - MOST_HOST_BITS } else { 128 - MOST_HOST_BITS };
-            return Err(Error::usage(format!("{prefix} is too large to sweep"))
-                .hint(format!("a prefix of /{shortest} or longer has at most 65,536 addresses")));
-        }
-        let hosts: Vec<IpAddr> = prefix.hosts().collect();
-        let sweep = self.sweeps.len();
-        self.sweeps.push(Sweep { prefix: prefix.to_string(), hosts: hosts.len(), probed: 0, alive: 0 });
-        self.slots.extend(hosts.into_iter().map(|ip| Slot {
-            target: ip.to_string().into(),
-            address: Ok(ip.into()),
-            tier: Some(Tier::of(&ip.into(), network)),
-            remark: None,
-            sweep: Some(sweep),
-        }));
-        Ok(())
+        Self { target: host.to_string().into(), address: Err(why), tier: None, remark: None }
     }
 }
 
@@ -169,7 +152,6 @@ fn tiers(request: &Request, network: &Network) -> Vec<Slot> {
         address: Ok(ip.into()),
         tier: Some(tier),
         remark: None,
-        sweep: None,
     };
     let mut slots = vec![slot(loopback, Tier::Loopback), lan(family, network)];
     slots.extend(anchors.into_iter().map(|ip| slot(ip, Tier::Routed)));
@@ -187,7 +169,7 @@ fn leading_family(network: &Network) -> Family {
 fn lan(family: Family, network: &Network) -> Slot {
     let slot = |address: std::result::Result<Address, String>, remark| {
         let target = address.as_ref().map_or_else(|_| "gateway".to_owned(), Address::to_string).into();
-        Slot { target, address, tier: Some(Tier::Lan), remark, sweep: None }
+        Slot { target, address, tier: Some(Tier::Lan), remark }
     };
     let Some(routes) = &network.default_routes else {
         return slot(Err("this system does not tell its gateway; name a host of the LAN".to_owned()), None);

@@ -1,19 +1,27 @@
 //! How the result of pinging describes itself to the output layer.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Tier;
+use super::clock::Clock;
+use super::engine::{Engine, Glance};
+use super::hosts::{Slot, SlotId};
+use super::pmtu::PathMtu;
+use super::statistics::Statistics;
+use crate::address::Address;
 use crate::error::Exit;
 use crate::measure::Summary;
 use crate::output::record::{Cell, Column, Line, Record, Report, Role, Untrusted, Warning};
 
 /// The result of pinging.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Ping {
-    /// A row a target, or an address where all of a name's were asked for; of a sweep those that answered.
-    pub targets: Vec<TargetReport>,
+    /// The rows, made one at a time from what the engine knows.
+    targets: Results,
     /// The prefixes that were swept.
     pub sweeps: Vec<Sweep>,
     /// Whether the user ended it early.
@@ -21,9 +29,41 @@ pub struct Ping {
     /// What limits the result.
     #[serde(skip)]
     pub warnings: Vec<Warning>,
-    /// Whether these are the three tiers, where one public host that answers is enough.
     #[serde(skip)]
-    pub is_tiers: bool,
+    exit: Exit,
+}
+
+/// What a row is made from: 65,536 rows at once would be tens of megabytes.
+struct Results {
+    engine: Engine,
+    clock: Clock,
+    /// The slots that are rows: a target, or an address where all of a name's were asked for; of a sweep those
+    /// that answered or met an error.
+    shown: Vec<SlotId>,
+    /// Whether these are the three tiers, where one public host that answers is enough.
+    is_tiers: bool,
+    /// Whether the run ended at its deadline.
+    is_overdue: bool,
+    /// Who takes the times where there was no reply to tell.
+    timestamps: &'static str,
+    names: HashMap<IpAddr, Untrusted>,
+}
+
+/// How a run ended.
+pub(super) struct End {
+    pub(super) interrupted: bool,
+    pub(super) is_overdue: bool,
+    pub(super) is_tiers: bool,
+    pub(super) lists_all: bool,
+    pub(super) timestamps: &'static str,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Serialize for Results {
+    /// Stands for the rows, which whoever writes the report asks for one by one.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq([(); 0])
+    }
 }
 
 /// What became of one sweep.
@@ -37,6 +77,8 @@ pub struct Sweep {
     pub probed: usize,
     /// Those that answered.
     pub alive: usize,
+    /// Those that could not be probed, or met an error.
+    pub errors: usize,
 }
 
 /// What a target's probes amount to.
@@ -62,12 +104,16 @@ pub struct TargetReport {
     pub target: Untrusted,
     /// The address that was probed.
     pub address: Option<String>,
+    /// The name of that address, where it was asked for and there is one.
+    pub name: Option<Untrusted>,
     /// How far away it is.
     pub tier: Option<Tier>,
     /// What its probes amount to; `None` while no probe's fate is known.
     pub outcome: Option<Outcome>,
     /// Probes that went out.
     pub sent: u64,
+    /// Probes that this machine could not send.
+    pub unsent: u64,
     /// Probes that were answered.
     pub received: u64,
     /// Probes that were not answered, or met an error.
@@ -77,28 +123,46 @@ pub struct TargetReport {
     /// The lost of those whose fate is known.
     pub loss_percent: Option<f64>,
     /// Second replies to one probe.
-    pub duplicates: Option<u64>,
+    pub duplicates: u64,
     /// Replies that came after the reply to a later probe.
     pub reordered: u64,
     /// Replies that came after the time-out.
-    pub late: Option<u64>,
+    pub late: u64,
     /// Replies whose content was not what was sent.
-    pub corrupted: Option<u64>,
-    /// Messages that looked like replies and were none.
-    pub rejected: Option<u64>,
+    pub corrupted: u64,
+    /// Messages that looked like replies, or errors, and were none.
+    pub rejected: u64,
+    /// Redirects and source quenches.
+    pub notices: u64,
     /// The time to live of the last reply, where the socket tells it.
     pub ttl: Option<u8>,
+    /// The routers between, as the time to live lets guess.
+    pub hops: Option<u8>,
     /// The round-trip times in microseconds.
     pub rtt_us: Option<Summary>,
+    /// The longest stretch of probes of which none was answered.
+    pub longest_outage: Option<Outage>,
+    /// The largest probe that passes unfragmented, where it was looked for.
+    pub path_mtu: Option<PathMtu>,
     /// The errors, by sender and kind.
     pub errors: Vec<IcmpErrorCount>,
-    /// Who took the times: `user` for this program.
+    /// Who took the times: `kernel`, or `user` for this program.
     pub timestamps: &'static str,
     /// What the result means for this machine's network, of the three tiers; or why there is none.
     pub meaning: Option<String>,
-    /// Whether it is a host of a sweep, which is judged as a whole.
-    #[serde(skip)]
-    pub(super) is_swept: bool,
+}
+
+/// A stretch of probes of which none was answered.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Outage {
+    /// When the first of them was sent, RFC 3339.
+    pub began_at: String,
+    /// When the next that was answered was sent; `None` if none was.
+    pub ended_at: Option<String>,
+    /// From the one to the other, or to the last that was not answered.
+    pub duration_s: f64,
+    /// How many there were.
+    pub probes: u64,
 }
 
 /// One kind of error from one sender.
@@ -119,14 +183,6 @@ pub struct IcmpErrorCount {
     pub count: u64,
 }
 
-impl IcmpErrorCount {
-    /// Whether two are of one kind from one sender.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        let kind = |error: &Self| (error.from, error.icmp_type, error.code, error.mtu, error.meaning.clone());
-        kind(self) == kind(other)
-    }
-}
-
 impl Outcome {
     fn is_answered(self) -> bool {
         matches!(self, Self::Alive | Self::Partial)
@@ -134,11 +190,11 @@ impl Outcome {
 
     fn cell(self) -> Cell {
         match self {
-            Self::Alive => Cell::text("alive").role(Role::Good),
-            Self::Partial => Cell::text("partial").role(Role::Caution),
-            Self::Silent => Cell::text("silent").role(Role::Bad),
-            Self::Error => Cell::text("error").role(Role::Bad),
-            Self::Unresolved => Cell::text("unresolved").role(Role::Bad),
+            Self::Alive => Cell::word("alive").role(Role::Good),
+            Self::Partial => Cell::word("partial").role(Role::Caution),
+            Self::Silent => Cell::word("silent").role(Role::Bad),
+            Self::Error => Cell::word("error").role(Role::Bad),
+            Self::Unresolved => Cell::word("unresolved").role(Role::Bad),
         }
     }
 }
@@ -149,14 +205,23 @@ impl Report for Ping {
     const ROW_EVENT: &'static str = "target";
     type Row = TargetReport;
 
-    fn rows(&self) -> &[TargetReport] {
-        &self.targets
+    fn row_count(&self) -> usize {
+        self.targets.shown.len()
+    }
+
+    fn row(&self, index: usize) -> Cow<'_, TargetReport> {
+        Cow::Owned(self.targets.row(self.targets.shown[index]))
     }
 
     fn notes(&self) -> Vec<Line> {
         let swept = self.sweeps.iter().map(|sweep| {
-            Line::default()
-                .dim(format!("{}: {} of {} hosts answered", sweep.prefix, sweep.alive, sweep.probed))
+            let Sweep { prefix, hosts, probed, alive, errors } = sweep;
+            let rest = match hosts - probed {
+                0 => String::new(),
+                rest => format!(", {rest} were not probed"),
+            };
+            let errors = if *errors > 0 { format!(", {errors} met an error") } else { String::new() };
+            Line::default().dim(format!("{prefix}: {alive} of {probed} hosts answered{errors}{rest}"))
         });
         let interrupted = self
             .interrupted
@@ -172,33 +237,198 @@ impl Report for Ping {
         &self.warnings
     }
 
-    /// Good if every target answers; of a sweep, and of each of the three tiers, if anyone does. What was stopped
-    /// before it was known is neither good nor bad.
     fn exit(&self) -> Exit {
-        let groups: Vec<Vec<Option<bool>>> = if self.is_tiers {
-            let of = |tier| {
-                self.targets.iter().filter(move |row| row.tier == Some(tier)).map(TargetReport::is_good)
-            };
-            [Tier::Loopback, Tier::Lan, Tier::Routed].map(|tier| of(tier).collect()).into()
-        } else {
-            let swept = self.sweeps.iter().map(|sweep| vec![sweep.is_good()]);
-            let rows = self.targets.iter().filter(|row| !row.is_swept).map(|row| vec![row.is_good()]);
-            rows.chain(swept).collect()
-        };
-        let answers = |group: &Vec<Option<bool>>| group.contains(&Some(true));
-        let is_known = |group: &Vec<Option<bool>>| !group.contains(&None);
-        match groups.iter().filter(|group| !answers(group)).collect::<Vec<_>>().as_slice() {
-            [] => Exit::Fine,
-            bad if self.interrupted && !bad.iter().any(|group| is_known(group)) => Exit::Interrupted,
-            _ => Exit::Negative,
-        }
+        self.exit
     }
 }
 
-impl TargetReport {
-    /// Whether it answered; `None` while that is not known.
-    fn is_good(&self) -> Option<bool> {
-        self.outcome.map(Outcome::is_answered)
+impl Ping {
+    pub(super) fn new(engine: Engine, clock: Clock, end: End) -> Self {
+        let hosts = engine.hosts();
+        let mut shown = Vec::new();
+        let mut sweeps: Vec<Sweep> = Vec::new();
+        let mut networks = hosts.networks().peekable();
+        for slot in 0..SlotId::try_from(hosts.len()).expect("slots are counted so") {
+            while let Some((prefix, first, end)) = networks.next_if(|(_, first, _)| *first <= slot) {
+                let hosts = (first..end).filter(|slot| engine.hosts().address(*slot).is_some()).count();
+                sweeps.push(Sweep { prefix: prefix.to_string(), hosts, probed: 0, alive: 0, errors: 0 });
+            }
+            let is_shown = match sweeps.last_mut().filter(|_| hosts.is_swept(slot)) {
+                None => true,
+                Some(sweep) => {
+                    let glance = engine.glance(slot);
+                    sweep.probed += usize::from(glance != Glance::Untried);
+                    sweep.alive += usize::from(glance == Glance::Alive);
+                    sweep.errors += usize::from(glance == Glance::Error);
+                    match glance {
+                        Glance::Alive | Glance::Error => true,
+                        Glance::Silent => end.lists_all,
+                        Glance::Untried => false,
+                    }
+                }
+            };
+            if is_shown {
+                shown.push(slot);
+            }
+        }
+        drop(networks);
+        let End { interrupted, is_overdue, is_tiers, timestamps, warnings, .. } = end;
+        let names = HashMap::new();
+        let targets = Results { engine, clock, shown, is_tiers, is_overdue, timestamps, names };
+        let exit = targets.exit(&sweeps, interrupted);
+        Self { targets, sweeps, interrupted, warnings, exit }
+    }
+
+    /// The addresses that answered.
+    pub(super) fn alive(&self) -> Vec<IpAddr> {
+        let Results { engine, shown, .. } = &self.targets;
+        let alive = shown.iter().filter(|slot| engine.glance(**slot) == Glance::Alive);
+        alive.filter_map(|slot| engine.hosts().address(*slot)).map(|address| address.ip).collect()
+    }
+
+    /// Gives the addresses their names.
+    pub(super) fn set_names(&mut self, names: HashMap<IpAddr, Untrusted>) {
+        self.targets.names = names;
+    }
+
+    /// Whether probes vanished, of which nobody said why.
+    pub(super) fn has_silence(&self) -> bool {
+        let Results { engine, shown, .. } = &self.targets;
+        let is_silent = |slot: &SlotId| {
+            let statistics = engine.statistics(*slot);
+            statistics.lost() > statistics.errors().iter().map(|(_, count)| count).sum()
+        };
+        self.sweeps.iter().any(|sweep| sweep.probed > sweep.alive) || shown.iter().any(is_silent)
+    }
+}
+
+impl Results {
+    fn row(&self, slot: SlotId) -> TargetReport {
+        let mut statistics = self.engine.statistics(slot);
+        if self.is_overdue {
+            statistics.end();
+        }
+        let Slot { target, address, tier, remark } = self.engine.hosts().slot(slot);
+        let errors = self.engine.errors(&statistics);
+        let outcome = if address.is_ok() { statistics.outcome() } else { Some(Outcome::Unresolved) };
+        let meaning = match (&address, tier, outcome) {
+            (Err(why), ..) => Some(why.clone()),
+            (Ok(_), Some(tier), Some(outcome)) if self.is_tiers => {
+                Some(meaning(tier, outcome, &statistics, &errors, remark))
+            }
+            _ => None,
+        };
+        let name = address.as_ref().ok().and_then(|address| self.names.get(&address.ip)).cloned();
+        let address = address.ok().map(|address: Address| address.to_string());
+        TargetReport {
+            target,
+            address,
+            name,
+            tier,
+            outcome,
+            sent: statistics.sent(),
+            unsent: statistics.unsent(),
+            received: statistics.received(),
+            lost: statistics.lost(),
+            in_flight: statistics.in_flight(),
+            loss_percent: statistics.loss_percent(),
+            duplicates: statistics.duplicates,
+            reordered: statistics.reordered(),
+            late: statistics.late,
+            corrupted: statistics.corrupted,
+            rejected: statistics.rejected,
+            notices: statistics.notices,
+            ttl: statistics.ttl(),
+            hops: statistics.ttl().map(hops),
+            rtt_us: statistics.rtt(),
+            longest_outage: statistics.outages.longest().map(|outage| self.outage(&outage)),
+            path_mtu: self.engine.path_mtu(slot),
+            errors,
+            timestamps: match statistics.is_stamped() {
+                Some(true) => "kernel",
+                Some(false) => "user",
+                None => self.timestamps,
+            },
+            meaning,
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a time in seconds with three decimals")]
+    fn outage(&self, outage: &super::statistics::Outage) -> Outage {
+        let at = |moment| humantime::format_rfc3339_millis(self.clock.time_of_day(moment)).to_string();
+        Outage {
+            began_at: at(outage.began),
+            ended_at: outage.ended.map(at),
+            duration_s: (outage.duration() as f64 / 1e6).round() / 1e3,
+            probes: outage.probes,
+        }
+    }
+
+    fn exit(&self, sweeps: &[Sweep], interrupted: bool) -> Exit {
+        let singles = self.shown.iter().filter(|slot| !self.engine.hosts().is_swept(**slot)).map(|slot| {
+            let Slot { address, tier, .. } = self.engine.hosts().slot(*slot);
+            let mut statistics = self.engine.statistics(*slot);
+            if self.is_overdue {
+                statistics.end();
+            }
+            let outcome = if address.is_ok() { statistics.outcome() } else { Some(Outcome::Unresolved) };
+            (tier, outcome)
+        });
+        judge(&singles.collect::<Vec<_>>(), sweeps, self.is_tiers, interrupted)
+    }
+}
+
+/// What a tier's result means for this machine's network.
+fn meaning(
+    tier: Tier,
+    outcome: Outcome,
+    statistics: &Statistics,
+    errors: &[IcmpErrorCount],
+    remark: Option<&'static str>,
+) -> String {
+    let could_send = statistics.received() > 0 || errors.iter().all(|error| error.from.is_some());
+    let told = errors.iter().find_map(|error| Some((error.from?, &error.meaning)));
+    let meaning = match told.filter(|_| outcome == Outcome::Error) {
+        Some((from, meaning)) => format!("{from} says '{meaning}': the way ends there"),
+        None => tier.meaning(outcome, could_send).to_owned(),
+    };
+    match remark {
+        Some(remark) => format!("{meaning}; {remark}"),
+        None => meaning,
+    }
+}
+
+/// The routers a reply has passed, if its time to live began as most systems' do: at 64, 128 or 255.
+fn hops(ttl: u8) -> u8 {
+    let began = if ttl <= 64 { 64 } else if ttl <= 128 { 128 } else { 255 };
+    began - ttl
+}
+
+/// Good if every target answers; of a sweep, and of each of the three tiers, if anyone does. What was stopped
+/// before it was known is neither good nor bad.
+fn judge(
+    singles: &[(Option<Tier>, Option<Outcome>)],
+    sweeps: &[Sweep],
+    is_tiers: bool,
+    interrupted: bool,
+) -> Exit {
+    let is_good = |outcome: &Option<Outcome>| outcome.map(Outcome::is_answered);
+    let groups: Vec<Vec<Option<bool>>> = if is_tiers {
+        let of = |tier| {
+            let its = singles.iter().filter(move |(own, _)| *own == Some(tier));
+            its.map(|(_, outcome)| is_good(outcome)).collect()
+        };
+        [Tier::Loopback, Tier::Lan, Tier::Routed].map(of).into()
+    } else {
+        let swept = sweeps.iter().map(|sweep| vec![sweep.is_good()]);
+        singles.iter().map(|(_, outcome)| vec![is_good(outcome)]).chain(swept).collect()
+    };
+    let answers = |group: &Vec<Option<bool>>| group.contains(&Some(true));
+    let is_known = |group: &Vec<Option<bool>>| !group.contains(&None);
+    match groups.iter().filter(|group| !answers(group)).collect::<Vec<_>>().as_slice() {
+        [] => Exit::Fine,
+        bad if interrupted && !bad.iter().any(|group| is_known(group)) => Exit::Interrupted,
+        _ => Exit::Negative,
     }
 }
 
@@ -212,55 +442,60 @@ impl Sweep {
 impl Record for TargetReport {
     fn columns() -> &'static [Column<Self>] {
         type Col = Column<TargetReport>;
-        static COLUMNS: [Col; 26] = [
+        static COLUMNS: [Col; 33] = [
             Col::new("target", "TARGET", |row| Cell::text(row.target.clone()).role(Role::Strong)),
             Col::new("address", "ADDRESS", |row| Cell::maybe(row.address.as_deref(), Cell::text))
                 .if_so(is_named)
                 .dropped_at(2),
-            Col::new("tier", "TIER", |row| Cell::maybe(row.tier, |tier| Cell::text(tier.name())))
+            Col::new("name", "NAME", |row| Cell::maybe(row.name.clone(), Cell::text)).if_any().dropped_at(2),
+            Col::new("tier", "TIER", |row| Cell::maybe(row.tier, |tier| Cell::word(tier.name())))
                 .dropped_at(1),
             Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
             Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().dropped_at(5),
             Col::new("received", "RECEIVED", |row| Cell::integer(row.received)).right().dropped_at(6),
             Col::new("loss_percent", "LOSS_%", loss).right().dropped_at(2),
-            Col::new("rtt_us.min", "MIN_MS", |row| rtt(row, |rtt| rtt.min)).right().dropped_at(6),
+            Col::new("rtt_us.min", "MIN_MS", |row| rtt(row, |rtt| rtt.min)).right().if_so(has_several).dropped_at(6),
             Col::new("rtt_us.avg", "AVG_MS", |row| rtt(row, |rtt| rtt.avg)).right(),
+            Col::new("unsent", "UNSENT", |row| some(row.unsent)).right().if_so(|row| row.unsent > 0).dropped_at(4),
             Col::new("lost", "LOST", |row| Cell::integer(row.lost)).right().verbose().dropped_at(9),
             Col::new("in_flight", "IN_FLIGHT", |row| Cell::integer(row.in_flight))
                 .right()
                 .verbose()
                 .dropped_at(9),
-            Col::new("reordered", "REORDERED", |row| Cell::integer(row.reordered))
-                .right()
-                .verbose()
-                .dropped_at(9),
-            Col::new("duplicates", "DUPLICATES", |row| Cell::told(row.duplicates, Cell::integer))
-                .right()
-                .verbose()
-                .dropped_at(10),
-            Col::new("late", "LATE", |row| Cell::told(row.late, Cell::integer))
-                .right()
-                .verbose()
-                .dropped_at(10),
-            Col::new("corrupted", "CORRUPTED", |row| Cell::told(row.corrupted, Cell::integer))
-                .right()
-                .verbose()
-                .dropped_at(10),
-            Col::new("rejected", "REJECTED", |row| Cell::told(row.rejected, Cell::integer))
-                .right()
-                .verbose()
-                .dropped_at(10),
-            Col::new("timestamps", "TIMESTAMPS", |row| Cell::text(row.timestamps)).verbose().dropped_at(10),
+            Col::new("reordered", "REORDERED", |row| some(row.reordered)).right().if_so(|row| row.reordered > 0).dropped_at(7),
+            Col::new("duplicates", "DUPLICATES", |row| some(row.duplicates)).right().if_so(|row| row.duplicates > 0).dropped_at(7),
+            Col::new("late", "LATE", |row| some(row.late)).right().if_so(|row| row.late > 0).dropped_at(7),
+            Col::new("corrupted", "CORRUPTED", |row| some(row.corrupted)).right().if_so(|row| row.corrupted > 0).dropped_at(4),
+            Col::new("rejected", "REJECTED", |row| some(row.rejected)).right().if_so(|row| row.rejected > 0).dropped_at(4),
+            Col::new("notices", "NOTICES", |row| some(row.notices)).right().if_so(|row| row.notices > 0).dropped_at(8),
+            Col::new("timestamps", "TIMESTAMPS", |row| Cell::word(row.timestamps)).verbose().dropped_at(10),
             Col::new("rtt_us.p50", "P50_MS", |row| rtt(row, |rtt| rtt.p50)).right().verbose().dropped_at(8),
             Col::new("rtt_us.p95", "P95_MS", |row| rtt(row, |rtt| rtt.p95)).right().verbose().dropped_at(8),
             Col::new("rtt_us.p99", "P99_MS", |row| rtt(row, |rtt| rtt.p99)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max)).right().dropped_at(6),
-            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev)).right().dropped_at(8),
+            Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max)).right().if_so(has_several).dropped_at(6),
+            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev)).right().if_so(has_several).dropped_at(8),
             Col::new("rtt_us.jitter", "JITTER_MS", |row| rtt(row, |rtt| rtt.jitter))
                 .right()
                 .verbose()
                 .dropped_at(9),
             Col::new("ttl", "TTL", |row| Cell::maybe(row.ttl, Cell::integer)).right().if_any().dropped_at(9),
+            Col::new("hops", "HOPS", |row| Cell::maybe(row.hops, Cell::integer)).right().verbose().dropped_at(10),
+            Col::new("longest_outage.duration_s", "OUTAGE_S", |row| {
+                Cell::maybe(row.longest_outage.as_ref(), |outage| Cell::real(outage.duration_s, 1))
+            })
+            .right()
+            .if_so(has_outage)
+            .dropped_at(7),
+            Col::new("path_mtu.mtu_bytes", "MTU", |row| {
+                Cell::maybe(row.path_mtu, |found| Cell::integer(found.mtu_bytes).role(Role::Strong))
+            })
+            .right()
+            .if_any(),
+            Col::new("path_mtu.limited_by", "LIMITED_BY", |row| {
+                Cell::maybe(row.path_mtu.and_then(|found| found.limited_by), |by| Cell::text(by.to_string()))
+            })
+            .if_any()
+            .dropped_at(3),
             Col::new("errors", "ERRORS", errors).if_any().wrapping().dropped_at(1),
             Col::new("meaning", "MEANING", |row| Cell::maybe(row.meaning.as_deref(), Cell::text))
                 .if_any()
@@ -273,6 +508,21 @@ impl Record for TargetReport {
 /// Whether the target is written otherwise than its address.
 fn is_named(row: &TargetReport) -> bool {
     row.address.as_ref().is_some_and(|address| *address != row.target.to_lossy())
+}
+
+/// A count that should strike the eye where it is not 0.
+fn some(count: u64) -> Cell {
+    Cell::integer(count).role(if count > 0 { Role::Caution } else { Role::Plain })
+}
+
+/// Whether there is more than one time, so that they can differ.
+fn has_several(row: &TargetReport) -> bool {
+    row.received > 1
+}
+
+/// Whether more than one probe in a row was not answered, and others were.
+fn has_outage(row: &TargetReport) -> bool {
+    row.received > 0 && row.longest_outage.as_ref().is_some_and(|outage| outage.probes > 1)
 }
 
 fn loss(row: &TargetReport) -> Cell {
@@ -299,42 +549,12 @@ fn errors(row: &TargetReport) -> Cell {
 mod tests {
     use super::*;
 
-    fn row(tier: Tier, outcome: Option<Outcome>) -> TargetReport {
-        TargetReport {
-            target: "t".into(),
-            address: None,
-            tier: Some(tier),
-            outcome,
-            sent: 1,
-            received: 0,
-            lost: 0,
-            in_flight: 0,
-            loss_percent: None,
-            duplicates: None,
-            reordered: 0,
-            late: None,
-            corrupted: None,
-            rejected: None,
-            ttl: None,
-            rtt_us: None,
-            errors: Vec::new(),
-            timestamps: "user",
-            meaning: None,
-            is_swept: false,
-        }
-    }
-
-    fn exit(rows: &[(Tier, Option<Outcome>)], is_tiers: bool, interrupted: bool) -> Exit {
-        let targets = rows.iter().map(|(tier, outcome)| row(*tier, *outcome)).collect();
-        Ping { targets, sweeps: Vec::new(), interrupted, warnings: Vec::new(), is_tiers }.exit()
-    }
-
     #[test]
     fn what_was_stopped_before_it_was_known_is_neither_good_nor_bad() {
         let (alive, silent) = (Some(Outcome::Alive), Some(Outcome::Silent));
         let of = |outcomes: &[Option<Outcome>], interrupted| {
-            let rows: Vec<_> = outcomes.iter().map(|outcome| (Tier::Lan, *outcome)).collect();
-            exit(&rows, false, interrupted)
+            let rows: Vec<_> = outcomes.iter().map(|outcome| (Some(Tier::Lan), *outcome)).collect();
+            judge(&rows, &[], false, interrupted)
         };
         assert_eq!(of(&[alive, Some(Outcome::Partial)], false), Exit::Fine);
         assert_eq!(of(&[alive, silent], false), Exit::Negative);
@@ -351,7 +571,7 @@ mod tests {
         let tiers = |lan, first, second| {
             let rows =
                 [(Tier::Loopback, alive), (Tier::Lan, lan), (Tier::Routed, first), (Tier::Routed, second)];
-            exit(&rows, true, false)
+            judge(&rows.map(|(tier, outcome)| (Some(tier), outcome)), &[], true, false)
         };
         assert_eq!(tiers(alive, silent, alive), Exit::Fine);
         assert_eq!(tiers(alive, silent, silent), Exit::Negative);
@@ -361,13 +581,17 @@ mod tests {
     #[test]
     fn a_sweep_is_judged_as_a_whole() {
         let sweep = |probed, alive, interrupted| {
-            let sweeps = vec![Sweep { prefix: "10.0.0.0/24".into(), hosts: 254, probed, alive }];
-            let swept = TargetReport { is_swept: true, ..row(Tier::Lan, Some(Outcome::Error)) };
-            Ping { targets: vec![swept], sweeps, interrupted, warnings: Vec::new(), is_tiers: false }.exit()
+            let sweeps = [Sweep { prefix: "10.0.0.0/24".into(), hosts: 254, probed, alive, errors: 1 }];
+            judge(&[], &sweeps, false, interrupted)
         };
         assert_eq!(sweep(254, 1, false), Exit::Fine);
         assert_eq!(sweep(254, 0, false), Exit::Negative);
         assert_eq!(sweep(9, 0, true), Exit::Interrupted);
         assert_eq!(sweep(9, 1, true), Exit::Fine);
+    }
+
+    #[test]
+    fn hops_are_guessed_from_where_systems_begin() {
+        assert_eq!([64, 63, 128, 117, 255, 250, 1].map(hops), [0, 1, 0, 11, 0, 5, 63]);
     }
 }

@@ -1,5 +1,7 @@
 //! How knowledge about ports describes itself to the output layer.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
 
 use super::{Port, Protocol};
@@ -26,8 +28,12 @@ impl Report for Ports {
     const ROW_EVENT: &'static str = "port";
     type Row = Port;
 
-    fn rows(&self) -> &[Port] {
-        &self.ports
+    fn row_count(&self) -> usize {
+        self.ports.len()
+    }
+
+    fn row(&self, index: usize) -> Cow<'_, Port> {
+        Cow::Borrowed(&self.ports[index])
     }
 
     fn notes(&self) -> Vec<Line> {

@@ -34,7 +34,9 @@ use std::net::IpAddr;
 
 use socket2::Socket;
 
-pub use signals::StopRequests;
+#[cfg(target_os = "linux")]
+pub use linux::{ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait_for_icmp};
+pub use signals::{Listen, StopRequests};
 #[cfg(unix)]
 pub use unix::{interface_index, interface_name};
 #[cfg(windows)]
@@ -176,6 +178,17 @@ pub struct TcpInfo {
     pub receive_space_bytes: u32,
 }
 
+/// Three clocks at one moment, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clocks {
+    /// One that never steps, and stands still while the machine sleeps.
+    pub monotonic: u64,
+    /// The time of day, since 1970.
+    pub realtime: u64,
+    /// How long the machine has slept; 0 where it is not told.
+    pub suspended: u64,
+}
+
 /// The port ranges this system works with; `None` where it does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortSettings {
@@ -230,6 +243,48 @@ pub fn ping_group_range() -> Option<String> {
     kernel::ping_group_range()
 }
 
+/// A socket as other libraries show it.
+#[cfg(unix)]
+pub type NativeSocket = std::os::fd::RawFd;
+/// A socket as other libraries show it.
+#[cfg(windows)]
+pub type NativeSocket = std::os::windows::io::RawSocket;
+
+/// Gives an ICMP socket that another library opened room for replies, and its type of service (IPv4) or traffic
+/// class (IPv6). The socket must be open.
+///
+/// Errors: the system refuses.
+pub fn tune_icmp(socket: NativeSocket, family: Family, tos: Option<u8>) -> io::Result<()> {
+    /// Some systems allow less, which is no harm.
+    const BUFFER: usize = 1 << 20;
+    #[cfg(unix)]
+    // SAFETY: the caller's socket is open for the length of this call.
+    let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket) };
+    #[cfg(windows)]
+    // SAFETY: the caller's socket is open for the length of this call.
+    let socket = unsafe { std::os::windows::io::BorrowedSocket::borrow_raw(socket) };
+    let socket = socket2::SockRef::from(&socket);
+    let _ = socket.set_recv_buffer_size(BUFFER);
+    match (family, tos) {
+        (_, None) => Ok(()),
+        (Family::Ipv4, Some(tos)) => socket.set_tos_v4(tos.into()),
+        #[cfg(unix)]
+        (Family::Ipv6, Some(tos)) => socket.set_tclass_v6(tos.into()),
+        #[cfg(not(unix))]
+        (Family::Ipv6, Some(_)) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+/// How many neighbours the kernel keeps at most, where it tells.
+pub fn neighbour_limit(family: Family) -> Option<u32> {
+    kernel::neighbour_limit(family)
+}
+
+/// Reads the clocks.
+pub fn clocks() -> Clocks {
+    kernel::clocks()
+}
+
 /// Whether standard output was closed when the program began (`>&-`), so that what is written goes nowhere;
 /// where it cannot be told, it was not.
 pub fn is_output_closed() -> bool {
@@ -255,7 +310,7 @@ pub fn lacks(what: impl Into<String>, source: io::Error) -> Error {
 /// does not survive the lack of them.
 ///
 /// Errors: it may not.
-pub fn check_descriptors() -> io::Result<()> {
+fn check_descriptors() -> io::Result<()> {
     /// Two runtimes' epoll, wake-up and signal descriptors, and a few for the work itself.
     const NEEDED: usize = 12;
     if cfg!(unix) {
@@ -263,6 +318,15 @@ pub fn check_descriptors() -> io::Result<()> {
         spare?;
     }
     Ok(())
+}
+
+/// Makes a runtime of one thread: what is timed must not wait for another to be woken.
+///
+/// Errors: this process may not open what that takes.
+pub fn runtime() -> crate::error::Result<tokio::runtime::Runtime> {
+    let checked = check_descriptors();
+    let runtime = checked.and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
+    runtime.map_err(|source| lacks("cannot wait for the network", source))
 }
 
 /// The path of this program, for hints that name it.

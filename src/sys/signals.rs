@@ -1,7 +1,8 @@
-//! Being asked to stop.
+//! Being asked to stop, or how it goes.
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -18,6 +19,26 @@ const INTERRUPTED: i32 = 130;
 pub struct StopRequests {
     count: watch::Receiver<u32>,
     sender: Arc<watch::Sender<u32>>,
+    /// How often it has been asked how it goes.
+    asked: Arc<AtomicU32>,
+    /// Can be read from once a signal has come.
+    #[cfg(unix)]
+    wake: Arc<io::PipeReader>,
+}
+
+/// Which signals a run listens for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// SIGINT and SIGTERM.
+    Stop,
+    /// SIGQUIT too, which then asks how it goes and does not end the program.
+    StopAndStatus,
+}
+
+/// What a signal asks for.
+enum Asked {
+    Stop,
+    Status,
 }
 
 impl StopRequests {
@@ -27,23 +48,37 @@ impl StopRequests {
     /// moment after the second request.
     ///
     /// Errors: the system does not let this process handle signals, or start a thread.
-    pub fn listen() -> Result<Self> {
-        Self::start().map_err(|source| super::lacks("cannot listen for signals", source))
+    pub fn listen(to: Listen) -> Result<Self> {
+        Self::start(to).map_err(|source| super::lacks("cannot listen for signals", source))
     }
 
-    fn start() -> io::Result<Self> {
+    fn start(to: Listen) -> io::Result<Self> {
         let (sender, count) = watch::channel(0);
-        let sender = Arc::new(sender);
+        let (sender, asked) = (Arc::new(sender), Arc::new(AtomicU32::new(0)));
+        #[cfg(unix)]
+        let (wake, mut waker) = io::pipe()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut signals = {
             let _inside = runtime.enter();
-            Signals::new()?
+            Signals::new(to)?
         };
-        let told = sender.clone();
+        let (told, status) = (sender.clone(), asked.clone());
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async {
-                while signals.next().await {
-                    told.send_modify(|count| *count += 1);
+                while let Some(signal) = signals.next().await {
+                    match signal {
+                        Asked::Stop => told.send_modify(|count| *count += 1),
+                        Asked::Status => {
+                            status.fetch_add(1, Ordering::Relaxed);
+                            // Whoever waits looks again.
+                            told.send_modify(|_| ());
+                        }
+                    }
+                    #[cfg(unix)]
+                    {
+                        // Nobody may be listening any more.
+                        let _ = io::Write::write(&mut waker, &[0]);
+                    }
                     if *told.borrow() >= 2 {
                         tokio::time::sleep(GRACE).await;
                         std::process::exit(INTERRUPTED);
@@ -51,7 +86,39 @@ impl StopRequests {
                 }
             });
         })?;
-        Ok(Self { count, sender })
+        Ok(Self {
+            count,
+            sender,
+            asked,
+            #[cfg(unix)]
+            wake: Arc::new(wake),
+        })
+    }
+
+    /// A descriptor that can be read from once a signal has come; [`StopRequests::rest`] makes it wait again.
+    #[cfg(unix)]
+    pub fn waker(&self) -> std::os::fd::BorrowedFd<'_> {
+        std::os::fd::AsFd::as_fd(&*self.wake)
+    }
+
+    /// Takes one signal's byte from the waker, which must be readable.
+    #[cfg(unix)]
+    pub fn rest(&self) {
+        let _ = io::Read::read(&mut &*self.wake, &mut [0]);
+    }
+
+    /// Waits until the run has been asked to stop, or how it goes more than so many times.
+    pub async fn signalled(&mut self, status_requests: u32) {
+        let asked = self.asked.clone();
+        let stopped = self.count.wait_for(|count| {
+            *count > 0 || asked.load(Ordering::Relaxed) > status_requests
+        });
+        let _ = stopped.await;
+    }
+
+    /// How often it has been asked how it goes.
+    pub fn status_requests(&self) -> u32 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Asks the run to stop, as a signal would: nobody reads what it says any more.
@@ -75,33 +142,59 @@ impl StopRequests {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    quit: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(listen: Listen) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let quit = match listen {
+            Listen::Stop => None,
+            Listen::StopAndStatus => Some(signal(SignalKind::quit())?),
+        };
+        let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        Ok(Self { interrupt, terminate, quit })
     }
 
-    async fn next(&mut self) -> bool {
+    async fn next(&mut self) -> Option<Asked> {
+        let quit = async {
+            match &mut self.quit {
+                Some(quit) => quit.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            got = self.interrupt.recv() => got.is_some(),
-            got = self.terminate.recv() => got.is_some(),
+            got = self.interrupt.recv() => got.map(|()| Asked::Stop),
+            got = self.terminate.recv() => got.map(|()| Asked::Stop),
+            got = quit => got.map(|()| Asked::Status),
         }
     }
 }
 
 #[cfg(windows)]
-struct Signals(tokio::signal::windows::CtrlC);
+struct Signals(tokio::signal::windows::CtrlC, Option<tokio::signal::windows::CtrlBreak>);
 
 #[cfg(windows)]
 impl Signals {
-    fn new() -> io::Result<Self> {
-        tokio::signal::windows::ctrl_c().map(Self)
+    fn new(listen: Listen) -> io::Result<Self> {
+        let status = match listen {
+            Listen::Stop => None,
+            Listen::StopAndStatus => Some(tokio::signal::windows::ctrl_break()?),
+        };
+        Ok(Self(tokio::signal::windows::ctrl_c()?, status))
     }
 
-    async fn next(&mut self) -> bool {
-        self.0.recv().await.is_some()
+    async fn next(&mut self) -> Option<Asked> {
+        let status = async {
+            match &mut self.1 {
+                Some(status) => status.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            got = self.0.recv() => got.map(|()| Asked::Stop),
+            got = status => got.map(|()| Asked::Status),
+        }
     }
 }

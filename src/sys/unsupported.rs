@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use socket2::Socket;
 
-use super::{AsSocket, IcmpError, TcpInfo};
+use super::{AsSocket, Clocks, IcmpError, TcpInfo};
 use crate::address::Family;
 
 pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
@@ -30,4 +30,21 @@ pub(super) fn ping_group_range() -> Option<String> {
 
 pub(super) fn is_output_closed() -> bool {
     false
+}
+
+pub(super) fn neighbour_limit(_: Family) -> Option<u32> {
+    None
+}
+
+/// The process's monotonic clock and the system's, which is all that can be had everywhere.
+pub(super) fn clocks() -> Clocks {
+    use std::sync::OnceLock;
+    use std::time::{Instant, SystemTime};
+    static START: OnceLock<Instant> = OnceLock::new();
+    let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let start = *START.get_or_init(Instant::now);
+    let realtime = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    // Not zero: a moment before the first reading must be possible.
+    let monotonic = 1_000_000_000 + nanoseconds(start.elapsed());
+    Clocks { monotonic, realtime: nanoseconds(realtime), suspended: 0 }
 }

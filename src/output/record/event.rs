@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-use super::{Role, Untrusted};
+use super::{Align, Cell, Role, Untrusted};
 
 /// Something that happened on the way to the result: a reply, a time-out, a connection.
 pub trait Event: Serialize {
@@ -13,6 +13,14 @@ pub trait Event: Serialize {
 
     /// The sentence a person reads; `None` where only a script would care.
     fn line(&self) -> Option<Line>;
+
+    /// The keys of its JSON that CSV has, `event` first; those below a key after a dot.
+    fn keys() -> &'static [&'static str]
+    where
+        Self: Sized,
+    {
+        &["event"]
+    }
 
     /// Whether its reader needs it before the end, in whatever format: where a server listens, say.
     fn is_urgent(&self) -> bool {
@@ -37,6 +45,59 @@ pub type Flow = ControlFlow<()>;
 pub trait Observer<E> {
     /// Takes one event, at the moment it happens.
     fn observe(&mut self, event: E) -> Flow;
+
+    /// How much it wants to be told, so that nobody makes up events that nobody reads.
+    fn attention(&self) -> Attention {
+        Attention::Details
+    }
+
+    /// The room to draw in, if a person looks at a terminal and would rather see a picture than lines.
+    fn room(&self) -> Option<Room> {
+        None
+    }
+
+    /// Draws a picture in the place of the last one; `None` takes it away.
+    fn draw(&mut self, _: Option<Frame>) -> Flow {
+        Flow::Continue(())
+    }
+
+    /// Whether anybody sees [`Observer::progress`].
+    fn shows_progress(&self) -> bool {
+        false
+    }
+
+    /// Shows how far it is, in the place of the last time; `None` takes that away.
+    fn progress(&mut self, _: Option<Line>) {}
+}
+
+/// How much an observer wants to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Only what is urgent: what is told besides goes nowhere.
+    None,
+    /// What a person reads.
+    Usual,
+    /// Every event, even one of a hundred thousand.
+    Details,
+}
+
+/// The room there is to draw in, in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The lines.
+    pub rows: usize,
+    /// The characters of a line.
+    pub columns: usize,
+}
+
+/// A picture of how it goes, redrawn in place.
+pub struct Frame {
+    /// The headings.
+    pub titles: Vec<(&'static str, Align)>,
+    /// The rows, with a cell for each heading.
+    pub rows: Vec<Vec<Cell>>,
+    /// What stands below.
+    pub notes: Vec<Line>,
 }
 
 /// An observer who does not care.

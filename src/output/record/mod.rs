@@ -6,9 +6,11 @@
 mod event;
 mod untrusted;
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-pub use event::{Discard, Event, Flow, Line, Observer};
+pub use event::{Attention, Discard, Event, Flow, Frame, Line, Observer, Room};
 pub(in crate::output) use untrusted::is_invisible;
 pub use untrusted::{Charset, Untrusted};
 
@@ -31,11 +33,18 @@ pub trait Report: Serialize {
     const ROWS: &'static str;
     /// The `event` name under which NDJSON gives a row, where the command itself streams nothing.
     const ROW_EVENT: &'static str;
+    /// Whether the report is its one row, and not a list of rows.
+    const IS_ONE_ROW: bool = false;
     /// The type of a row.
-    type Row: Record;
+    type Row: Record + Clone;
 
-    /// The rows, in their natural order.
-    fn rows(&self) -> &[Self::Row];
+    /// How many rows there are.
+    fn row_count(&self) -> usize;
+
+    /// One row, in their natural order from 0; it may be made only now.
+    ///
+    /// Where the serialised report has its rows, whatever it holds is replaced by these.
+    fn row(&self, index: usize) -> Cow<'_, Self::Row>;
 
     /// What a person is told below the table on a terminal, a line each.
     fn notes(&self) -> Vec<Line> {
@@ -193,8 +202,12 @@ pub enum Value {
         /// The decimals a person sees.
         decimals: usize,
     },
+    /// A word of our own.
+    Word(&'static str),
     /// Text, ours or not: the emitter does not have to trust it.
     Text(Untrusted),
+    /// A course of figures, drawn as a sparkline; `None` where one was lost.
+    Trend(Vec<Option<f64>>),
     /// Several, a line each on a terminal, with commas between when piped.
     List(Vec<Value>),
     /// Several short ones, on one line everywhere.
@@ -244,6 +257,11 @@ impl Cell {
         if text.as_bytes().is_empty() { Self::MISSING } else { Self::plain(Value::Text(text)) }
     }
 
+    /// Makes a cell of a word of our own.
+    pub fn word(word: &'static str) -> Self {
+        Self::plain(Value::Word(word))
+    }
+
     /// Makes a cell of a yes or no.
     pub fn flag(is: bool) -> Self {
         Self::plain(Value::Flag(is))
@@ -268,6 +286,11 @@ impl Cell {
             _ => 0,
         };
         Self::plain(Value::Real { value: us / 1000.0, raw: us, decimals })
+    }
+
+    /// Makes a cell of a course of figures.
+    pub fn trend(figures: Vec<Option<f64>>) -> Self {
+        Self::plain(Value::Trend(figures))
     }
 
     /// Makes a cell of several pieces of text; none counts as missing.

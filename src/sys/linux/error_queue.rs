@@ -61,7 +61,10 @@ pub(in crate::sys) fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
         let payload_len = (length as usize).saturating_sub(start);
         if is_error {
             // SAFETY: the kernel wrote `cmsg_len` bytes from the header on, inside the control buffer.
-            return parse(unsafe { std::slice::from_raw_parts(payload, payload_len) });
+            return match parse(unsafe { std::slice::from_raw_parts(payload, payload_len) }) {
+                Some(Kept::Icmp(error)) => Some(error),
+                _ => None,
+            };
         }
         // SAFETY: `header` came from this `message`.
         header = unsafe { libc::CMSG_NXTHDR(&raw const message, header) };
@@ -69,23 +72,45 @@ pub(in crate::sys) fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
     None
 }
 
+/// What one entry of the error queue is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sys) enum Kept {
+    /// An ICMP error.
+    Icmp(IcmpError),
+    /// This machine's own EMSGSIZE, with what would pass.
+    Local { mtu: u32 },
+    /// The send stamp of the message of this number.
+    Stamp { number: u32 },
+}
+
 /// Parses `struct sock_extended_err` and the `sockaddr` of the offender behind it (`linux/errqueue.h`).
-fn parse(bytes: &[u8]) -> Option<IcmpError> {
+///
+/// Never panics, whatever the bytes.
+pub(in crate::sys) fn parse(bytes: &[u8]) -> Option<Kept> {
+    const SO_EE_ORIGIN_LOCAL: u8 = 1;
     const SO_EE_ORIGIN_ICMP: u8 = 2;
     const SO_EE_ORIGIN_ICMP6: u8 = 3;
+    const SO_EE_ORIGIN_TIMESTAMPING: u8 = 4;
     let (origin, icmp_type, icmp_code) = (*bytes.get(4)?, *bytes.get(5)?, *bytes.get(6)?);
-    if origin != SO_EE_ORIGIN_ICMP && origin != SO_EE_ORIGIN_ICMP6 {
-        return None;
+    let word = |at: usize| Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let (errno, info, data) = (word(0)?, word(8)?, word(12)?);
+    match origin {
+        SO_EE_ORIGIN_ICMP | SO_EE_ORIGIN_ICMP6 => {
+            let is_too_big = matches!(
+                (origin, icmp_type, icmp_code),
+                (SO_EE_ORIGIN_ICMP, 3, 4) | (SO_EE_ORIGIN_ICMP6, 2, 0)
+            );
+            Some(Kept::Icmp(IcmpError {
+                from: bytes.get(16..).and_then(offender),
+                icmp_type,
+                icmp_code,
+                mtu: is_too_big.then_some(info).filter(|mtu| *mtu > 0),
+            }))
+        }
+        SO_EE_ORIGIN_LOCAL if errno == libc::EMSGSIZE.unsigned_abs() => Some(Kept::Local { mtu: info }),
+        SO_EE_ORIGIN_TIMESTAMPING => Some(Kept::Stamp { number: data }),
+        _ => None,
     }
-    let info = u32::from_ne_bytes(bytes.get(8..12)?.try_into().ok()?);
-    let is_too_big =
-        matches!((origin, icmp_type, icmp_code), (SO_EE_ORIGIN_ICMP, 3, 4) | (SO_EE_ORIGIN_ICMP6, 2, 0));
-    Some(IcmpError {
-        from: bytes.get(16..).and_then(offender),
-        icmp_type,
-        icmp_code,
-        mtu: is_too_big.then_some(info).filter(|mtu| *mtu > 0),
-    })
 }
 
 /// Parses a `sockaddr_in` or `sockaddr_in6`; AF_UNSPEC means the kernel does not know.
@@ -110,8 +135,11 @@ mod tests {
         bytes[20..24].copy_from_slice(&[10, 0, 0, 254]);
         let expected =
             IcmpError { from: Some([10, 0, 0, 254].into()), icmp_type: 3, icmp_code: 13, mtu: None };
-        assert_eq!(parse(&bytes), Some(expected));
+        assert_eq!(parse(&bytes), Some(Kept::Icmp(expected)));
         bytes[4] = 4;
+        bytes[12..16].copy_from_slice(&7_u32.to_ne_bytes());
+        assert_eq!(parse(&bytes), Some(Kept::Stamp { number: 7 }));
+        bytes[4] = 9;
         assert_eq!(parse(&bytes), None);
         for cut in 0..bytes.len() {
             let _ = parse(&bytes[..cut]);

@@ -2,6 +2,7 @@
 
 mod closed_output;
 mod error_queue;
+mod icmp;
 mod netlink;
 mod rtnetlink;
 mod tcp_info;
@@ -10,10 +11,12 @@ use std::fs;
 
 pub(super) use closed_output::is_output_closed;
 pub(super) use error_queue::{keep_icmp_errors, take_icmp_error};
+pub use icmp::{BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp};
 pub(super) use rtnetlink::{neighbours, network};
 pub(super) use tcp_info::tcp_info;
 
-use super::PortSettings;
+use super::{Clocks, PortSettings};
+use crate::address::Family;
 
 pub(super) fn port_settings() -> PortSettings {
     PortSettings {
@@ -21,6 +24,41 @@ pub(super) fn port_settings() -> PortSettings {
         reserved: sysctl("ip_local_reserved_ports").map(|text| ranges(&text)),
         unprivileged_start: sysctl("ip_unprivileged_port_start").and_then(|text| text.parse().ok()),
     }
+}
+
+/// How many neighbours the kernel keeps at most, of all interfaces of this family (`gc_thresh3`); not told in
+/// network namespaces but the first, though it holds there too.
+pub(super) fn neighbour_limit(family: Family) -> Option<u32> {
+    let family = if family == Family::Ipv4 { "ipv4" } else { "ipv6" };
+    let path = format!("/proc/sys/net/{family}/neigh/default/gc_thresh3");
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// CLOCK_MONOTONIC, CLOCK_REALTIME and CLOCK_BOOTTIME, read as one.
+pub(super) fn clocks() -> Clocks {
+    /// A reading that took longer than this was interrupted, and is taken again a few times.
+    const TIGHT_NS: u64 = 1_000;
+    let mut best: Option<(u64, Clocks)> = None;
+    for _ in 0..4 {
+        let (before, realtime) = (clock(libc::CLOCK_MONOTONIC), clock(libc::CLOCK_REALTIME));
+        let (after, boottime) = (clock(libc::CLOCK_MONOTONIC), clock(libc::CLOCK_BOOTTIME));
+        let (took, middle) = (after - before, before + (after - before) / 2);
+        if best.as_ref().is_none_or(|(least, _)| took < *least) {
+            let suspended = boottime.saturating_sub(after);
+            best = Some((took, Clocks { monotonic: middle, realtime, suspended }));
+        }
+        if took <= TIGHT_NS {
+            break;
+        }
+    }
+    best.expect("the loop has run").1
+}
+
+fn clock(id: libc::clockid_t) -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is what the call may write; these clocks always exist.
+    unsafe { libc::clock_gettime(id, &raw mut now) };
+    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
 pub(super) fn ping_group_range() -> Option<String> {

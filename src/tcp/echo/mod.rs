@@ -19,7 +19,7 @@ use crate::address::{Address, Endpoint, Family, HostPort, ResolveError, resolve,
 use crate::error::Result;
 use crate::measure::{Times, microseconds};
 use crate::output::record::{self, Line, Observer, Role};
-use crate::sys::{self, StopRequests};
+use crate::sys::{self, Listen, StopRequests};
 use exchange::{Close, Exchange};
 
 /// What to probe, and how.
@@ -138,7 +138,7 @@ impl Context {
 ///
 /// Errors: what this machine lacks to probe at all, or a zone, source or interface that it does not have.
 pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Echo> {
-    let stop = StopRequests::listen()?;
+    let stop = StopRequests::listen(Listen::Stop)?;
     let (events, mut happened) = mpsc::unbounded_channel();
     let context =
         Context { request: request.clone().into(), payload: Payload::random(), events, stop: stop.clone() };

@@ -1,5 +1,7 @@
 //! How the result of an echo probe describes itself to the output layer.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::super::{Failure, Outcome};
@@ -187,8 +189,12 @@ impl Report for Echo {
     const ROW_EVENT: &'static str = "address";
     type Row = AddressReport;
 
-    fn rows(&self) -> &[AddressReport] {
-        &self.addresses
+    fn row_count(&self) -> usize {
+        self.addresses.len()
+    }
+
+    fn row(&self, index: usize) -> Cow<'_, AddressReport> {
+        Cow::Borrowed(&self.addresses[index])
     }
 
     fn notes(&self) -> Vec<Line> {

@@ -19,7 +19,7 @@ use crate::address::{Endpoint, HostPort};
 use crate::error::{Error, Result};
 use crate::measure::microseconds;
 use crate::output::record::{self, Line, Observer, Role, Warning};
-use crate::sys::StopRequests;
+use crate::sys::{Listen, StopRequests};
 use session::{Counts, Ended};
 
 /// Where and how to serve.
@@ -151,7 +151,7 @@ struct Live {
 ///
 /// Errors: the address cannot be bound, with who may bind it and how.
 pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Served> {
-    let stop = StopRequests::listen()?;
+    let stop = StopRequests::listen(Listen::Stop)?;
     let mut asked = stop.clone();
     let address = tokio::select! {
         address = listener::address(&request.listen) => address?,

@@ -1,5 +1,7 @@
 //! How what a server has done describes itself to the output layer.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::address::Endpoint;
@@ -65,10 +67,15 @@ impl Report for Served {
     const SCHEMA: &'static str = "netdiag.tcp-serve/1";
     const ROWS: &'static str = "";
     const ROW_EVENT: &'static str = "server";
+    const IS_ONE_ROW: bool = true;
     type Row = Self;
 
-    fn rows(&self) -> &[Self] {
-        std::slice::from_ref(self)
+    fn row_count(&self) -> usize {
+        1
+    }
+
+    fn row(&self, _: usize) -> Cow<'_, Served> {
+        Cow::Borrowed(self)
     }
 
     fn warnings(&self) -> &[Warning] {

@@ -1,0 +1,232 @@
+//! Everybody who is to be probed, by slot: single hosts, and the hosts of whole networks.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use super::Tier;
+use crate::address::{Address, Class, Prefix};
+use crate::output::record::Untrusted;
+use crate::sys::{LinkAddress, Network};
+
+/// The number of a target in a run, from 0.
+pub(super) type SlotId = u32;
+
+/// All targets. A network takes no more room here than a host.
+#[derive(Debug, Default)]
+pub(super) struct Hosts {
+    parts: Vec<Part>,
+    /// The first slot of each part.
+    firsts: Vec<SlotId>,
+    len: SlotId,
+    by_ip: HashMap<IpAddr, Vec<SlotId>>,
+    /// The parts that are sweeps.
+    sweeps: Vec<usize>,
+    network: Network,
+    /// The addresses of whole networks this machine is in, which are no host's.
+    groups: HashSet<IpAddr>,
+}
+
+/// One target as it was given.
+#[derive(Debug)]
+enum Part {
+    Single(Slot),
+    Sweep(Prefix),
+}
+
+/// One host: an address to probe, or the reason there is none.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    /// The target as it was written.
+    pub(super) target: Untrusted,
+    /// The address, or why there is none.
+    pub(super) address: Result<Address, String>,
+    pub(super) tier: Option<Tier>,
+    /// What its row says besides, whatever the outcome.
+    pub(super) remark: Option<&'static str>,
+}
+
+/// A search for the slots of an address.
+pub(super) struct Find {
+    address: Address,
+    at: usize,
+}
+
+impl Hosts {
+    /// Makes an empty list; the network tells what is on-link, and which addresses are no hosts.
+    pub(super) fn new(network: Network) -> Self {
+        let groups = network.addresses.iter().flatten().flat_map(groups).collect();
+        Self { network, groups, ..Self::default() }
+    }
+
+    /// Adds one host.
+    pub(super) fn add(&mut self, slot: Slot) {
+        if let Ok(address) = &slot.address {
+            self.by_ip.entry(address.ip).or_default().push(self.len);
+        }
+        self.push(Part::Single(slot), 1);
+    }
+
+    /// Adds the hosts of a network, of which there must be fewer than 2^32.
+    pub(super) fn add_sweep(&mut self, prefix: Prefix) {
+        self.sweeps.push(self.parts.len());
+        let count = u32::try_from(prefix.host_count()).unwrap_or(u32::MAX);
+        self.push(Part::Sweep(prefix), count);
+    }
+
+    fn push(&mut self, part: Part, count: u32) {
+        self.parts.push(part);
+        self.firsts.push(self.len);
+        self.len += count;
+    }
+
+    /// Whether many answer to an address, each under its own: multicast, or a network's broadcast (RFC 919).
+    pub(super) fn is_group(&self, ip: IpAddr) -> bool {
+        matches!(Class::of(ip), Class::Multicast | Class::Broadcast) || self.groups.contains(&ip)
+    }
+
+    /// How many slots there are.
+    pub(super) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// The network they are seen from.
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
+    fn part(&self, slot: SlotId) -> (usize, &Part, u32) {
+        let index = self.firsts.partition_point(|first| *first <= slot) - 1;
+        (index, &self.parts[index], slot - self.firsts[index])
+    }
+
+    /// The address of a slot; `None` if it has none, or it is not a host's.
+    pub(super) fn address(&self, slot: SlotId) -> Option<Address> {
+        match self.part(slot) {
+            (_, Part::Single(slot), _) => slot.address.as_ref().ok().copied(),
+            (_, Part::Sweep(prefix), offset) => {
+                prefix.host(offset).filter(|ip| !self.is_group(*ip)).map(Address::from)
+            }
+        }
+    }
+
+    /// A slot with all there is to say of it.
+    pub(super) fn slot(&self, slot: SlotId) -> Slot {
+        match self.part(slot) {
+            (_, Part::Single(slot), _) => slot.clone(),
+            (_, Part::Sweep(prefix), offset) => {
+                let ip = prefix.host(offset).unwrap_or(prefix.last());
+                let address = Address::from(ip);
+                Slot {
+                    target: ip.to_string().into(),
+                    address: Ok(address),
+                    tier: Some(Tier::of(&address, &self.network)),
+                    remark: None,
+                }
+            }
+        }
+    }
+
+    /// Whether a slot is a host of a sweep.
+    pub(super) fn is_swept(&self, slot: SlotId) -> bool {
+        !self.sweeps.is_empty() && matches!(self.part(slot).1, Part::Sweep(_))
+    }
+
+    /// Whether an address is reached without a router, so that the kernel needs its neighbour's.
+    pub(super) fn is_on_link(&self, address: &Address) -> bool {
+        Tier::of(address, &self.network) == Tier::Lan
+    }
+
+    /// The slots of the single hosts that have an address.
+    pub(super) fn singles(&self) -> Vec<SlotId> {
+        let single = |(part, first): (&Part, &SlotId)| match part {
+            Part::Single(slot) if slot.address.is_ok() => Some(*first),
+            _ => None,
+        };
+        self.parts.iter().zip(&self.firsts).filter_map(single).collect()
+    }
+
+    /// The networks in order, each with its first slot and the one behind its last.
+    pub(super) fn networks(&self) -> impl Iterator<Item = (Prefix, SlotId, SlotId)> {
+        self.sweeps.iter().filter_map(|index| match &self.parts[*index] {
+            Part::Sweep(prefix) => {
+                let end = self.firsts.get(index + 1).copied().unwrap_or(self.len);
+                Some((*prefix, self.firsts[*index], end))
+            }
+            Part::Single(_) => None,
+        })
+    }
+
+    /// Begins to look for the slots with this address.
+    pub(super) fn find(&self, address: &Address) -> Find {
+        Find { address: *address, at: 0 }
+    }
+}
+
+impl Find {
+    /// The next slot with the address.
+    pub(super) fn next(&mut self, hosts: &Hosts) -> Option<SlotId> {
+        let ip = self.address.ip;
+        let singles = hosts.by_ip.get(&ip).map_or(&[][..], Vec::as_slice);
+        while let Some(slot) = singles.get(self.at) {
+            self.at += 1;
+            // The same link-local address can be on several links.
+            let scope = hosts.address(*slot).map_or(0, |address| address.scope_id);
+            if scope == 0 || self.address.scope_id == 0 || scope == self.address.scope_id {
+                return Some(*slot);
+            }
+        }
+        while let Some(index) = hosts.sweeps.get(self.at - singles.len()) {
+            self.at += 1;
+            if let Part::Sweep(prefix) = &hosts.parts[*index]
+                && let Some(offset) = prefix.host_index(ip)
+            {
+                return Some(hosts.firsts[*index] + offset);
+            }
+        }
+        None
+    }
+}
+
+/// The addresses at which everybody in one of this machine's networks is addressed.
+fn groups(own: &LinkAddress) -> impl Iterator<Item = IpAddr> {
+    let prefix = Prefix::of(own.ip, own.prefix_len);
+    let last = (own.ip.is_ipv4() && prefix.host_bits() > 1).then(|| prefix.last());
+    [last, own.broadcast].into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn single(ip: &str) -> Slot {
+        let address: IpAddr = ip.parse().unwrap();
+        Slot { target: ip.into(), address: Ok(address.into()), tier: None, remark: None }
+    }
+
+    #[test]
+    fn slots_of_hosts_and_networks_are_found_by_address() {
+        let mut hosts = Hosts::new(Network::default());
+        hosts.add(single("10.0.0.1"));
+        hosts.add_sweep("10.0.0.0/29".parse().unwrap());
+        hosts.add(single("10.0.0.1"));
+        hosts.add_sweep("10.0.0.0/30".parse().unwrap());
+        hosts.add_sweep("fd00::/126".parse().unwrap());
+        assert_eq!(hosts.len(), 1 + 6 + 1 + 2 + 3);
+        let all = |ip: &str| {
+            let ip: IpAddr = ip.parse().unwrap();
+            let mut find = hosts.find(&ip.into());
+            std::iter::from_fn(|| find.next(&hosts)).collect::<Vec<_>>()
+        };
+        assert_eq!(all("10.0.0.1"), [0, 7, 1, 8]);
+        assert_eq!(all("10.0.0.6"), [6]);
+        assert!(all("10.0.0.7").is_empty(), "the broadcast address");
+        assert_eq!(all("fd00::3"), [12]);
+        for slot in 0..13 {
+            let address = hosts.address(slot).expect("an address");
+            assert!(all(&address.ip.to_string()).contains(&slot), "{slot}");
+        }
+        assert_eq!(hosts.singles(), [0, 7]);
+        let networks: Vec<_> = hosts.networks().map(|(_, first, end)| (first, end)).collect();
+        assert_eq!(networks, [(1, 7), (8, 10), (10, 13)]);
+    }
+}

@@ -1,0 +1,315 @@
+//! Linux: one thread, batches, the kernel's own time stamps, and its error queue; all of it for ordinary users.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::super::clock::Clock;
+use super::super::engine::{Complaint, Engine, Moment, Probe, Reply, named_probe};
+use super::super::hosts::SlotId;
+use super::super::wire::{self, Echo, Message, Quoted};
+use super::{Request, Transport, cannot_open, local, told};
+use crate::address::{Address, Family};
+use crate::error::Result;
+use crate::sys::{self, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, StopRequests};
+
+/// Send stamps come back in order, and soon; this many messages are remembered for theirs.
+const MOST_UNSTAMPED: usize = 4096;
+/// So many batches are received before something is sent again.
+const MOST_BATCHES: usize = 64;
+
+/// The sockets of a run, one for each family.
+pub(super) struct Linux {
+    lanes: Vec<Lane>,
+    clock: Clock,
+}
+
+/// One socket and what it has sent.
+struct Lane {
+    socket: IcmpSocket,
+    family: Family,
+    /// The messages whose send stamp is still to come, from the one the kernel numbers `first`.
+    unstamped: VecDeque<(SlotId, u64)>,
+    first: u32,
+    /// The bytes of a batch.
+    bytes: Vec<u8>,
+}
+
+/// What draining the error queue came upon.
+#[derive(Default)]
+struct Drained {
+    /// ICMP errors, which the socket may still hold against the next message.
+    errors: usize,
+    /// What this machine said would pass instead of the last message.
+    mtu: Option<u32>,
+}
+
+impl Linux {
+    pub(super) fn open(request: &Request, families: &[Family]) -> Result<Self> {
+        let options = IcmpOptions {
+            source: request.source,
+            interface: request.interface.clone(),
+            ttl: request.ttl,
+            tos: request.tos,
+            dont_fragment: request.dont_fragment || request.finds_pmtu,
+            size: if request.finds_pmtu { usize::from(u16::MAX) } else { request.size.into() },
+        };
+        let open = |family: &Family| {
+            let socket = IcmpSocket::open(*family, &options);
+            let socket = socket.map_err(|error| cannot_open(request, error))?;
+            Ok(Lane {
+                socket,
+                family: *family,
+                unstamped: VecDeque::new(),
+                first: 0,
+                bytes: Vec::new(),
+            })
+        };
+        Ok(Self { lanes: families.iter().map(open).collect::<Result<_>>()?, clock: Clock::start() })
+    }
+}
+
+impl Transport for Linux {
+    fn send(&mut self, probes: &[Probe], engine: &mut Engine) {
+        let clock = &self.clock;
+        for lane in &mut self.lanes {
+            let is_only = probes.iter().all(|probe| probe.address.family() == lane.family);
+            if is_only {
+                lane.send(probes, engine, clock);
+            } else {
+                let is_its = |probe: &&Probe| probe.address.family() == lane.family;
+                let own: Vec<Probe> = probes.iter().filter(is_its).copied().collect();
+                lane.send(&own, engine, clock);
+            }
+        }
+    }
+
+    fn receive(&mut self, engine: &mut Engine) {
+        self.clock.tick();
+        for lane in &mut self.lanes {
+            lane.receive(engine, &mut self.clock);
+        }
+    }
+
+    fn wait(&mut self, until: Option<Moment>, stop: &mut StopRequests) {
+        let timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(self.clock.now())));
+        let sockets: Vec<&IcmpSocket> = self.lanes.iter().map(|lane| &lane.socket).collect();
+        // What cannot be waited for is looked at again at once; the loop is bounded by the clock.
+        let _ = sys::wait_for_icmp(&sockets, Some(stop.waker()), timeout);
+    }
+
+    fn missed(&self) -> u64 {
+        self.lanes.iter().filter_map(|lane| lane.socket.dropped()).map(u64::from).sum()
+    }
+}
+
+impl Lane {
+    fn send(&mut self, probes: &[Probe], engine: &mut Engine, clock: &Clock) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        bytes.clear();
+        let mut body = Vec::new();
+        let ends: Vec<usize> = probes
+            .iter()
+            .map(|probe| {
+                body.clear();
+                let named = named_probe(probe.slot, probe.number);
+                engine.cookie().emit(named, probe.size.into(), &mut body);
+                let [low, high, ..] = probe.number.to_le_bytes();
+                let sequence = u16::from_le_bytes([low, high]);
+                let echo = Echo { ident: self.socket.ident(), sequence, body: &body };
+                echo.emit_request(self.family, &mut bytes);
+                bytes.len()
+            })
+            .collect();
+        let mut start = 0;
+        let messages: Vec<(SocketAddr, &[u8])> = probes
+            .iter()
+            .zip(&ends)
+            .map(|(probe, end)| {
+                let message = &bytes[start..*end];
+                start = *end;
+                (probe.address.with_port(0), message)
+            })
+            .collect();
+        self.send_all(probes, &messages, engine, clock);
+        drop(messages);
+        self.bytes = bytes;
+    }
+
+    fn send_all(
+        &mut self,
+        probes: &[Probe],
+        messages: &[(SocketAddr, &[u8])],
+        engine: &mut Engine,
+        clock: &Clock,
+    ) {
+        let mut done = 0;
+        while done < probes.len() {
+            let at = clock.now();
+            match self.socket.send(&messages[done..]) {
+                Ok(count) => {
+                    for probe in &probes[done..done + count] {
+                        engine.sent(probe, at);
+                        self.unstamped.push_back((probe.slot, probe.number));
+                    }
+                    while self.unstamped.len() > MOST_UNSTAMPED {
+                        self.unstamped.pop_front();
+                        self.first = self.first.wrapping_add(1);
+                    }
+                    done += count;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    engine.hold(&probes[done..], local(&error, None), at);
+                    return;
+                }
+                Err(error) => {
+                    let drained = self.drain_errors(engine, clock, at);
+                    // An earlier probe's ICMP error is held against the next message; the queue had it too.
+                    if drained.errors > 0 {
+                        continue;
+                    }
+                    self.restart_count();
+                    let probe = &probes[done];
+                    if is_lack_of_room(&error, probe, engine) {
+                        let is_on_link = engine.hosts().is_on_link(&probe.address);
+                        if !is_on_link {
+                            engine.hold(&probes[done..], local(&error, None), at);
+                            return;
+                        }
+                        match engine.hold_for_neighbour(&probes[done..], neighbours_full(self.family), at) {
+                            0 => return,
+                            given_up => done += given_up,
+                        }
+                        continue;
+                    }
+                    engine.unsent(probe, local(&error, drained.mtu), at);
+                    done += 1;
+                }
+            }
+        }
+    }
+
+    /// A message that failed may have been counted or not: from here on the count begins again.
+    fn restart_count(&mut self) {
+        if self.socket.restart_count().is_ok() {
+            self.unstamped.clear();
+            self.first = 0;
+        }
+    }
+
+    fn receive(&mut self, engine: &mut Engine, clock: &mut Clock) {
+        for _ in 0..MOST_BATCHES {
+            let got = self.socket.receive();
+            // A message's send stamp is in the queue before its reply is: what is there now has all of them.
+            let now = clock.now();
+            let drained = self.drain_errors(engine, clock, now);
+            match got {
+                Ok(count) => {
+                    for index in 0..count {
+                        if let Some(message) = self.socket.received(index) {
+                            deliver(&message, &self.socket, engine, clock, now);
+                        }
+                    }
+                    if count < self.socket.batch() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock && drained.errors == 0 => return,
+                // The error of an earlier probe, which the queue has too.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn drain_errors(&mut self, engine: &mut Engine, clock: &Clock, now: Moment) -> Drained {
+        let mut drained = Drained::default();
+        while let Ok(count) = self.socket.receive_errors() {
+            for index in 0..count {
+                match self.socket.queued(index) {
+                    Some(Queued::Left { number, at }) => {
+                        let place = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
+                        let at = clock.moment(at);
+                        // A stamp of the future shows that the time of day was set: it says nothing.
+                        if let Some((slot, number)) = self.unstamped.get(place).filter(|_| at <= now) {
+                            engine.left(*slot, *number, at);
+                        }
+                        // They come in order: what is before has had its own.
+                        if place < self.unstamped.len() && place > MOST_UNSTAMPED / 2 {
+                            self.unstamped.drain(..place);
+                            self.first = number;
+                        }
+                    }
+                    Some(Queued::Error { to, error, quote }) => {
+                        drained.errors += 1;
+                        let Some(to) = to else { continue };
+                        let Some(quoted) = Quoted::parse_icmp(self.family, to.ip(), quote) else { continue };
+                        if quoted.echo.ident != self.socket.ident() {
+                            continue;
+                        }
+                        let complaint = Complaint {
+                            to: Address::from(to),
+                            sequence: quoted.echo.sequence,
+                            body: quoted.echo.body,
+                            error: told(self.family, error.from, error.icmp_type, error.icmp_code, error.mtu),
+                        };
+                        engine.complaint(complaint, now);
+                    }
+                    Some(Queued::TooBig { mtu }) => drained.mtu = Some(mtu),
+                    None => {}
+                }
+            }
+            if count == 0 {
+                break;
+            }
+        }
+        drained
+    }
+}
+
+/// Hands a message on as a reply, if it is one.
+fn deliver(message: &Received<'_>, socket: &IcmpSocket, engine: &mut Engine, clock: &Clock, now: Moment) {
+    let is_raw = socket.kind() == IcmpKind::Raw;
+    let (bytes, ttl) = match (is_raw, socket.family()) {
+        (true, Family::Ipv4) => match wire::ipv4(message.bytes) {
+            Some((header, bytes)) => (bytes, Some(header.ttl)),
+            None => return,
+        },
+        _ => (message.bytes, message.ttl),
+    };
+    let Some(Message::Reply(echo)) = Message::parse(socket.family(), bytes) else { return };
+    // Over IPv6, and on an unprivileged socket, the kernel has checked it.
+    let is_summed = is_raw && socket.family() == Family::Ipv4;
+    let stamp = message.at.map(|at| clock.moment(at)).filter(|at| *at <= now);
+    engine.reply(&Reply {
+        from: Address::from(message.from),
+        sequence: echo.sequence,
+        body: echo.body,
+        is_ours: echo.ident == socket.ident(),
+        is_sound: message.is_whole && (!is_summed || wire::checksum(bytes) == 0),
+        ttl,
+        at: stamp.unwrap_or(now),
+        is_stamped: stamp.is_some(),
+    });
+}
+
+/// Whether the kernel had no room for a message or its neighbour, rather than something against it.
+fn is_lack_of_room(error: &io::Error, probe: &Probe, engine: &Engine) -> bool {
+    match error.raw_os_error() {
+        Some(libc::ENOBUFS) => true,
+        // What `ip6_finish_output2` says where there is no room for the neighbour (net/ipv6/ip6_output.c).
+        Some(libc::EINVAL) => {
+            probe.address.family() == Family::Ipv6 && engine.hosts().is_on_link(&probe.address)
+        }
+        _ => false,
+    }
+}
+
+fn neighbours_full(family: Family) -> super::Reason {
+    let meaning = match sys::neighbour_limit(family) {
+        Some(limit) => format!("cannot send: the table of neighbours is full (gc_thresh3 is {limit})"),
+        None => "cannot send: the table of neighbours is full".to_owned(),
+    };
+    super::Reason { from: None, icmp_type: None, code: None, meaning, mtu: None }
+}

@@ -1,0 +1,282 @@
+//! Everywhere: surge-ping's socket, which knows how each system wants its ICMP sockets opened and bound.
+//!
+//! Only its socket is used. Its client hands on ICMP errors as replies, never shows a reply's body, cuts it at
+//! 2 KB, and takes its times late; so what goes over the socket is made and read here, as in the Linux
+//! transport. What remains: times are this program's own, an unprivileged Linux socket shows no ICMP errors and
+//! no time to live, and on Windows the socket must be bound before it is received from, so it always is.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use socket2::Type;
+use surge_ping::{AsyncSocket, Config, ICMP};
+use tokio::runtime::Runtime;
+
+use super::super::clock::Clock;
+use super::super::engine::{Complaint, Engine, Moment, Probe, Reply, named_probe};
+use super::super::wire::{self, Echo, Message, Quoted};
+use super::{Request, Transport, cannot_open, local, told};
+use crate::address::{Address, Family};
+use crate::error::{Error, Result};
+use crate::sys::{self, StopRequests};
+
+/// So many probes of a sweep are open at once: even a small receive buffer (8 KB on some systems) has room for
+/// their replies.
+const WINDOW: usize = 64;
+/// The largest message there is.
+const MOST_BYTES: usize = 65_536;
+/// How long a socket may refuse a message before it is tried again later.
+const SEND_PATIENCE: Duration = Duration::from_millis(100);
+
+/// The sockets of a run, one for each family.
+pub(super) struct Portable {
+    lanes: Vec<Lane>,
+    clock: Clock,
+    buffer: Vec<u8>,
+    runtime: Runtime,
+}
+
+struct Lane {
+    socket: AsyncSocket,
+    family: Family,
+    ident: u16,
+    /// What came in while it was waited for.
+    waiting: Option<(usize, SocketAddr, Moment)>,
+}
+
+impl Portable {
+    pub(super) fn open(request: &Request, families: &[Family]) -> Result<Self> {
+        if request.dont_fragment || request.finds_pmtu {
+            return Err(Error::usage("this transport cannot forbid fragments (--dont-fragment, --pmtu)")
+                .hint("that works on Linux, without --transport portable"));
+        }
+        if request.interface.is_some() && !cfg!(any(target_os = "linux", target_os = "macos")) {
+            return Err(Error::usage("this system cannot bind a ping to an interface")
+                .hint("give --source with the interface's address"));
+        }
+        let runtime = sys::runtime()?;
+        let lanes = {
+            let _inside = runtime.enter();
+            families.iter().map(|family| Lane::open(request, *family)).collect::<Result<_>>()?
+        };
+        Ok(Self { lanes, clock: Clock::start(), buffer: vec![0; MOST_BYTES], runtime })
+    }
+}
+
+impl Lane {
+    fn open(request: &Request, family: Family) -> Result<Self> {
+        let any: IpAddr = match family {
+            Family::Ipv4 => Ipv4Addr::UNSPECIFIED.into(),
+            Family::Ipv6 => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let mut config = Config::builder()
+            .kind(if family == Family::Ipv4 { ICMP::V4 } else { ICMP::V6 })
+            .bind(SocketAddr::new(request.source.unwrap_or(any), 0));
+        if let Some(ttl) = request.ttl {
+            config = config.ttl(ttl.into());
+        }
+        if let Some(interface) = &request.interface {
+            config = if cfg!(target_os = "linux") {
+                config.interface(interface)
+            } else {
+                match sys::interface_index(interface).and_then(NonZeroU32::new) {
+                    Some(index) => config.interface_index(index),
+                    None => config,
+                }
+            };
+        }
+        let socket = AsyncSocket::new(&config.build()).map_err(|error| cannot_open(request, error))?;
+        let tuned = sys::tune_icmp(socket.get_native_sock(), family, request.tos);
+        tuned.map_err(|error| cannot_open(request, error))?;
+        let ident = if is_filtered(&socket) {
+            socket.local_addr().map_or(0, |own| own.port())
+        } else {
+            random_u16()
+        };
+        Ok(Self { socket, family, ident, waiting: None })
+    }
+
+    fn send(&self, probe: &Probe, engine: &mut Engine, clock: &Clock, runtime: &Runtime) -> io::Result<()> {
+        let mut body = Vec::new();
+        engine.cookie().emit(named_probe(probe.slot, probe.number), probe.size.into(), &mut body);
+        let [low, high, ..] = probe.number.to_le_bytes();
+        let sequence = u16::from_le_bytes([low, high]);
+        let mut bytes = Vec::new();
+        Echo { ident: self.ident, sequence, body: &body }.emit_request(self.family, &mut bytes);
+        let to = probe.address.with_port(0);
+        let (at, sent) = runtime.block_on(async {
+            // Lets the runtime hear that the socket can be written to: else the send would wait for that, and
+            // its time would not be told from the reply's.
+            tokio::task::yield_now().await;
+            let at = clock.now();
+            (at, tokio::time::timeout(SEND_PATIENCE, self.socket.send_to(&mut bytes, &to)).await)
+        });
+        match sent {
+            Ok(Ok(_)) => {
+                engine.sent(probe, at);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Transport for Portable {
+    fn send(&mut self, probes: &[Probe], engine: &mut Engine) {
+        for (index, probe) in probes.iter().enumerate() {
+            let is_its = |lane: &&Lane| lane.family == probe.address.family();
+            let Some(lane) = self.lanes.iter().find(is_its) else { continue };
+            let at = self.clock.now();
+            match lane.send(probe, engine, &self.clock, &self.runtime) {
+                Ok(()) => {}
+                Err(error) if is_lack_of_room(&error) => {
+                    engine.hold(&probes[index..], local(&error, None), at);
+                    return;
+                }
+                Err(error) => engine.unsent(probe, local(&error, None), at),
+            }
+        }
+    }
+
+    fn receive(&mut self, engine: &mut Engine) {
+        for lane in &mut self.lanes {
+            if let Some((length, from, at)) = lane.waiting.take() {
+                lane.deliver(&self.buffer[..length], from, at, engine);
+            }
+            loop {
+                let (socket, buffer) = (&lane.socket, &mut self.buffer);
+                let got = self.runtime.block_on(async {
+                    tokio::task::yield_now().await;
+                    let mut receiving = pin!(socket.recv_from(buffer));
+                    poll_fn(|context| Poll::Ready(receiving.as_mut().poll(context))).await
+                });
+                let at = self.clock.now();
+                match got {
+                    Poll::Ready(Ok((length, from))) => {
+                        lane.deliver(&self.buffer[..length], from, at, engine);
+                    }
+                    // What an earlier message met, on some systems; it is not said which.
+                    Poll::Ready(Err(_)) => {}
+                    Poll::Pending => break,
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, until: Option<Moment>, stop: &mut StopRequests) {
+        let now = self.clock.now();
+        let timeout = until.map_or(Duration::from_hours(1), |until| Duration::from_nanos(until.saturating_sub(now)));
+        let (first, second) = match self.lanes.as_mut_slice() {
+            [] => (None, None),
+            [only] => (Some(only), None),
+            [first, second, ..] => (Some(first), Some(second)),
+        };
+        let signals = stop.status_requests();
+        let mut other = vec![0; MOST_BYTES];
+        let buffer = &mut self.buffer;
+        let clock = &self.clock;
+        let mut is_second = false;
+        self.runtime.block_on(async {
+            let ready = |lane: Option<&Lane>| lane.map(|lane| lane.socket.clone());
+            let (one, two) = (ready(first.as_deref()), ready(second.as_deref()));
+            tokio::select! {
+                got = receive_from(one, buffer) => {
+                    if let (Ok((length, from)), Some(lane)) = (got, first) {
+                        lane.waiting = Some((length, from, clock.now()));
+                    }
+                }
+                got = receive_from(two, &mut other) => {
+                    if let (Ok((length, from)), Some(lane)) = (got, second) {
+                        lane.waiting = Some((length, from, clock.now()));
+                        is_second = true;
+                    }
+                }
+                () = tokio::time::sleep(timeout) => {}
+                () = stop.signalled(signals) => {}
+            }
+        });
+        if is_second {
+            self.buffer = other;
+        }
+    }
+
+    fn sweep_window(&self) -> usize {
+        WINDOW
+    }
+
+    fn hides_errors(&self) -> bool {
+        self.lanes.iter().any(|lane| is_filtered(&lane.socket))
+    }
+}
+
+async fn receive_from(socket: Option<AsyncSocket>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    match socket {
+        Some(socket) => socket.recv_from(buffer).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Lane {
+    /// Hands a message on as a reply or an error, if it is one.
+    fn deliver(&self, message: &[u8], from: SocketAddr, at: Moment, engine: &mut Engine) {
+        let is_filtered = is_filtered(&self.socket);
+        let (bytes, ttl) = match wire::ipv4(message).filter(|_| self.family == Family::Ipv4 && !is_filtered) {
+            Some((header, bytes)) => (bytes, Some(header.ttl)),
+            None => (message, None),
+        };
+        let from = Address::from(from);
+        match Message::parse(self.family, bytes) {
+            Some(Message::Reply(echo)) => engine.reply(&Reply {
+                from,
+                sequence: echo.sequence,
+                body: echo.body,
+                is_ours: echo.ident == self.ident,
+                is_sound: self.family == Family::Ipv6 || is_filtered || wire::checksum(bytes) == 0,
+                ttl,
+                at,
+                is_stamped: false,
+            }),
+            Some(Message::Error { icmp_type, code, mtu, quote }) => {
+                let quoted = Quoted::parse(self.family, quote);
+                if let Some(quoted) = quoted.filter(|quoted| quoted.echo.ident == self.ident) {
+                    let complaint = Complaint {
+                        // A link-local target's zone is that of the link the error came by.
+                        to: Address { ip: quoted.to, scope_id: from.scope_id },
+                        sequence: quoted.echo.sequence,
+                        body: quoted.echo.body,
+                        error: told(self.family, Some(from.ip), icmp_type, code, mtu),
+                    };
+                    engine.complaint(complaint, at);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether it is Linux' unprivileged socket, for which the kernel picks the identifier and filters.
+fn is_filtered(socket: &AsyncSocket) -> bool {
+    cfg!(target_os = "linux") && socket.get_type() == Type::DGRAM
+}
+
+fn is_lack_of_room(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let is_full = error.raw_os_error() == Some(libc::ENOBUFS);
+    #[cfg(not(unix))]
+    let is_full = false;
+    is_full || error.kind() == ErrorKind::WouldBlock
+}
+
+/// A number that differs from run to run, to tell this run's replies from another's.
+fn random_u16() -> u16 {
+    use std::hash::{BuildHasher, Hasher};
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    let [low, high, ..] = random.to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
