@@ -1,7 +1,7 @@
 //! The formats for programs: JSON, NDJSON and CSV.
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write as _};
 
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -56,10 +56,14 @@ pub(super) fn report<R: Report>(
         data: Framed { frame: &frame, path: &path, narrowed },
         warnings: report.warnings(),
     };
-    let out = Safe(out);
-    let written =
-        if pretty { serde_json::to_writer_pretty(out, &document) } else { serde_json::to_writer(out, &document) };
+    let mut out = io::BufWriter::new(Safe(out));
+    let written = if pretty {
+        serde_json::to_writer_pretty(&mut out, &document)
+    } else {
+        serde_json::to_writer(&mut out, &document)
+    };
     written.expect("a report has string keys and finite figures, and the sink takes everything");
+    out.flush().expect("the sink takes everything");
 }
 
 /// A report with its rows, made one at a time, in the place that the path names.
@@ -115,7 +119,8 @@ struct Safe<F>(F);
 
 impl<F: FnMut(&str)> io::Write for Safe<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // What is written at a time is whole text, cut only beside ASCII.
+        // What is written at a time is whole text: serde_json writes strings whole, or cut beside ASCII, and a
+        // `BufWriter` never cuts what it is given.
         let text = String::from_utf8_lossy(bytes);
         if text.is_ascii() && !text.contains('\x7f') { (self.0)(&text) } else { (self.0)(&safe(&text)) }
         Ok(bytes.len())

@@ -469,8 +469,10 @@ mod tests {
             let ((few, dropped), (many, dropped_of_many)) =
                 (rendered(&nics[1_990..2_010], &screen), rendered(&nics, &screen));
             assert_eq!(dropped, dropped_of_many);
-            assert_eq!(few.lines().next(), many.lines().next());
-            assert_eq!(few.lines().nth(5), many.lines().nth(5));
+            if dropped.is_empty() {
+                assert_eq!(few.lines().next(), many.lines().next());
+                assert_eq!(few.lines().nth(5), many.lines().nth(5));
+            }
             assert!(many.lines().all(|line| line.width() <= width));
             assert_eq!(many.matches("02:00:00").count(), if dropped.is_empty() { 3_000 } else { 0 });
         }

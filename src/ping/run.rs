@@ -155,6 +155,9 @@ impl<'a> Run<'a> {
             batch.clear();
             self.engine.fill(now, BATCH, &mut batch);
             if batch.is_empty() {
+                if self.engine.is_done() {
+                    break;
+                }
                 let wake = [self.engine.next_wake(), self.deadline, self.next_drawing()];
                 self.transport.wait(wake.into_iter().flatten().min(), stop);
             } else {

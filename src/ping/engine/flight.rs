@@ -230,6 +230,11 @@ impl Track {
 }
 
 impl Many {
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.flights.len()
+    }
+
     /// Tells the account of outages of the probes whose fate is known, in their order.
     fn settle(&mut self) {
         self.settled = self.settled.max(self.first - 1);

@@ -187,8 +187,8 @@ pub(super) struct Engine {
     /// Probes the kernel had no room for, with when to try again and how long that wait was.
     held: VecDeque<Probe>,
     held_until: Moment,
-    held_since: Moment,
     held_for: Option<Reason>,
+    last_sent: Moment,
     hold: Nanos,
     /// Whether the table of neighbours was full at any time, and of how many hosts.
     pub(super) neighbours: NeighbourTable,
@@ -243,8 +243,8 @@ impl Engine {
             sweeping: 0,
             held: VecDeque::new(),
             held_until: now,
-            held_since: now,
             held_for: None,
+            last_sent: now,
             hold: HOLD.0,
             neighbours: NeighbourTable::default(),
             expiring: VecDeque::new(),
@@ -281,6 +281,7 @@ impl Engine {
 
     /// Takes the probes that are due, at most `room`.
     pub(super) fn fill(&mut self, now: Moment, room: usize, batch: &mut Vec<Probe>) {
+        self.neighbours.is_full &= !self.held.is_empty();
         self.give_up_held(now);
         if !self.held.is_empty() && self.held_until <= now {
             // One tries the way; the others follow if it gets through.
@@ -309,12 +310,20 @@ impl Engine {
     /// Gives up what the kernel has had no room for for very long.
     fn give_up_held(&mut self, now: Moment) {
         let is_neighbours = self.neighbours.is_full;
-        let patience = if is_neighbours { NEIGHBOUR_PATIENCE } else { ROOM_PATIENCE };
-        if self.held_since + patience > now {
-            return;
-        }
-        while let (Some(probe), Some(why)) = (self.held.pop_front(), self.held_for.clone()) {
-            self.neighbours.given_up += u64::from(is_neighbours);
+        // As long as some get into the table, the others' turn comes.
+        let (patience, since) = if is_neighbours { (NEIGHBOUR_PATIENCE, self.last_sent) } else { (ROOM_PATIENCE, 0) };
+        while let (Some(probe), Some(why)) = (self.held.front().copied(), &self.held_for) {
+            let flight = self.tracks[probe.slot as usize].flight(probe.number);
+            if flight.is_some_and(|flight| flight.at.max(since) + patience > now) {
+                return;
+            }
+            let why = why.clone();
+            self.held.pop_front();
+            if is_neighbours {
+                // Nobody leaves the table: the others need not wait as long.
+                self.settings.waits_for_neighbours = false;
+                self.neighbours.given_up += 1;
+            }
             self.unsent(&probe, why, now);
         }
     }
@@ -327,6 +336,8 @@ impl Engine {
             }
             self.due.pop();
             match &mut self.tracks[slot as usize] {
+                // Another probe would be confused with one that is still open.
+                track if track.is_full() => self.due.push(Reverse((now + self.settings.timeout / 16 + 1, slot))),
                 // A flood's timer: answers have made room since it was set, or it is time to go on without.
                 Track::Many(many) if many.has_timer => {
                     many.has_timer = false;
@@ -376,10 +387,6 @@ impl Engine {
     fn issue(&mut self, slot: SlotId, now: Moment) -> Option<Probe> {
         let address = self.hosts.address(slot)?;
         let track = &mut self.tracks[slot as usize];
-        if track.is_full() {
-            self.due.push(Reverse((now + self.settings.timeout / 4, slot)));
-            return None;
-        }
         let horizon = now.saturating_sub(MEMORY.max(4 * self.settings.timeout));
         let number = track.issue(now, horizon);
         self.open += 1;
@@ -420,9 +427,9 @@ impl Engine {
         track.count(Statistics::send);
         track.change(probe.number, |flight| (flight.at, flight.fate) = (at, Fate::Waiting));
         self.expiring.push_back((at, probe.slot, probe.number));
-        (self.hold, self.neighbours.is_full) = (HOLD.0, false);
+        (self.hold, self.last_sent) = (HOLD.0, at);
         if !self.held.is_empty() {
-            (self.held_until, self.held_since) = (at, at);
+            self.held_until = at;
         }
     }
 
@@ -437,9 +444,6 @@ impl Engine {
 
     /// The kernel has no room to send these now: they are tried again a little later, in their order.
     pub(super) fn hold(&mut self, probes: &[Probe], why: Reason, at: Moment) {
-        if self.held.is_empty() {
-            self.held_since = at;
-        }
         self.held_for = Some(why);
         for probe in probes.iter().rev() {
             self.held.push_front(*probe);
@@ -466,7 +470,9 @@ impl Engine {
 
     /// How long something has waited for room in the table of neighbours, if anything does.
     pub(super) fn held_for(&self, now: Moment) -> Option<Nanos> {
-        (!self.held.is_empty() && self.neighbours.is_full).then(|| now.saturating_sub(self.held_since))
+        let first = self.held.front().filter(|_| self.neighbours.is_full)?;
+        let flight = self.tracks[first.slot as usize].flight(first.number)?;
+        Some(now.saturating_sub(flight.at))
     }
 
     /// A probe could not be sent.
