@@ -131,6 +131,11 @@ impl Hosts {
         !self.sweeps.is_empty() && matches!(self.part(slot).1, Part::Sweep(_))
     }
 
+    /// Whether an address is this machine's.
+    pub(super) fn is_own(&self, ip: IpAddr) -> bool {
+        self.network.addresses.iter().flatten().any(|own| own.ip == ip)
+    }
+
     /// Whether an address is reached without a router, so that the kernel needs its neighbour's.
     pub(super) fn is_on_link(&self, address: &Address) -> bool {
         Tier::of(address, &self.network) == Tier::Lan

@@ -35,7 +35,10 @@ use std::net::IpAddr;
 use socket2::Socket;
 
 #[cfg(target_os = "linux")]
-pub use linux::{ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait_for_icmp};
+pub use linux::{
+    ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries, ipv6_without_way,
+    wait_for_icmp,
+};
 pub use signals::{Listen, StopRequests};
 #[cfg(unix)]
 pub use unix::{interface_index, interface_name};

@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitCode, Stdio};
+use std::sync::RwLock;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -28,6 +29,13 @@ pub fn run_tests(arguments: &Arguments, tests: &[Test], unavailable: Option<&str
             if let Some(reason) = unavailable {
                 return Ok(Completion::ignored_with(reason));
             }
+            // What takes all of something that every test shares says so in its name.
+            static OTHERS: RwLock<()> = RwLock::new(());
+            let (_shared, _alone) = if name.ends_with("_alone") {
+                (None, OTHERS.write().ok())
+            } else {
+                (OTHERS.read().ok(), None)
+            };
             match std::panic::catch_unwind(test) {
                 Ok(Ok(())) => Ok(Completion::Completed),
                 Ok(Err(reason)) => {

@@ -8,13 +8,21 @@
 mod common;
 
 #[cfg(target_os = "linux")]
+mod hostile;
+#[cfg(target_os = "linux")]
 mod ifaces;
+#[cfg(target_os = "linux")]
+mod impaired;
 #[cfg(target_os = "linux")]
 mod net;
 #[cfg(target_os = "linux")]
 mod ping;
 #[cfg(target_os = "linux")]
+mod sweep;
+#[cfg(target_os = "linux")]
 mod tcp;
+#[cfg(target_os = "linux")]
+mod tun;
 
 use std::process::ExitCode;
 
@@ -41,7 +49,7 @@ fn main() -> ExitCode {
 
 fn tests() -> Vec<Test> {
     #[cfg(target_os = "linux")]
-    return [ping::TESTS, tcp::TESTS, ifaces::TESTS].concat();
+    return [ping::TESTS, hostile::TESTS, impaired::TESTS, sweep::TESTS, tcp::TESTS, ifaces::TESTS].concat();
     #[cfg(not(target_os = "linux"))]
     return vec![("lab", || Ok(()))];
 }

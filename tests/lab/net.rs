@@ -110,6 +110,11 @@ impl Host {
         host
     }
 
+    /// The file of its network namespace.
+    pub(crate) fn namespace(&self) -> String {
+        format!("/run/netns/{}", self.name)
+    }
+
     /// A command inside this host.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");

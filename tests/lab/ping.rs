@@ -88,15 +88,28 @@ fn tiers() -> Result<(), String> {
 
 fn errors_are_never_replies() -> Result<(), String> {
     let net = Routed::new();
+    // A router tells one sender only so many errors a second (`icmp(7)`).
+    net.router.sh("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0");
     net.router.sh("nft add table inet t; nft add chain inet t f '{ type filter hook forward priority 0; }'
          nft add rule inet t f ip daddr 10.8.0.2 reject with icmp type host-unreachable
          nft add rule inet t f ip6 daddr fd08::2 reject with icmpv6 type admin-prohibited");
-    // A raw socket sees the error and tells who sent it.
-    for (target, from, meaning) in [
-        ("10.8.0.2", "10.7.0.1", "host unreachable"),
-        ("fd08::2", "fd07::1", "communication administratively prohibited"),
+    // Whatever the socket, the error is seen, at once, with who sent it; the portable transport sees it on a raw
+    // socket only.
+    for (target, from, meaning, unprivileged, transport) in [
+        ("10.8.0.2", "10.7.0.1", "host unreachable", false, "auto"),
+        ("fd08::2", "fd07::1", "communication administratively prohibited", false, "auto"),
+        ("10.8.0.2", "10.7.0.1", "host unreachable", false, "portable"),
+        ("fd08::2", "fd07::1", "communication administratively prohibited", false, "portable"),
+        ("10.8.0.2", "10.7.0.1", "host unreachable", true, "auto"),
+        ("fd08::2", "fd07::1", "communication administratively prohibited", true, "auto"),
     ] {
-        let run = net.client.netdiag(&format!("ping -c 2 -i 0.05 -W 0.5 --json {target}"));
+        if unprivileged {
+            net.client.allow_icmp_sockets();
+        }
+        let run = net
+            .client
+            .netdiag(&format!("ping -c 2 -i 0.05 -W 5 --json {target} --transport {transport}"));
+        assert!(run.took.as_secs() < 4, "an error is known at once: {run:?}");
         expect_code(&run, 1);
         let row = run.json()["data"]["targets"][0].clone();
         assert_eq!((&row["outcome"], &row["received"]), (&"error".into(), &0.into()), "{row}");
@@ -113,9 +126,12 @@ fn errors_are_never_replies() -> Result<(), String> {
     }
     let run = net.client.netdiag("ping -c 1 -t 1 -W 0.5 --json 10.8.0.77");
     assert_eq!(run.json()["data"]["targets"][0]["errors"][0]["type"], 11, "time exceeded: {run:?}");
-    // An unprivileged one does not: that is silence, still no reply.
-    net.client.allow_icmp_sockets();
-    let run = net.client.netdiag("ping -c 2 -i 0.05 -W 0.5 --json 10.8.0.2");
+    if can_become_nobody() {
+        let run = net.client.netdiag_as_nobody("ping -c 1 --json 10.8.0.2");
+        assert_eq!(run.json()["data"]["targets"][0]["errors"][0]["from"], "10.7.0.1", "{run:?}");
+    }
+    // Where it does not, that is silence, still no reply.
+    let run = net.client.netdiag("ping -c 2 -i 0.05 -W 0.5 --json 10.8.0.2 --transport portable");
     expect_code(&run, 1);
     assert_eq!(run.json()["data"]["targets"][0]["received"], 0);
     assert_eq!(run.json()["warnings"][0]["code"], "icmp-errors-hidden", "{run:?}");
@@ -163,8 +179,13 @@ fn sweep() -> Result<(), String> {
     assert_eq!(dark.json()["data"]["sweeps"][0]["alive"], 0);
     // A deadline ends a sweep, which then says how far it came.
     let cut = net.client.netdiag("ping -W 1 -w 0.3 --json 10.9.0.0/25").json()["data"]["sweeps"][0].clone();
-    assert!(cut["probed"].as_u64().is_some_and(|probed| (1..=64).contains(&probed)), "{cut}");
+    assert!(cut["probed"].as_u64().is_some_and(|probed| (1..=126).contains(&probed)), "{cut}");
     assert_eq!(cut["hosts"], 126);
+    let run = net.client.netdiag("ping -W 1 -w 0.2 --rate 50 --json 10.9.0.0/25");
+    let cut = run.json()["data"]["sweeps"][0].clone();
+    assert!(cut["probed"].as_u64().is_some_and(|probed| (1..=20).contains(&probed)), "{cut}");
+    let rest = cut["hosts"].as_u64().zip(cut["probed"].as_u64()).map(|(hosts, probed)| hosts - probed);
+    assert!(rest.is_some_and(|rest| rest >= 106), "{cut}");
     Ok(())
 }
 

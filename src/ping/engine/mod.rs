@@ -42,6 +42,9 @@ const ROOM_PATIENCE: Nanos = 3_000_000_000;
 /// How long the table of neighbours may be full without anybody leaving it. A neighbour stays at most 1.5 times
 /// `base_reachable_time`, 30 s unless it was changed, and 5 s more (`neigh_forced_gc`, net/core/neighbour.c).
 const NEIGHBOUR_PATIENCE: Nanos = 100_000_000_000;
+/// How long after the table of neighbours was full the finding of one may still fail for it: the kernel asks
+/// three times, a second apart (`mcast_solicit`, `retrans_time_ms`).
+const CROWDED: Nanos = 5_000_000_000;
 /// How far two readings of the clocks may disagree.
 const STAMP_SLACK: Nanos = 20_000;
 /// How long to wait before sending again what the kernel had no room for, at first and at most.
@@ -214,6 +217,8 @@ pub(super) struct NeighbourTable {
     pub(super) is_full: bool,
     /// Probes that were given up for it.
     pub(super) given_up: u64,
+    /// When it was last found full.
+    last: Moment,
 }
 
 /// How far sweeps are.
@@ -456,6 +461,7 @@ impl Engine {
     /// Gives how many were.
     pub(super) fn hold_for_neighbour(&mut self, probes: &[Probe], why: Reason, at: Moment) -> usize {
         self.neighbours.refusals += 1;
+        self.neighbours.last = at;
         if self.settings.waits_for_neighbours {
             self.neighbours.is_full = true;
             self.hold(probes, why, at);
@@ -635,6 +641,15 @@ impl Engine {
                 self.tell(slot, Some(number), at, What::Notice(error));
                 return;
             }
+            // This machine itself did not find the neighbour, for want of room maybe.
+            if fate == Fate::Waiting
+                && from.is_some_and(|from| self.hosts.is_own(from))
+                && self.is_crowded(slot, flight.at)
+            {
+                self.excuse_one(slot, number, at);
+                return;
+            }
+            let track = &mut self.tracks[slot as usize];
             match fate {
                 Fate::Issued | Fate::Waiting => {
                     track.count(|statistics| statistics.fail(error));
@@ -670,23 +685,40 @@ impl Engine {
                 self.expiring.push_front((flight.at, slot, number));
                 return;
             }
-            let is_excused = at <= self.excused;
-            if is_excused {
-                track.many();
-                track.change(number, |flight| flight.fate = Fate::Unknown);
-                if self.hosts.is_swept(slot) && number <= MOST_SECOND_CHANCES && !self.is_wanting(slot, 0) {
-                    self.again.push_back((now, slot));
-                }
-            } else {
-                track.count(Statistics::time_out);
-                track.change(number, |flight| flight.fate = Fate::TimedOut);
-                if let Some(search) = self.searches.get_mut(&slot) {
-                    search.lost(number);
-                }
-                self.tell(slot, Some(number), now, What::TimedOut);
+            if at <= self.excused || self.is_crowded(slot, at) {
+                self.excuse_one(slot, number, now);
+                continue;
             }
+            let track = &mut self.tracks[slot as usize];
+            track.count(Statistics::time_out);
+            track.change(number, |flight| flight.fate = Fate::TimedOut);
+            if let Some(search) = self.searches.get_mut(&slot) {
+                search.lost(number);
+            }
+            self.tell(slot, Some(number), now, What::TimedOut);
             self.settle(slot, now);
         }
+    }
+
+    /// A probe's reply may have been missed here: it is not lost, and a host of a sweep is asked again.
+    fn excuse_one(&mut self, slot: SlotId, number: u64, now: Moment) {
+        let track = &mut self.tracks[slot as usize];
+        track.many();
+        track.change(number, |flight| flight.fate = Fate::Unknown);
+        if self.hosts.is_swept(slot) && number <= MOST_SECOND_CHANCES && !self.is_wanting(slot, 0) {
+            self.again.push_back((now, slot));
+        }
+        self.settle(slot, now);
+    }
+
+    /// Whether a probe to a neighbour was under way while the table of neighbours was full, in which case the
+    /// neighbour's own finding may have failed for that.
+    fn is_crowded(&self, slot: SlotId, at: Moment) -> bool {
+        self.neighbours.refusals > 0
+            && self.settings.waits_for_neighbours
+            && at <= self.neighbours.last + CROWDED
+            && self.hosts.is_swept(slot)
+            && self.hosts.address(slot).is_some_and(|address| self.hosts.is_on_link(&address))
     }
 
     /// What was sent up to now may be answered unheard: the machine slept, say, or replies found no room. Such

@@ -147,11 +147,27 @@ impl Lane {
         let mut done = 0;
         while done < probes.len() {
             let at = clock.now();
+            let watch = Watch::begin(&self.socket, &probes[done..], engine);
             match self.socket.send(&messages[done..]) {
                 Ok(count) => {
+                    let refused = watch.map_or_else(Vec::new, |watch| watch.refused(&probes[done..done + count]));
                     for probe in &probes[done..done + count] {
-                        engine.sent(probe, at);
+                        // What was refused was counted too.
                         self.unstamped.push_back((probe.slot, probe.number));
+                        if !refused.contains(probe) {
+                            engine.sent(probe, at);
+                        }
+                    }
+                    if !refused.is_empty() {
+                        engine.hold(&probes[done + count..], neighbours_full(self.family), at);
+                        let mut given_up = 0;
+                        while given_up < refused.len() {
+                            match engine.hold_for_neighbour(&refused[given_up..], neighbours_full(self.family), at) {
+                                0 => break,
+                                count => given_up += count,
+                            }
+                        }
+                        return;
                     }
                     while self.unstamped.len() > MOST_UNSTAMPED {
                         self.unstamped.pop_front();
@@ -268,6 +284,33 @@ impl Lane {
     }
 }
 
+/// A look out for probes that the kernel takes and drops: where it has no room for an IPv6 neighbour, an
+/// unprivileged socket is not told (`ping_v6_sendmsg`, net/ipv6/ping.c, ignores what became of the packet).
+struct Watch {
+    before: u64,
+}
+
+impl Watch {
+    /// Begins it, if any of the probes may meet that.
+    fn begin(socket: &IcmpSocket, probes: &[Probe], engine: &Engine) -> Option<Self> {
+        let is_deaf = socket.kind() == IcmpKind::Datagram && socket.family() == Family::Ipv6;
+        let is_on_link = |probe: &Probe| engine.hosts().is_on_link(&probe.address);
+        if !is_deaf || !probes.iter().any(is_on_link) {
+            return None;
+        }
+        sys::ipv6_without_way().map(|before| Self { before })
+    }
+
+    /// The probes that were dropped: packets were, and these addresses are no neighbours, not even sought ones.
+    fn refused(&self, sent: &[Probe]) -> Vec<Probe> {
+        if sys::ipv6_without_way().is_none_or(|after| after == self.before) {
+            return Vec::new();
+        }
+        let Ok(known) = sys::ipv6_neighbour_entries() else { return Vec::new() };
+        sent.iter().filter(|probe| !known.contains(&probe.address.ip)).copied().collect()
+    }
+}
+
 /// Hands a message on as a reply, if it is one.
 fn deliver(message: &Received<'_>, socket: &IcmpSocket, engine: &mut Engine, clock: &Clock, now: Moment) {
     let is_raw = socket.kind() == IcmpKind::Raw;
@@ -278,7 +321,19 @@ fn deliver(message: &Received<'_>, socket: &IcmpSocket, engine: &mut Engine, clo
         },
         _ => (message.bytes, message.ttl),
     };
-    let Some(Message::Reply(echo)) = Message::parse(socket.family(), bytes) else { return };
+    let echo = match Message::parse(socket.family(), bytes) {
+        Some(Message::Reply(echo)) => echo,
+        Some(Message::Error { icmp_type, code, quote, .. }) => {
+            let quoted = Quoted::parse(socket.family(), quote);
+            if let Some(quoted) = quoted.filter(|quoted| quoted.echo.ident == socket.ident()) {
+                let (sequence, body) = (quoted.echo.sequence, quoted.echo.body);
+                let error = told(socket.family(), Some(message.from.ip()), icmp_type, code, None);
+                engine.complaint(Complaint { to: quoted.to.into(), sequence, body, error }, now);
+            }
+            return;
+        }
+        _ => return,
+    };
     // Over IPv6, and on an unprivileged socket, the kernel has checked it.
     let is_summed = is_raw && socket.family() == Family::Ipv4;
     let stamp = message.at.map(|at| clock.moment(at)).filter(|at| *at <= now);

@@ -218,15 +218,17 @@ impl IcmpSocket {
         self.restart_count()
     }
 
-    /// Sets the raw socket's filter: errors come by the error queue, everything else but replies is not ours.
+    /// Sets the raw socket's filter: replies, and the notices that do not come by the error queue as errors do.
     fn let_only_replies_in(&self) -> io::Result<()> {
         /// `linux/icmp.h`: a bit set keeps the type out.
         const ICMP_FILTER: c_int = 1;
         /// `linux/icmpv6.h`.
         const ICMPV6_FILTER: c_int = 1;
         const ECHO_REPLY_V6: usize = 129;
+        /// Echo reply, source quench, redirect.
+        const WANTED: u32 = 1 | 1 << 4 | 1 << 5;
         match self.family {
-            Family::Ipv4 => self.set_bytes(libc::SOL_RAW, ICMP_FILTER, &(!1_u32).to_ne_bytes()),
+            Family::Ipv4 => self.set_bytes(libc::SOL_RAW, ICMP_FILTER, &(!WANTED).to_ne_bytes()),
             Family::Ipv6 => {
                 let mut blocked = [0xff_u8; 32];
                 let word = ECHO_REPLY_V6 / 32;

@@ -12,6 +12,7 @@ use std::fs;
 pub(super) use closed_output::is_output_closed;
 pub(super) use error_queue::{keep_icmp_errors, take_icmp_error};
 pub use icmp::{BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp};
+pub use rtnetlink::ipv6_neighbour_entries;
 pub(super) use rtnetlink::{neighbours, network};
 pub(super) use tcp_info::tcp_info;
 
@@ -32,6 +33,14 @@ pub(super) fn neighbour_limit(family: Family) -> Option<u32> {
     let family = if family == Family::Ipv4 { "ipv4" } else { "ipv6" };
     let path = format!("/proc/sys/net/{family}/neigh/default/gc_thresh3");
     fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// How many IPv6 packets of this network namespace found no way out so far: no route, or no room for the
+/// neighbour (`Ip6OutNoRoutes`).
+pub fn ipv6_without_way() -> Option<u64> {
+    let counters = fs::read_to_string("/proc/net/snmp6").ok()?;
+    let value = counters.lines().find_map(|line| line.strip_prefix("Ip6OutNoRoutes"))?;
+    value.trim().parse().ok()
 }
 
 /// CLOCK_MONOTONIC, CLOCK_REALTIME and CLOCK_BOOTTIME, read as one.

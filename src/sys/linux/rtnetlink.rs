@@ -40,6 +40,19 @@ pub(in crate::sys) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
     Ok(messages.iter().filter_map(|bytes| neighbour(bytes)).collect())
 }
 
+/// The IPv6 neighbours the kernel has an entry for, in whatever state: `struct ndmsg` with its NDA_DST.
+pub fn ipv6_neighbour_entries() -> io::Result<HashSet<IpAddr>> {
+    const NDA_DST: u16 = 1;
+    let mut fixed = [0; 12];
+    fixed[0] = u8::try_from(libc::AF_INET6).unwrap_or_default();
+    let messages = Netlink::route()?.dump(RTM_GETNEIGH, &fixed)?;
+    let address = |bytes: &Vec<u8>| {
+        let (_, payload) = Attributes(bytes.get(12..)?).find(|(attribute, _)| *attribute == NDA_DST)?;
+        Some(IpAddr::from(<[u8; 16]>::try_from(payload).ok()?))
+    };
+    Ok(messages.iter().filter_map(address).collect())
+}
+
 /// Marks the links whose lower link, a veth's other end say, is in this namespace and down, as `ip link` does.
 fn mark_lower_down(links: &mut [Link], lowers: &[Option<u32>]) {
     let down: HashSet<u32> = links.iter().filter(|link| !link.is_up).map(|link| link.index).collect();
