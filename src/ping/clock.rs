@@ -7,6 +7,8 @@ use crate::sys::{self, Clocks};
 
 /// Two readings that differ by less than this are the same: reading takes time too.
 const NOISE: Nanos = 1_000;
+/// Two readings may be so far apart.
+const SLACK: Nanos = 50_000;
 /// A step of the time of day, or a sleep, is told from this on.
 const TELLING: Nanos = 100_000_000;
 
@@ -45,7 +47,8 @@ impl Clock {
         self.reading = reading;
         let ahead = reading.realtime.saturating_sub(reading.monotonic);
         let slow = ahead.abs_diff(self.ahead);
-        if slow > NOISE {
+        // A reading that was interrupted says no more than how far its parts may be apart.
+        if slow > NOISE + reading.took {
             self.ahead = ahead;
         }
         let slept = reading.suspended.saturating_sub(self.told.1);
@@ -73,9 +76,11 @@ impl Clock {
         sys::clocks().monotonic
     }
 
-    /// The moment of a time of day in nanoseconds since 1970, of which the kernel stamped something.
-    pub(super) fn moment(&self, realtime: Nanos) -> Moment {
-        realtime.saturating_sub(self.ahead)
+    /// The moment of a time of day in nanoseconds since 1970 that the kernel stamped something with, no later
+    /// than now; `None` of one that is clearly in the future: the time of day was set meanwhile.
+    pub(super) fn moment(&self, realtime: Nanos, now: Moment) -> Option<Moment> {
+        let moment = realtime.saturating_sub(self.ahead);
+        (moment <= now + SLACK).then_some(moment.min(now))
     }
 
     /// The time of day of a moment.
@@ -92,7 +97,7 @@ mod tests {
 
     #[test]
     fn sleep_and_steps_are_told_and_slewing_is_not() {
-        let at = |monotonic, realtime, suspended| Clocks { monotonic, realtime, suspended };
+        let at = |monotonic, realtime, suspended| Clocks { monotonic, realtime, suspended, took: 50 };
         let first = at(10 * S, 1_000 * S, 0);
         let mut clock = Clock { reading: first, ahead: 990 * S, told: (990 * S, 0) };
         // 500 ppm of slewing over an hour: 1.8 s in all, half a millisecond each second.
@@ -106,6 +111,10 @@ mod tests {
         assert_eq!(clock.take(at(slept.monotonic + S, slept.realtime + S, 60 * S)).1, None);
         let back = at(slept.monotonic + 2 * S, slept.realtime - 8 * S, 60 * S);
         assert_eq!(clock.take(back).1, Some(Disturbance::Stepped(10 * S)));
-        assert_eq!(clock.moment(back.realtime), back.monotonic);
+        assert_eq!(clock.moment(back.realtime, back.monotonic), Some(back.monotonic));
+        assert_eq!(clock.moment(back.realtime + S, back.monotonic), None);
+        let torn = Clocks { realtime: back.realtime + 40_000, took: 50_000, ..back };
+        clock.take(torn);
+        assert_eq!(clock.moment(back.realtime, back.monotonic + 1), Some(back.monotonic), "a torn reading is no news");
     }
 }

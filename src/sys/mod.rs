@@ -190,6 +190,8 @@ pub struct Clocks {
     pub realtime: u64,
     /// How long the machine has slept; 0 where it is not told.
     pub suspended: u64,
+    /// How long the reading took: they may be so far apart.
+    pub took: u64,
 }
 
 /// The port ranges this system works with; `None` where it does not tell.

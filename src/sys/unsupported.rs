@@ -46,5 +46,5 @@ pub(super) fn clocks() -> Clocks {
     let realtime = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     // Not zero: a moment before the first reading must be possible.
     let monotonic = 1_000_000_000 + nanoseconds(start.elapsed());
-    Clocks { monotonic, realtime: nanoseconds(realtime), suspended: 0 }
+    Clocks { monotonic, realtime: nanoseconds(realtime), suspended: 0, took: 0 }
 }

@@ -181,12 +181,12 @@ impl Lane {
                     return;
                 }
                 Err(error) => {
-                    let drained = self.drain_errors(engine, clock, at);
+                    let drained = self.drain_errors(engine, clock, clock.now());
+                    self.restart_count();
                     // An earlier probe's ICMP error is held against the next message; the queue had it too.
                     if drained.errors > 0 {
                         continue;
                     }
-                    self.restart_count();
                     let probe = &probes[done];
                     if is_lack_of_room(&error, probe, engine) {
                         let is_on_link = engine.hosts().is_on_link(&probe.address);
@@ -246,9 +246,8 @@ impl Lane {
                 match self.socket.queued(index) {
                     Some(Queued::Left { number, at }) => {
                         let place = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
-                        let at = clock.moment(at);
-                        // A stamp of the future shows that the time of day was set: it says nothing.
-                        if let Some((slot, number)) = self.unstamped.get(place).filter(|_| at <= now) {
+                        let at = clock.moment(at, now);
+                        if let (Some((slot, number)), Some(at)) = (self.unstamped.get(place), at) {
                             engine.left(*slot, *number, at);
                         }
                         // They come in order: what is before has had its own.
@@ -336,7 +335,7 @@ fn deliver(message: &Received<'_>, socket: &IcmpSocket, engine: &mut Engine, clo
     };
     // Over IPv6, and on an unprivileged socket, the kernel has checked it.
     let is_summed = is_raw && socket.family() == Family::Ipv4;
-    let stamp = message.at.map(|at| clock.moment(at)).filter(|at| *at <= now);
+    let stamp = message.at.and_then(|at| clock.moment(at, now));
     engine.reply(&Reply {
         from: Address::from(message.from),
         sequence: echo.sequence,

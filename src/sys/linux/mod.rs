@@ -47,20 +47,20 @@ pub fn ipv6_without_way() -> Option<u64> {
 pub(super) fn clocks() -> Clocks {
     /// A reading that took longer than this was interrupted, and is taken again a few times.
     const TIGHT_NS: u64 = 1_000;
-    let mut best: Option<(u64, Clocks)> = None;
+    let mut best: Option<Clocks> = None;
     for _ in 0..4 {
         let (before, realtime) = (clock(libc::CLOCK_MONOTONIC), clock(libc::CLOCK_REALTIME));
         let (after, boottime) = (clock(libc::CLOCK_MONOTONIC), clock(libc::CLOCK_BOOTTIME));
         let (took, middle) = (after - before, before + (after - before) / 2);
-        if best.as_ref().is_none_or(|(least, _)| took < *least) {
+        if best.is_none_or(|best| took < best.took) {
             let suspended = boottime.saturating_sub(after);
-            best = Some((took, Clocks { monotonic: middle, realtime, suspended }));
+            best = Some(Clocks { monotonic: middle, realtime, suspended, took });
         }
         if took <= TIGHT_NS {
             break;
         }
     }
-    best.expect("the loop has run").1
+    best.expect("the loop has run")
 }
 
 fn clock(id: libc::clockid_t) -> u64 {
