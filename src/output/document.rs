@@ -121,8 +121,8 @@ impl<F: FnMut(&str)> io::Write for Safe<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // What is written at a time is whole text: serde_json writes strings whole, or cut beside ASCII, and a
         // `BufWriter` never cuts what it is given.
-        let text = String::from_utf8_lossy(bytes);
-        if text.is_ascii() && !text.contains('\x7f') { (self.0)(&text) } else { (self.0)(&safe(&text)) }
+        let text = std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        if text.is_ascii() && !text.contains('\x7f') { (self.0)(text) } else { (self.0)(&safe(text)) }
         Ok(bytes.len())
     }
 

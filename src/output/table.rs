@@ -76,10 +76,11 @@ pub(super) fn render<R: Record + Clone>(
         let some: Vec<Cow<'_, R>> = (start..rows.count().min(start + PIECE)).map(|index| rows.get(index)).collect();
         Grid::new(&some, columns, screen, header)
     };
-    let mut widths = vec![0; columns.len()];
-    for start in pieces() {
-        for (widest, width) in widths.iter_mut().zip(piece(start, &columns).widths) {
-            *widest = width.max(*widest);
+    let mut widths: Vec<usize> =
+        columns.iter().map(|column| if header { column.title.width() } else { 0 }).collect();
+    for row in rows.iter() {
+        for (widest, column) in widths.iter_mut().zip(&columns) {
+            *widest = width(&(column.cell)(&row).value, screen).max(*widest);
         }
     }
     let natural: Vec<(&str, usize)> = columns.iter().map(|column| column.id).zip(widths.iter().copied()).collect();
@@ -314,6 +315,24 @@ fn rule(charset: Charset) -> char {
     match charset {
         Charset::Ascii => '-',
         Charset::Unicode => '─',
+    }
+}
+
+/// The columns that a value takes, without making its text where that can be told.
+fn width(value: &Value, screen: &Screen) -> usize {
+    match value {
+        Value::Integer(number) => {
+            let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
+            digits + usize::from(*number < 0)
+        }
+        Value::Word(word) => columns(word),
+        Value::Text(text) if text.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte)) => {
+            text.as_bytes().len()
+        }
+        Value::List(items) if screen.is_terminal => {
+            items.iter().map(|item| width(item, screen)).max().unwrap_or(0)
+        }
+        value => columns(&text(value, screen.charset)),
     }
 }
 

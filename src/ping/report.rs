@@ -319,7 +319,11 @@ impl Results {
             _ => None,
         };
         let name = address.as_ref().ok().and_then(|address| self.names.get(&address.ip)).cloned();
-        let address = address.ok().map(|address: Address| address.to_string());
+        let address = match address {
+            // A swept host's target is its address, and writing it once is enough.
+            Ok(_) if self.engine.hosts().is_swept(slot) => Some(target.to_lossy().into_owned()),
+            address => address.ok().map(|address: Address| address.to_string()),
+        };
         TargetReport {
             target,
             address,

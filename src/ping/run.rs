@@ -21,8 +21,9 @@ use crate::sys::{self, Listen, StopRequests};
 /// The least time from one target's first probe to the next one's, and between the probes of a sweep: 1,000 a
 /// second.
 const SPACING: Duration = Duration::from_millis(1);
-/// So many probes are given to the transport at once.
-const BATCH: usize = 64;
+/// So many probes are given to the transport at once: a little fewer than it receives at once, so that one call
+/// takes all their replies and knows that these were all.
+const BATCH: usize = 60;
 
 /// Pings what a request asks for, and tells the observer of each reply as it comes.
 ///

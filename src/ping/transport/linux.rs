@@ -275,7 +275,7 @@ impl Lane {
                     None => {}
                 }
             }
-            if count == 0 {
+            if count < sys::ICMP_BATCH {
                 break;
             }
         }
