@@ -85,11 +85,15 @@ impl Prefix {
 
     /// The host of this index, from 0.
     pub fn host(&self, index: u32) -> Option<IpAddr> {
-        if u128::from(index) >= self.host_count() {
-            return None;
-        }
         Some(match self.network {
-            IpAddr::V4(base) => Ipv4Addr::from(u32::from(base).checked_add(index + self.first_host())?).into(),
+            IpAddr::V4(base) => {
+                let all = 1_u64 << self.host_bits();
+                let count = if all <= 2 { all } else { all - 2 };
+                let is_there = u64::from(index) < count;
+                Ipv4Addr::from(u32::from(base).checked_add(index + self.first_host()).filter(|_| is_there)?)
+                    .into()
+            }
+            IpAddr::V6(_) if u128::from(index) >= self.host_count() => return None,
             IpAddr::V6(base) => {
                 let offset = u128::from(index) + u128::from(self.first_host());
                 Ipv6Addr::from(u128::from(base).checked_add(offset)?).into()

@@ -137,8 +137,17 @@ impl PingArgs {
                     .hint("name the hosts whose path to measure"));
             }
         }
-        if self.targets.is_empty() && self.from_file.is_none() && (self.pmtu || self.flood || self.rate.is_some()) {
-            let option = if self.pmtu { "--pmtu" } else if self.flood { "--flood" } else { "--rate" };
+        if self.targets.is_empty()
+            && self.from_file.is_none()
+            && (self.pmtu || self.flood || self.rate.is_some())
+        {
+            let option = if self.pmtu {
+                "--pmtu"
+            } else if self.flood {
+                "--flood"
+            } else {
+                "--rate"
+            };
             return Err(Error::usage(format!("{option} needs a target")).hint("name a host"));
         }
         let pace = match (self.flood, self.rate, self.interval) {

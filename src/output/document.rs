@@ -121,8 +121,13 @@ impl<F: FnMut(&str)> io::Write for Safe<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // What is written at a time is whole text: serde_json writes strings whole, or cut beside ASCII, and a
         // `BufWriter` never cuts what it is given.
-        let text = std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        if text.is_ascii() && !text.contains('\x7f') { (self.0)(text) } else { (self.0)(&safe(text)) }
+        let text =
+            std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        if text.is_ascii() && !text.contains('\x7f') {
+            (self.0)(text);
+        } else {
+            (self.0)(&safe(text));
+        }
         Ok(bytes.len())
     }
 
@@ -240,9 +245,11 @@ fn field(value: &Value) -> String {
         Value::Real { raw, .. } => raw.to_string(),
         Value::Text(text) => text.escaped(record::Charset::Unicode),
         Value::List(items) | Value::Series(items) => items.iter().map(field).collect::<Vec<_>>().join(";"),
-        Value::Trend(figures) => {
-            figures.iter().map(|figure| figure.map_or(String::new(), |it| it.to_string())).collect::<Vec<_>>().join(";")
-        }
+        Value::Trend(figures) => figures
+            .iter()
+            .map(|figure| figure.map_or(String::new(), |it| it.to_string()))
+            .collect::<Vec<_>>()
+            .join(";"),
     }
 }
 

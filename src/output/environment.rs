@@ -7,6 +7,7 @@ use super::{ColorChoice, Options};
 
 /// How one run writes: decided once from the options, the terminal and the environment variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub(super) struct Screen {
     /// Whether standard output is a terminal, so that a person is looking.
     pub(super) is_terminal: bool,

@@ -15,10 +15,8 @@ use std::io::{ErrorKind, stderr, stdout};
 use std::ops::ControlFlow;
 
 use environment::Screen;
-use record::{
-    Attention, Event, Flow, Frame, Line, Observer, Record, Report, Role, Room, Untrusted, Warning,
-};
-use select::Rows;
+use record::{Attention, Event, Flow, Frame, Line, Observer, Record, Report, Role, Room, Untrusted, Warning};
+use select::{Choice, Rows};
 use sink::Sink;
 
 use crate::error::{Error, Exit, Result};
@@ -26,6 +24,7 @@ use crate::sys;
 
 /// How a run's result is to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub struct Options {
     /// The format of standard output.
     pub format: Format,
@@ -171,16 +170,14 @@ impl Emitter {
         rows: &Rows<'_, R::Row>,
         named: Option<Vec<&'static record::Column<R::Row>>>,
     ) {
-        // What the user named is shown, whatever room there is.
-        let may_drop = named.is_none();
-        let columns = named.unwrap_or_else(|| select::default(rows, self.options.verbose));
+        let choice = named.map_or(Choice::Default { verbose: self.options.verbose }, Choice::Named);
         if self.has_streamed || (self.screen.is_terminal && report.is_interrupted()) {
             self.out.write("\n");
         }
         // A header over nothing tells a script that there is nothing, and a person less than the notes do.
         let is_told = rows.count() > 0 || !self.screen.is_terminal;
         let (out, screen) = (&mut self.out, &self.screen);
-        let dropped = table::render(rows, columns, screen, self.options.header, may_drop, |text| {
+        let dropped = table::render(rows, &choice, screen, self.options.header, |text| {
             if is_told {
                 out.write(text);
             }

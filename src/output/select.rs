@@ -83,27 +83,53 @@ impl<'a, R: Record + Clone> Rows<'a, R> {
     }
 }
 
-/// The columns shown when nobody names any.
-pub(super) fn default<R: Record + Clone>(rows: &Rows<'_, R>, verbose: bool) -> Vec<&'static Column<R>> {
-    let is_for_sure = |column: &Column<R>| matches!(column.shown, Shown::Always) || verbose;
-    let columns = R::columns();
-    let mut shown: Vec<bool> = columns.iter().map(is_for_sure).collect();
-    // Each row is only made once, and none where nothing depends on them any more.
-    for row in rows.iter() {
-        let mut open = false;
-        for (column, shown) in columns.iter().zip(&mut shown).filter(|(_, shown)| !**shown) {
-            *shown = match column.shown {
-                Shown::IfAny => !(column.cell)(&row).value.is_missing(),
-                Shown::IfSo(holds) => holds(&row),
-                Shown::Always | Shown::Verbose => continue,
-            };
-            open |= !*shown;
+/// Which columns are to be shown.
+#[derive(Clone)]
+pub(super) enum Choice<R: 'static> {
+    /// These, in this order.
+    Named(Vec<&'static Column<R>>),
+    /// Those that have something to say, or all.
+    Default { verbose: bool },
+}
+
+impl<R: Record + Clone> Choice<R> {
+    /// The columns for these rows. Each row is made once, in their order, and told with the columns that are to be
+    /// shown as far as is known by then; gives whether one became known too late to be told of all its rows.
+    pub(super) fn columns(
+        &self,
+        rows: &Rows<'_, R>,
+        mut each: impl FnMut(&R, usize, &'static Column<R>),
+    ) -> (Vec<&'static Column<R>>, bool) {
+        let columns: Vec<&'static Column<R>> = match self {
+            Self::Named(columns) => columns.clone(),
+            Self::Default { .. } => R::columns().iter().collect(),
+        };
+        let is_for_sure = |column: &&'static Column<R>| match self {
+            Self::Named(_) => true,
+            Self::Default { verbose } => *verbose || matches!(column.shown, Shown::Always),
+        };
+        let mut shown: Vec<bool> = columns.iter().map(is_for_sure).collect();
+        let mut is_late = false;
+        for (place, row) in rows.iter().enumerate() {
+            for (index, (column, shown)) in columns.iter().zip(&mut shown).enumerate() {
+                if !*shown {
+                    *shown = match column.shown {
+                        Shown::IfAny => !(column.cell)(&row).value.is_missing(),
+                        Shown::IfSo(holds) => holds(&row),
+                        Shown::Always | Shown::Verbose => false,
+                    };
+                    is_late |= *shown && place > 0;
+                }
+                if *shown {
+                    each(&row, index, column);
+                }
+            }
         }
-        if !open {
-            break;
-        }
+        (
+            columns.into_iter().zip(shown).filter_map(|(column, shown)| shown.then_some(column)).collect(),
+            is_late,
+        )
     }
-    columns.iter().zip(shown).filter_map(|(column, shown)| shown.then_some(column)).collect()
 }
 
 /// The indices of the rows in the order asked for; rows with nothing in that column come last.

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::environment::Screen;
 use super::record::{Align, Cell, Charset, Column, Frame, Record, Role, Value};
-use super::select::Rows;
+use super::select::{Choice, Rows};
 use super::{select, style};
 
 /// From so many rows on, columns are padded by hand even on a terminal: the look is the same, and it takes far
@@ -51,17 +51,18 @@ impl Lines {
 /// for.
 pub(super) fn render<R: Record + Clone>(
     rows: &Rows<'_, R>,
-    mut columns: Vec<&'static Column<R>>,
+    choice: &Choice<R>,
     screen: &Screen,
     header: bool,
-    may_drop: bool,
     mut out: impl FnMut(&str),
 ) -> Vec<&'static str> {
     /// So many rows are rendered at a time.
     const PIECE: usize = 256;
-    let room = screen.width.filter(|_| may_drop);
+    // What the user named is shown, whatever room there is.
+    let room = screen.width.filter(|_| matches!(choice, Choice::Default { .. }));
     if rows.count() <= COMFY_MOST_ROWS {
         let all: Vec<Cow<'_, R>> = rows.iter().collect();
+        let (mut columns, _) = choice.columns(rows, |_, _, _| {});
         let grid = Grid::new(&all, &columns, screen, header);
         let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, room));
         let mut grid = if dropped.is_empty() { grid } else { Grid::new(&all, &columns, screen, header) };
@@ -73,19 +74,30 @@ pub(super) fn render<R: Record + Clone>(
     }
     let pieces = || (0..rows.count()).step_by(PIECE);
     let piece = |start: usize, columns: &[&'static Column<R>]| {
-        let some: Vec<Cow<'_, R>> = (start..rows.count().min(start + PIECE)).map(|index| rows.get(index)).collect();
+        let some: Vec<Cow<'_, R>> =
+            (start..rows.count().min(start + PIECE)).map(|index| rows.get(index)).collect();
         Grid::new(&some, columns, screen, header)
     };
-    let mut widths: Vec<usize> =
-        columns.iter().map(|column| if header { column.title.width() } else { 0 }).collect();
-    for row in rows.iter() {
-        for (widest, column) in widths.iter_mut().zip(&columns) {
-            *widest = width(&(column.cell)(&row).value, screen).max(*widest);
+    let title = |column: &&'static Column<R>| if header { column.title.width() } else { 0 };
+    let measure = |row: &R, column: &'static Column<R>, widest: &mut usize| {
+        *widest = width(&(column.cell)(row).value, screen).max(*widest);
+    };
+    let mut widths: Vec<Option<usize>> = vec![None; R::columns().len()];
+    let (mut columns, is_late) = choice.columns(rows, |row, index, column| {
+        measure(row, column, widths[index].get_or_insert_with(|| title(&column)));
+    });
+    let mut widths: Vec<usize> = widths.into_iter().flatten().collect();
+    if is_late {
+        for row in rows.iter() {
+            widths.iter_mut().zip(&columns).for_each(|(widest, column)| measure(&row, column, widest));
         }
     }
-    let natural: Vec<(&str, usize)> = columns.iter().map(|column| column.id).zip(widths.iter().copied()).collect();
+    let natural: Vec<(&str, usize)> =
+        columns.iter().map(|column| column.id).zip(widths.iter().copied()).collect();
     let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &widths, room));
-    let natural = |column: &&'static Column<R>| natural.iter().find(|(id, _)| *id == column.id).map(|(_, width)| *width);
+    let natural = |column: &&'static Column<R>| {
+        natural.iter().find(|(id, _)| *id == column.id).map(|(_, width)| *width)
+    };
     let mut widths: Vec<usize> = columns.iter().filter_map(natural).collect();
     if let Some(room) = screen.width.filter(|_| screen.is_terminal) {
         for (index, _) in columns.iter().enumerate().filter(|(_, column)| column.wraps) {
@@ -96,7 +108,8 @@ pub(super) fn render<R: Record + Clone>(
     }
     for start in pieces() {
         let mut grid = piece(start, &columns);
-        for (index, _) in columns.iter().enumerate().filter(|(_, column)| column.wraps && screen.is_terminal) {
+        for (index, _) in columns.iter().enumerate().filter(|(_, column)| column.wraps && screen.is_terminal)
+        {
             grid.wrap_column(index, widths[index]);
         }
         grid.widths.clone_from(&widths);
@@ -157,7 +170,8 @@ impl Grid {
         screen: &Screen,
         header: bool,
     ) -> Self {
-        let shown = |row: &Cow<'_, R>| columns.iter().map(|column| Shown::of(&(column.cell)(row), screen)).collect();
+        let shown =
+            |row: &Cow<'_, R>| columns.iter().map(|column| Shown::of(&(column.cell)(row), screen)).collect();
         let mut grid = Self {
             titles: columns.iter().map(|column| if header { column.title } else { "" }).collect(),
             aligns: columns.iter().map(|column| column.align).collect(),
@@ -194,7 +208,13 @@ impl Grid {
 
     fn wrap_column(&mut self, index: usize, width: usize) {
         for row in &mut self.rows {
-            let lines = row[index].lines.as_slice().iter().flat_map(|line| wrapped(line, width)).map(Cow::Owned).collect();
+            let lines = row[index]
+                .lines
+                .as_slice()
+                .iter()
+                .flat_map(|line| wrapped(line, width))
+                .map(Cow::Owned)
+                .collect();
             row[index].lines = Lines::Several(lines);
         }
     }
@@ -356,19 +376,25 @@ fn text(value: &Value, charset: Charset) -> Cow<'static, str> {
 }
 
 /// A sparkline: the figures as heights between the least and the most, and an `x` where one was lost.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a height below the number of steps")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a height below the number of steps"
+)]
 fn trend(figures: &[Option<f64>], charset: Charset) -> String {
     let steps: &[char] = match charset {
         Charset::Ascii => &['_', '.', '-', '=', '^'],
         Charset::Unicode => &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
     };
-    let (least, most) = figures.iter().flatten().fold((f64::MAX, 0.0_f64), |(least, most), figure| {
-        (least.min(*figure), most.max(*figure))
-    });
+    let (least, most) = figures
+        .iter()
+        .flatten()
+        .fold((f64::MAX, 0.0_f64), |(least, most), figure| (least.min(*figure), most.max(*figure)));
     // A course that hardly changes is flat: noise would look like mountains.
     let span = (most - least).max(most * 0.1).max(f64::MIN_POSITIVE);
+    let top = if steps.len() == 5 { 4.0 } else { 7.0 };
     let step = |figure: f64| {
-        let height = (figure - least) / span * (steps.len() - 1) as f64;
+        let height = (figure - least) / span * top;
         steps[(height.round() as usize).min(steps.len() - 1)]
     };
     figures.iter().map(|figure| figure.map_or('x', step)).collect()
@@ -453,9 +479,8 @@ mod tests {
         let order: Vec<usize> = (0..nics.len()).collect();
         let row = |index: usize| Cow::Borrowed(&nics[index]);
         let mut text = String::new();
-        let columns = Nic::columns().iter().collect();
-        let dropped =
-            render(&Rows::new(&row, &order), columns, screen, true, true, |piece| text.push_str(piece));
+        let choice = Choice::Default { verbose: false };
+        let dropped = render(&Rows::new(&row, &order), &choice, screen, true, |piece| text.push_str(piece));
         (text, dropped)
     }
 

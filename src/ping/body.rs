@@ -41,8 +41,8 @@ impl Cookie {
     /// Appends a probe's body of this many bytes.
     pub(super) fn emit(self, probe: Named, size: usize, out: &mut Vec<u8>) {
         let named = self.named(probe);
-        out.extend(&named[..size.min(NAMED_BYTES)]);
-        out.extend((NAMED_BYTES..size).map(pattern));
+        out.extend_from_slice(&named[..size.min(NAMED_BYTES)]);
+        out.extend_from_slice(PATTERN.get(NAMED_BYTES..size).unwrap_or_default());
     }
 
     /// Compares a body with the one that was sent with this many bytes.
@@ -60,7 +60,7 @@ impl Cookie {
     pub(super) fn begins(self, probe: Named, bytes: &[u8]) -> bool {
         let named = self.named(probe);
         let (head, rest) = bytes.split_at(bytes.len().min(NAMED_BYTES));
-        head == &named[..head.len()] && rest.iter().zip(NAMED_BYTES..).all(|(byte, at)| *byte == pattern(at))
+        head == &named[..head.len()] && PATTERN[NAMED_BYTES..].starts_with(rest)
     }
 
     /// The probe of this run that a body names, if it is long enough to name one.
@@ -79,10 +79,17 @@ impl Cookie {
     }
 }
 
-/// The byte at a place behind the name: no two neighbours alike, and no period of a power of two.
-fn pattern(at: usize) -> u8 {
-    (at % 251).to_le_bytes()[0]
-}
+/// What stands behind the name: no two neighbours alike, and no period of a power of two.
+#[expect(clippy::cast_possible_truncation, reason = "a remainder below 251")]
+static PATTERN: [u8; 1 << 16] = {
+    let mut pattern = [0; 1 << 16];
+    let mut at = 0;
+    while at < pattern.len() {
+        pattern[at] = (at % 251) as u8;
+        at += 1;
+    }
+    pattern
+};
 
 #[cfg(test)]
 mod tests {

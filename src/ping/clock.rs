@@ -72,7 +72,7 @@ impl Clock {
     }
 
     /// The moment it is.
-    pub(super) fn now(&self) -> Moment {
+    pub(super) fn now() -> Moment {
         sys::clocks().monotonic
     }
 
@@ -115,6 +115,10 @@ mod tests {
         assert_eq!(clock.moment(back.realtime + S, back.monotonic), None);
         let torn = Clocks { realtime: back.realtime + 40_000, took: 50_000, ..back };
         clock.take(torn);
-        assert_eq!(clock.moment(back.realtime, back.monotonic + 1), Some(back.monotonic), "a torn reading is no news");
+        assert_eq!(
+            clock.moment(back.realtime, back.monotonic + 1),
+            Some(back.monotonic),
+            "a torn reading is no news"
+        );
     }
 }

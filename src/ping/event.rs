@@ -121,7 +121,10 @@ impl record::Event for Event {
     }
 
     fn keys() -> &'static [&'static str] {
-        &["event", "target", "address", "seq", "at", "rtt_us", "ttl", "bytes", "from", "type", "code", "meaning"]
+        &[
+            "event", "target", "address", "seq", "at", "rtt_us", "ttl", "bytes", "from", "type", "code",
+            "meaning",
+        ]
     }
 
     fn is_detail(&self) -> bool {
@@ -164,17 +167,23 @@ impl record::Event for Event {
             }
             What::Error { meaning, mtu, .. } => {
                 let mtu = self.from.and(*mtu).map(|mtu| format!(" (MTU {mtu})")).unwrap_or_default();
-                Line::default().with(Role::Bad, "error").plain(format!("{from} for {who}{seq} {meaning}{mtu}"))
+                Line::default()
+                    .with(Role::Bad, "error")
+                    .plain(format!("{from} for {who}{seq} {meaning}{mtu}"))
             }
-            What::Notice { meaning, .. } => {
-                Line::default().with(Role::Caution, "notice").plain(format!("{from} for {who}{seq} {meaning}"))
-            }
+            What::Notice { meaning, .. } => Line::default()
+                .with(Role::Caution, "notice")
+                .plain(format!("{from} for {who}{seq} {meaning}")),
             What::Interim { sent, received, lost, loss_percent, summary_us } => {
                 let loss = loss_percent.map(|loss| format!(" ({loss} %)")).unwrap_or_default();
                 let times = summary_us.map(|times| {
                     let ms = |us: f64| us / 1000.0;
                     let (p50, max) = (ms(times.p50), ms(times.max));
-                    format!(", min/p50/avg/max {:.3}/{p50:.3}/{:.3}/{max:.3} ms", ms(times.min), ms(times.avg))
+                    format!(
+                        ", min/p50/avg/max {:.3}/{p50:.3}/{:.3}/{max:.3} ms",
+                        ms(times.min),
+                        ms(times.avg)
+                    )
                 });
                 let times = times.unwrap_or_default();
                 Line::default()

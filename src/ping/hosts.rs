@@ -1,10 +1,10 @@
 //! Everybody who is to be probed, by slot: single hosts, and the hosts of whole networks.
 
-use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::Tier;
-use crate::address::{Address, Class, Prefix};
+use crate::address::{Address, Prefix};
 use crate::output::record::Untrusted;
 use crate::sys::{LinkAddress, Network};
 
@@ -23,7 +23,7 @@ pub(super) struct Hosts {
     sweeps: Vec<usize>,
     network: Network,
     /// The addresses of whole networks this machine is in, which are no host's.
-    groups: HashSet<IpAddr>,
+    groups: Vec<IpAddr>,
 }
 
 /// One target as it was given.
@@ -54,7 +54,9 @@ pub(super) struct Find {
 impl Hosts {
     /// Makes an empty list; the network tells what is on-link, and which addresses are no hosts.
     pub(super) fn new(network: Network) -> Self {
-        let groups = network.addresses.iter().flatten().flat_map(groups).collect();
+        let mut groups: Vec<IpAddr> = network.addresses.iter().flatten().flat_map(groups).collect();
+        groups.sort_unstable();
+        groups.dedup();
         Self { network, groups, ..Self::default() }
     }
 
@@ -81,7 +83,7 @@ impl Hosts {
 
     /// Whether many answer to an address, each under its own: multicast, or a network's broadcast (RFC 919).
     pub(super) fn is_group(&self, ip: IpAddr) -> bool {
-        matches!(Class::of(ip), Class::Multicast | Class::Broadcast) || self.groups.contains(&ip)
+        ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) || self.groups.binary_search(&ip).is_ok()
     }
 
     /// How many slots there are.
@@ -162,7 +164,7 @@ impl Hosts {
     }
 
     /// Begins to look for the slots with this address.
-    pub(super) fn find(&self, address: &Address) -> Find {
+    pub(super) fn find(address: &Address) -> Find {
         Find { address: *address, at: 0 }
     }
 }
@@ -171,7 +173,9 @@ impl Find {
     /// The next slot with the address.
     pub(super) fn next(&mut self, hosts: &Hosts) -> Option<SlotId> {
         let ip = self.address.ip;
-        let singles = hosts.by_ip.get(&ip).map_or(&[][..], Vec::as_slice);
+        // A sweep alone has none, and is spared the hashing.
+        let singles = Some(&hosts.by_ip).filter(|by_ip| !by_ip.is_empty()).and_then(|by_ip| by_ip.get(&ip));
+        let singles = singles.map_or(&[][..], Vec::as_slice);
         while let Some(slot) = singles.get(self.at) {
             self.at += 1;
             // The same link-local address can be on several links.
@@ -219,7 +223,7 @@ mod tests {
         assert_eq!(hosts.len(), 1 + 6 + 1 + 2 + 3);
         let all = |ip: &str| {
             let ip: IpAddr = ip.parse().unwrap();
-            let mut find = hosts.find(&ip.into());
+            let mut find = Hosts::find(&ip.into());
             std::iter::from_fn(|| find.next(&hosts)).collect::<Vec<_>>()
         };
         assert_eq!(all("10.0.0.1"), [0, 7, 1, 8]);

@@ -91,7 +91,9 @@ impl Live {
             Cell::trend(trend.iter().skip(skipped).copied().collect())
         });
         let target = match &its.address {
-            Ok(address) if address.to_string() != its.target.to_lossy() => named(&its.target.to_lossy(), address),
+            Ok(address) if address.to_string() != its.target.to_lossy() => {
+                named(&its.target.to_lossy(), address)
+            }
             _ => its.target.to_lossy().into_owned(),
         };
         vec![

@@ -22,8 +22,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use pmtu::PathMtu;
 pub use event::Event;
+pub use pmtu::PathMtu;
 pub use report::{IcmpErrorCount, Outage, Outcome, Ping, Sweep, TargetReport};
 pub use run::run;
 pub use target::Target;

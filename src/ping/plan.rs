@@ -39,7 +39,9 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
     if targets.is_empty() {
         let slots = tiers(request, &network);
         let mut hosts = Hosts::new(network);
-        slots.into_iter().for_each(|slot| hosts.add(slot));
+        for slot in slots {
+            hosts.add(slot);
+        }
         return Ok(Plan { hosts, is_tiers: true });
     }
     let mut hosts = Hosts::new(network);
@@ -83,7 +85,12 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
                 for address in addresses.into_iter().take(wanted) {
                     let address = Address { ip: reachable(address.ip), ..address };
                     let tier = Some(Tier::of(&address, hosts.network()));
-                    hosts.add(Slot { target: host.to_string().into(), address: Ok(address), tier, remark: None });
+                    hosts.add(Slot {
+                        target: host.to_string().into(),
+                        address: Ok(address),
+                        tier,
+                        remark: None,
+                    });
                 }
             }
             (Target::Host(host), Some(Err(error))) => {
@@ -96,7 +103,9 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
         }
     }
     if hosts.len() > 1 << MOST_HOST_BITS_MEANT {
-        return Err(Error::usage("these are too many hosts for one run").hint("sweep one prefix after the other"));
+        return Err(
+            Error::usage("these are too many hosts for one run").hint("sweep one prefix after the other")
+        );
     }
     Ok(Plan { hosts, is_tiers: false })
 }
@@ -114,13 +123,16 @@ fn check_size(prefix: &Prefix, is_meant: bool) -> Result<()> {
     let bits = if prefix.family() == Family::Ipv4 { 32 } else { 128 };
     let (most, least) = (bits - MOST_HOST_BITS_MEANT, bits - MOST_HOST_BITS);
     if prefix.host_bits() > MOST_HOST_BITS_MEANT {
-        return Err(Error::usage(format!("{prefix} is too large to sweep"))
-            .hint(format!("a /{least} or longer has at most 65,536 addresses; with --yes it may be a /{most}")));
+        return Err(Error::usage(format!("{prefix} is too large to sweep")).hint(format!(
+            "a /{least} or longer has at most 65,536 addresses; with --yes it may be a /{most}"
+        )));
     }
     if prefix.host_bits() > MOST_HOST_BITS && !is_meant {
         let hosts = prefix.host_count();
-        return Err(Error::usage(format!("{prefix} has {hosts} hosts, more than a /{least}: that must be meant"))
-            .hint("give --yes to sweep it all the same"));
+        return Err(Error::usage(format!(
+            "{prefix} has {hosts} hosts, more than a /{least}: that must be meant"
+        ))
+        .hint("give --yes to sweep it all the same"));
     }
     Ok(())
 }

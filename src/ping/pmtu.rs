@@ -189,7 +189,11 @@ mod tests {
                     let found = search.found().expect("something passes");
                     assert_eq!(found.payload_bytes, most.min(own), "{most} {own} {tells}: {search:?}");
                     assert_eq!(found.mtu_bytes, u32::from(most.min(own)) + 28);
-                    assert_eq!(found.is_told, tells && most < own || own <= most && own < 65_507, "{most} {own} {tells}");
+                    assert_eq!(
+                        found.is_told,
+                        tells && most < own || own <= most && own < 65_507,
+                        "{most} {own} {tells}"
+                    );
                     assert!(probes <= if tells { 6 } else { 60 }, "{probes} probes for {most} {own} {tells}");
                 }
             }

@@ -50,6 +50,7 @@ struct Results {
 }
 
 /// How a run ended.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub(super) struct End {
     pub(super) interrupted: bool,
     pub(super) is_overdue: bool,
@@ -150,6 +151,9 @@ pub struct TargetReport {
     pub timestamps: &'static str,
     /// What the result means for this machine's network, of the three tiers; or why there is none.
     pub meaning: Option<String>,
+    /// Whether it is a host of a sweep, of which the outcome of one probe says it all.
+    #[serde(skip)]
+    is_swept: bool,
 }
 
 /// A stretch of probes of which none was answered.
@@ -354,6 +358,7 @@ impl Results {
                 None => self.timestamps,
             },
             meaning,
+            is_swept: self.engine.hosts().is_swept(slot),
         }
     }
 
@@ -404,7 +409,13 @@ fn meaning(
 
 /// The routers a reply has passed, if its time to live began as most systems' do: at 64, 128 or 255.
 fn hops(ttl: u8) -> u8 {
-    let began = if ttl <= 64 { 64 } else if ttl <= 128 { 128 } else { 255 };
+    let began = if ttl <= 64 {
+        64
+    } else if ttl <= 128 {
+        128
+    } else {
+        255
+    };
     began - ttl
 }
 
@@ -455,35 +466,68 @@ impl Record for TargetReport {
             Col::new("tier", "TIER", |row| Cell::maybe(row.tier, |tier| Cell::word(tier.name())))
                 .dropped_at(1),
             Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
-            Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().dropped_at(5),
-            Col::new("received", "RECEIVED", |row| Cell::integer(row.received)).right().dropped_at(6),
-            Col::new("loss_percent", "LOSS_%", loss).right().dropped_at(2),
-            Col::new("rtt_us.min", "MIN_MS", |row| rtt(row, |rtt| rtt.min)).right().if_so(has_several).dropped_at(6),
+            Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().if_so(has_counts).dropped_at(5),
+            Col::new("received", "RECEIVED", |row| Cell::integer(row.received))
+                .right()
+                .if_so(has_counts)
+                .dropped_at(6),
+            Col::new("loss_percent", "LOSS_%", loss).right().if_so(has_counts).dropped_at(2),
+            Col::new("rtt_us.min", "MIN_MS", |row| rtt(row, |rtt| rtt.min))
+                .right()
+                .if_so(has_several)
+                .dropped_at(6),
             Col::new("rtt_us.avg", "AVG_MS", |row| rtt(row, |rtt| rtt.avg)).right(),
-            Col::new("unsent", "UNSENT", |row| some(row.unsent)).right().if_so(|row| row.unsent > 0).dropped_at(4),
+            Col::new("unsent", "UNSENT", |row| some(row.unsent))
+                .right()
+                .if_so(|row| row.unsent > 0)
+                .dropped_at(4),
             Col::new("lost", "LOST", |row| Cell::integer(row.lost)).right().verbose().dropped_at(9),
             Col::new("in_flight", "IN_FLIGHT", |row| Cell::integer(row.in_flight))
                 .right()
                 .verbose()
                 .dropped_at(9),
-            Col::new("reordered", "REORDERED", |row| some(row.reordered)).right().if_so(|row| row.reordered > 0).dropped_at(7),
-            Col::new("duplicates", "DUPLICATES", |row| some(row.duplicates)).right().if_so(|row| row.duplicates > 0).dropped_at(7),
+            Col::new("reordered", "REORDERED", |row| some(row.reordered))
+                .right()
+                .if_so(|row| row.reordered > 0)
+                .dropped_at(7),
+            Col::new("duplicates", "DUPLICATES", |row| some(row.duplicates))
+                .right()
+                .if_so(|row| row.duplicates > 0)
+                .dropped_at(7),
             Col::new("late", "LATE", |row| some(row.late)).right().if_so(|row| row.late > 0).dropped_at(7),
-            Col::new("corrupted", "CORRUPTED", |row| some(row.corrupted)).right().if_so(|row| row.corrupted > 0).dropped_at(4),
-            Col::new("rejected", "REJECTED", |row| some(row.rejected)).right().if_so(|row| row.rejected > 0).dropped_at(4),
-            Col::new("notices", "NOTICES", |row| some(row.notices)).right().if_so(|row| row.notices > 0).dropped_at(8),
+            Col::new("corrupted", "CORRUPTED", |row| some(row.corrupted))
+                .right()
+                .if_so(|row| row.corrupted > 0)
+                .dropped_at(4),
+            Col::new("rejected", "REJECTED", |row| some(row.rejected))
+                .right()
+                .if_so(|row| row.rejected > 0)
+                .dropped_at(4),
+            Col::new("notices", "NOTICES", |row| some(row.notices))
+                .right()
+                .if_so(|row| row.notices > 0)
+                .dropped_at(8),
             Col::new("timestamps", "TIMESTAMPS", |row| Cell::word(row.timestamps)).verbose().dropped_at(10),
             Col::new("rtt_us.p50", "P50_MS", |row| rtt(row, |rtt| rtt.p50)).right().verbose().dropped_at(8),
             Col::new("rtt_us.p95", "P95_MS", |row| rtt(row, |rtt| rtt.p95)).right().verbose().dropped_at(8),
             Col::new("rtt_us.p99", "P99_MS", |row| rtt(row, |rtt| rtt.p99)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max)).right().if_so(has_several).dropped_at(6),
-            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev)).right().if_so(has_several).dropped_at(8),
+            Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max))
+                .right()
+                .if_so(has_several)
+                .dropped_at(6),
+            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev))
+                .right()
+                .if_so(has_several)
+                .dropped_at(8),
             Col::new("rtt_us.jitter", "JITTER_MS", |row| rtt(row, |rtt| rtt.jitter))
                 .right()
                 .verbose()
                 .dropped_at(9),
             Col::new("ttl", "TTL", |row| Cell::maybe(row.ttl, Cell::integer)).right().if_any().dropped_at(9),
-            Col::new("hops", "HOPS", |row| Cell::maybe(row.hops, Cell::integer)).right().verbose().dropped_at(10),
+            Col::new("hops", "HOPS", |row| Cell::maybe(row.hops, Cell::integer))
+                .right()
+                .verbose()
+                .dropped_at(10),
             Col::new("longest_outage.duration_s", "OUTAGE_S", |row| {
                 Cell::maybe(row.longest_outage.as_ref(), |outage| Cell::real(outage.duration_s, 1))
             })
@@ -517,6 +561,11 @@ fn is_named(row: &TargetReport) -> bool {
 /// A count that should strike the eye where it is not 0.
 fn some(count: u64) -> Cell {
     Cell::integer(count).role(if count > 0 { Role::Caution } else { Role::Plain })
+}
+
+/// Whether there is more to count than one probe of a sweep.
+fn has_counts(row: &TargetReport) -> bool {
+    !row.is_swept || row.sent > 1
 }
 
 /// Whether there is more than one time, so that they can differ.

@@ -59,7 +59,8 @@ pub fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Ping
 fn families(hosts: &Hosts) -> Vec<Family> {
     let singles = hosts.singles();
     let singles = singles.iter().filter_map(|slot| hosts.address(*slot)).map(|address| address.family());
-    let mut families: Vec<Family> = singles.chain(hosts.networks().map(|(prefix, ..)| prefix.family())).collect();
+    let mut families: Vec<Family> =
+        singles.chain(hosts.networks().map(|(prefix, ..)| prefix.family())).collect();
     families.sort_unstable();
     families.dedup();
     families
@@ -93,7 +94,7 @@ impl<'a> Run<'a> {
         observer: &'a mut dyn Observer<Event>,
     ) -> Self {
         let clock = Clock::start();
-        let now = clock.now();
+        let now = Clock::now();
         let Plan { hosts, is_tiers } = plan;
         let attention = observer.attention();
         let singles = hosts.singles().len();
@@ -165,14 +166,14 @@ impl<'a> Run<'a> {
                 self.transport.send(&batch, &mut self.engine);
             }
         }
-        let now = self.clock.now();
+        let now = Clock::now();
         let _ = self.show(now, true);
         self.finish(interrupted, is_overdue)
     }
 
     /// Tells what an unusual pace does, and of the targets that have no address to probe.
     fn announce(&mut self) -> Flow {
-        let now = self.clock.now();
+        let now = Clock::now();
         let message = match self.request.pace {
             Pace::Flood => format!(
                 "flood: up to {} probes in flight to each target, the next as soon as a reply comes, or 100 a second",
@@ -285,11 +286,15 @@ impl<'a> Run<'a> {
 
     /// Something came over the clocks: what was under way may have been answered unheard.
     fn disturbed(&mut self, disturbance: Disturbance, now: Moment) {
-        let of = |time: Nanos| humantime::format_duration(Duration::from_millis(time / 1_000_000)).to_string();
+        let of =
+            |time: Nanos| humantime::format_duration(Duration::from_millis(time / 1_000_000)).to_string();
         let (code, message) = match disturbance {
             Disturbance::Slept(time) => {
                 self.engine.excuse(now);
-                ("suspended", format!("this machine slept for {}: probes of that time are not counted", of(time)))
+                (
+                    "suspended",
+                    format!("this machine slept for {}: probes of that time are not counted", of(time)),
+                )
             }
             Disturbance::Stepped(time) => {
                 ("clock-stepped", format!("the time of day was set by {}: times of events jump", of(time)))
@@ -314,7 +319,8 @@ impl<'a> Run<'a> {
     }
 
     fn warn_of_neighbours(&mut self, now: Moment) {
-        if self.engine.neighbours.refusals == 0 || self.warnings.iter().any(|warning| warning.code == "neighbour-table-full")
+        if self.engine.neighbours.refusals == 0
+            || self.warnings.iter().any(|warning| warning.code == "neighbour-table-full")
         {
             return;
         }
@@ -337,15 +343,18 @@ impl<'a> Run<'a> {
     }
 
     fn warn(&mut self, code: &'static str, message: String, now: Moment) -> Flow {
+        /// A machine that sleeps every night must not fill the memory with it.
+        const MOST: usize = 100;
         let flow = if self.warnings.iter().any(|warning| warning.code == code && warning.message == message) {
             Flow::Continue(())
         } else {
             let what = What::Warning { code, message: message.clone() };
             self.observer.observe(Event::new(None, self.clock.time_of_day(now), what))
         };
-        /// A machine that sleeps every night must not fill the memory with it.
-        const MOST: usize = 100;
-        if flow.is_continue() && self.warnings.len() < MOST && !self.warnings.iter().any(|it| it.message == message) {
+        if flow.is_continue()
+            && self.warnings.len() < MOST
+            && !self.warnings.iter().any(|it| it.message == message)
+        {
             self.warnings.push(Warning::new(code, message));
         }
         flow
@@ -396,8 +405,7 @@ impl<'a> Run<'a> {
         let mut ping = Ping::new(self.engine, self.clock, end);
         // A probe that met an error is no riddle; only one that met silence may have met a hidden one.
         if hides_errors && ping.has_silence() {
-            let message =
-                "an unprivileged ICMP socket shows no ICMP errors, so a router may have said why probes were lost";
+            let message = "an unprivileged ICMP socket shows no ICMP errors, so a router may have said why probes were lost";
             ping.warnings.push(Warning::new("icmp-errors-hidden", message));
         }
         ping

@@ -285,7 +285,9 @@ mod tests {
     fn the_longest_outage_with_when_it_began_and_ended() {
         let mut outages = Outages::default();
         assert_eq!(outages.longest(), None);
-        for (at, lost) in [(1, false), (2, true), (3, false), (4, true), (5, true), (6, true), (7, false), (8, true)] {
+        for (at, lost) in
+            [(1, false), (2, true), (3, false), (4, true), (5, true), (6, true), (7, false), (8, true)]
+        {
             if lost { outages.go_on(at) } else { outages.end(at) }
         }
         assert_eq!(outages.longest(), Some(Outage { began: 4, ended: Some(7), last: 6, probes: 3 }));

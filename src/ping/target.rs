@@ -60,13 +60,16 @@ impl fmt::Display for Target {
 pub(super) fn read(path: &Path) -> Result<Vec<Target>> {
     let is_stdin = path.as_os_str() == "-";
     let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
-    let cannot = |error: io::Error| Error::usage(format!("cannot read the targets in {name}")).caused_by(error);
+    let cannot =
+        |error: io::Error| Error::usage(format!("cannot read the targets in {name}")).caused_by(error);
     let source: Box<dyn Read> =
         if is_stdin { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(cannot)?) };
     let mut targets = Vec::new();
     for (index, line) in BufReader::new(source.take(MOST_FILE_BYTES)).lines().enumerate() {
         let line = line.map_err(cannot)?;
-        let Some(word) = line.split_whitespace().next().filter(|word| !word.starts_with('#')) else { continue };
+        let Some(word) = line.split_whitespace().next().filter(|word| !word.starts_with('#')) else {
+            continue;
+        };
         targets.push(word.parse().map_err(|error: TargetError| {
             Error::usage(format!("line {} of {name}: '{word}' is no target: {error}", index + 1))
                 .hint("give a name, an address or a prefix on each line")

@@ -107,7 +107,9 @@ impl<'a> Message<'a> {
         let word = bytes.get(4..8).and_then(|word| word.try_into().ok()).map(u32::from_be_bytes)?;
         Some(match (family, icmp_type) {
             (Family::Ipv4, ECHO_REPLY) | (Family::Ipv6, ECHO_REPLY_V6) if code == 0 => Self::Reply(echo),
-            (Family::Ipv4, ECHO_REQUEST) | (Family::Ipv6, ECHO_REQUEST_V6) if code == 0 => Self::Request(echo),
+            (Family::Ipv4, ECHO_REQUEST) | (Family::Ipv6, ECHO_REQUEST_V6) if code == 0 => {
+                Self::Request(echo)
+            }
             (Family::Ipv4, 3 | 4 | 5 | 11 | 12) | (Family::Ipv6, 1..=4) => {
                 let mtu = match (family, icmp_type, code) {
                     (Family::Ipv4, 3, 4) => Some(word & 0xffff),
@@ -209,7 +211,8 @@ mod tests {
     fn an_error_tells_its_mtu_and_whom_it_is_about() {
         let mut request = Vec::new();
         Echo { ident: 1, sequence: 2, body: &[9; 20] }.emit_request(Family::Ipv4, &mut request);
-        let mut packet = vec![0x45, 0, 0, 48, 0, 0, 0x40, 0, 64, PROTOCOL_ICMP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+        let mut packet =
+            vec![0x45, 0, 0, 48, 0, 0, 0x40, 0, 64, PROTOCOL_ICMP, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
         packet.extend(&request);
         let mut error = vec![3, 4, 0, 0, 0, 0, 0x05, 0x14];
         error.extend(&packet);

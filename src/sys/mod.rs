@@ -36,8 +36,8 @@ use socket2::Socket;
 
 #[cfg(target_os = "linux")]
 pub use linux::{
-    ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries, ipv6_without_way,
-    wait_for_icmp,
+    ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
+    ipv6_without_way, wait_for_icmp,
 };
 pub use signals::{Listen, StopRequests};
 #[cfg(unix)]
@@ -278,6 +278,24 @@ pub fn tune_icmp(socket: NativeSocket, family: Family, tos: Option<u8>) -> io::R
         #[cfg(not(unix))]
         (Family::Ipv6, Some(_)) => Err(io::ErrorKind::Unsupported.into()),
     }
+}
+
+/// Takes a message that has come in on a socket that another library opened, without waiting for one. The
+/// socket must be open and must not block.
+///
+/// Errors: `WouldBlock` if there is none; whatever an earlier message met.
+pub fn receive_now(socket: NativeSocket, buffer: &mut [u8]) -> io::Result<(usize, std::net::SocketAddr)> {
+    #[cfg(unix)]
+    // SAFETY: the caller's socket is open for the length of this call.
+    let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(socket) };
+    #[cfg(windows)]
+    // SAFETY: the caller's socket is open for the length of this call.
+    let socket = unsafe { std::os::windows::io::BorrowedSocket::borrow_raw(socket) };
+    // SAFETY: bytes may be seen as maybe uninitialised ones by a call that only writes initialised ones.
+    let room = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [std::mem::MaybeUninit<u8>]) };
+    let (length, from) = socket2::SockRef::from(&socket).recv_from(room)?;
+    let from = from.as_socket().ok_or(io::ErrorKind::InvalidData)?;
+    Ok((length, from))
 }
 
 /// How many neighbours the kernel keeps at most, where it tells.

@@ -110,9 +110,8 @@ impl StopRequests {
     /// Waits until the run has been asked to stop, or how it goes more than so many times.
     pub async fn signalled(&mut self, status_requests: u32) {
         let asked = self.asked.clone();
-        let stopped = self.count.wait_for(|count| {
-            *count > 0 || asked.load(Ordering::Relaxed) > status_requests
-        });
+        let stopped =
+            self.count.wait_for(|count| *count > 0 || asked.load(Ordering::Relaxed) > status_requests);
         let _ = stopped.await;
     }
 

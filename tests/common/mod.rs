@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A test: its name, and what it does. `Err` is the reason why it cannot run here.
 pub type Test = (&'static str, fn() -> Result<(), String>);
 
+/// Held by every test, and by nobody else while a test runs that needs all of something they share.
+static OTHERS: RwLock<()> = RwLock::new(());
+
 /// Runs tests as `cargo test` does, or ignores all of them for one reason. What cannot run says so and counts
 /// as ignored, never as passed.
 pub fn run_tests(arguments: &Arguments, tests: &[Test], unavailable: Option<&str>) -> ExitCode {
@@ -30,7 +33,6 @@ pub fn run_tests(arguments: &Arguments, tests: &[Test], unavailable: Option<&str
                 return Ok(Completion::ignored_with(reason));
             }
             // What takes all of something that every test shares says so in its name.
-            static OTHERS: RwLock<()> = RwLock::new(());
             let (_shared, _alone) = if name.ends_with("_alone") {
                 (None, OTHERS.write().ok())
             } else {

@@ -60,7 +60,8 @@ fn answers(packet: &[u8]) -> Vec<Out> {
     let way = own[own.len() - 1];
     let reply = asked.reply();
     let header = if is_v4 { 20 } else { 40 };
-    let unreachable = |quote: &[u8]| if is_v4 { Packet::error(3, 13, 0, quote) } else { Packet::error(1, 1, 0, quote) };
+    let unreachable =
+        |quote: &[u8]| if is_v4 { Packet::error(3, 13, 0, quote) } else { Packet::error(1, 1, 0, quote) };
     let now = |icmp: Vec<u8>| Out::now(0, wrap(own, peer, icmp));
     let changed = |at: usize, bytes: &[u8]| {
         let mut reply = reply.clone();
@@ -73,7 +74,6 @@ fn answers(packet: &[u8]) -> Vec<Out> {
         now(unreachable(&quote))
     };
     match way {
-        1 => vec![now(reply)],
         2 => {
             let mut other = own.to_vec();
             *other.last_mut().expect("an address") = 99;
@@ -94,8 +94,8 @@ fn answers(packet: &[u8]) -> Vec<Out> {
             let redirect = Packet::error(5, 1, u32::from_be_bytes([10, 66, 0, 77]), packet);
             vec![now(redirect), now(reply)]
         }
-        // Over IPv6 a redirect is only taken from a router; a source quench there is none.
-        10 => vec![now(reply)],
+        // Over IPv6 a redirect is only taken from a router, and there is no source quench.
+        1 | 10 => vec![now(reply)],
         12 => vec![now(reply.clone()), now(reply.clone()), now(reply)],
         14 => vec![now(unreachable(packet))],
         17 => vec![Out::now(0, wrap_raw(own, peer, asked.icmp.to_vec()))],
@@ -129,8 +129,7 @@ fn over(prefix: &str, unprivileged: bool, as_nobody: bool) -> Result<(), String>
     };
     let targets: Vec<String> = WAYS.iter().map(|(way, ..)| address(*way)).collect();
     for transport in ["auto", "portable"] {
-        let args =
-            format!("ping -c 2 -i 0.3 -W 1 --json --transport {transport} {}", targets.join(" "));
+        let args = format!("ping -c 2 -i 0.3 -W 1 --json --transport {transport} {}", targets.join(" "));
         let run = if as_nobody { client.netdiag_as_nobody(&args) } else { client.netdiag(&args) };
         let json = run.json();
         for ((way, what, seen), row) in WAYS.iter().zip(json["data"]["targets"].as_array().expect("rows")) {
@@ -162,7 +161,8 @@ fn check(row: &Value, way: u8, seen: Seen, transport: &str, unprivileged: bool, 
         Seen::Rejected => assert!(count("rejected") + count("corrupted") >= 1, "{context}"),
         Seen::Corrupted => assert_eq!(count("corrupted"), 2, "{context}"),
         Seen::Error(code) if is_kernel || !unprivileged => {
-            let code = if row["target"].as_str().is_some_and(|target| target.contains(':')) { 1 } else { code };
+            let code =
+                if row["target"].as_str().is_some_and(|target| target.contains(':')) { 1 } else { code };
             assert_eq!(row["errors"][0]["code"], code, "{context}");
             assert_eq!(count("lost"), 2, "{context}");
         }

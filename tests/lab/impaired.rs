@@ -57,11 +57,18 @@ fn delay_and_order() -> Result<(), String> {
             let run = client.netdiag(&args);
             expect_code(&run, 0);
             let row = row(&run);
-            assert_eq!((&row["received"], &row["lost"], &row["reordered"]), (&20.into(), &0.into(), &4.into()), "{row}");
+            assert_eq!(
+                (&row["received"], &row["lost"], &row["reordered"]),
+                (&20.into(), &0.into(), &4.into()),
+                "{row}"
+            );
             let rtt = |key: &str| row["rtt_us"][key].as_f64().expect("a time") / 1000.0;
             // The bridge never sends early; how late a loaded machine lets it be is not netdiag's to say.
             assert!(rtt("min") >= 20.0 && rtt("max") >= 70.0 && rtt("p50") < 70.0, "{row}");
-            assert!(rtt("min") <= rtt("p50") && rtt("p50") <= rtt("p95") && rtt("p95") <= rtt("max"), "{row}");
+            assert!(
+                rtt("min") <= rtt("p50") && rtt("p50") <= rtt("p95") && rtt("p95") <= rtt("max"),
+                "{row}"
+            );
             assert!(rtt("jitter") > 1.0 && rtt("stddev") > 5.0, "{row}");
         }
     }
@@ -129,12 +136,17 @@ fn path_mtu() -> Result<(), String> {
     for (mtu, tells) in [(1400, true), (1400, false), (1280, true), (9000, false)] {
         let (client, far) = (Host::new("client"), Host::new("far"));
         let link = tun::link(
-            &[(&client, "imp0", &["10.77.0.1/24", "fd77::1/64"]), (&far, "imp0", &["10.77.0.2/24", "fd77::2/64"])],
+            &[
+                (&client, "imp0", &["10.77.0.1/24", "fd77::1/64"]),
+                (&far, "imp0", &["10.77.0.2/24", "fd77::2/64"]),
+            ],
             move |end, packet| {
                 if packet.len() <= mtu {
                     return vec![Out::now(1 - end, packet.to_vec())];
                 }
-                let Some(parsed) = Packet::parse(packet).filter(|_| tells && end == 0) else { return Vec::new() };
+                let Some(parsed) = Packet::parse(packet).filter(|_| tells && end == 0) else {
+                    return Vec::new();
+                };
                 let word = u32::try_from(mtu).expect("an MTU");
                 let (router, error) = if parsed.is_v4 {
                     (vec![10, 77, 0, 250], Packet::error(3, 4, word, packet))
@@ -150,7 +162,11 @@ fn path_mtu() -> Result<(), String> {
         for (target, headers, router) in [("10.77.0.2", 28, "10.77.0.250"), ("fd77::2", 48, "fd77::fa")] {
             let row = row(&client.netdiag(&format!("ping --pmtu -W 0.2 --json {target}")));
             let found = &row["path_mtu"];
-            assert_eq!((&found["mtu_bytes"], &found["payload_bytes"]), (&mtu.into(), &(mtu - headers).into()), "{row}");
+            assert_eq!(
+                (&found["mtu_bytes"], &found["payload_bytes"]),
+                (&mtu.into(), &(mtu - headers).into()),
+                "{row}"
+            );
             let by = if tells { router.into() } else { Value::Null };
             assert_eq!((&found["limited_by"], &found["is_told"]), (&by, &tells.into()), "{row}");
         }

@@ -106,9 +106,8 @@ fn errors_are_never_replies() -> Result<(), String> {
         if unprivileged {
             net.client.allow_icmp_sockets();
         }
-        let run = net
-            .client
-            .netdiag(&format!("ping -c 2 -i 0.05 -W 5 --json {target} --transport {transport}"));
+        let run =
+            net.client.netdiag(&format!("ping -c 2 -i 0.05 -W 5 --json {target} --transport {transport}"));
         assert!(run.took.as_secs() < 4, "an error is known at once: {run:?}");
         expect_code(&run, 1);
         let row = run.json()["data"]["targets"][0].clone();

@@ -3,7 +3,7 @@
 #![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
 
 use crate::common::{Test, expect_code};
-use crate::net::{Host, Routed, can_become_nobody, cable};
+use crate::net::{Host, Routed, cable, can_become_nobody};
 
 pub(crate) const TESTS: &[Test] = &[
     ("sweep::thousands_at_full_speed_and_nobody_falsely_dead", full_speed),
@@ -22,16 +22,22 @@ fn full_speed() -> Result<(), String> {
     net.router.sh("ip -6 route add fd40::/116 via fd08::2");
     let users: &[bool] = if can_become_nobody() { &[false, true] } else { &[false] };
     for as_nobody in users {
-        for (prefix, protocol, counter, hosts, alive) in
-            [("10.40.0.0/20", "Icmp", "InEchos", 4_094, 3_070), ("fd40::/116", "Icmp6", "InEchos", 4_095, 4_095)]
-        {
+        for (prefix, protocol, counter, hosts, alive) in [
+            ("10.40.0.0/20", "Icmp", "InEchos", 4_094, 3_070),
+            ("fd40::/116", "Icmp6", "InEchos", 4_095, 4_095),
+        ] {
             let before = net.far.counter(protocol, counter);
             let args = format!("ping --rate 0 -W 1 --json {prefix}");
-            let run = if *as_nobody { net.client.netdiag_as_nobody(&args) } else { net.client.netdiag(&args) };
+            let run =
+                if *as_nobody { net.client.netdiag_as_nobody(&args) } else { net.client.netdiag(&args) };
             expect_code(&run, 0);
             let json = run.json();
             let sweep = json["data"]["sweeps"][0].clone();
-            assert_eq!((&sweep["hosts"], &sweep["probed"], &sweep["alive"]), (&hosts.into(), &hosts.into(), &alive.into()), "{sweep}");
+            assert_eq!(
+                (&sweep["hosts"], &sweep["probed"], &sweep["alive"]),
+                (&hosts.into(), &hosts.into(), &alive.into()),
+                "{sweep}"
+            );
             let rows = json["data"]["targets"].as_array().expect("rows");
             assert_eq!(rows.len(), alive, "{sweep}");
             assert!(rows.iter().all(|row| row["outcome"] == "alive" && row["timestamps"] == "kernel"));
@@ -55,7 +61,8 @@ fn listing() -> Result<(), String> {
     let named = net.client.netdiag("ping -c 1 --names --json 10.8.0.2").json();
     assert_eq!(named["data"]["targets"][0]["name"], "far.test", "{named}");
 
-    net.client.sh("printf '# hosts\\n10.8.0.2 the far one\\n\\nno-such.test\\n10.41.0.0/30\\n' > /run/targets");
+    net.client
+        .sh("printf '# hosts\\n10.8.0.2 the far one\\n\\nno-such.test\\n10.41.0.0/30\\n' > /run/targets");
     let run = net.client.netdiag("ping -c 1 -W 0.3 --from-file /run/targets --json 10.7.0.1");
     expect_code(&run, 1);
     let json = run.json();
@@ -64,7 +71,12 @@ fn listing() -> Result<(), String> {
     let row = |target, outcome| (Some(target), Some(outcome));
     assert_eq!(
         rows,
-        [row("10.7.0.1", "alive"), row("10.8.0.2", "alive"), row("no-such.test", "unresolved"), row("10.41.0.2", "alive")]
+        [
+            row("10.7.0.1", "alive"),
+            row("10.8.0.2", "alive"),
+            row("no-such.test", "unresolved"),
+            row("10.41.0.2", "alive")
+        ]
     );
     net.client.sh("printf '10.8.0.2\\n10.0.0.256\\n' > /run/targets");
     let run = net.client.netdiag("ping --from-file /run/targets");
@@ -81,12 +93,22 @@ fn forbidden() -> Result<(), String> {
     let run = net.client.netdiag("ping -c 2 -i 0.05 -W 0.5 --json 10.8.0.2");
     expect_code(&run, 1);
     let row = run.json()["data"]["targets"][0].clone();
-    assert_eq!((&row["outcome"], &row["sent"], &row["unsent"]), (&"error".into(), &0.into(), &2.into()), "{row}");
+    assert_eq!(
+        (&row["outcome"], &row["sent"], &row["unsent"]),
+        (&"error".into(), &0.into(), &2.into()),
+        "{row}"
+    );
     assert!(row["errors"][0]["meaning"].as_str().is_some_and(|said| said.contains("forbidden")), "{row}");
-    assert_eq!((&row["loss_percent"], &row["errors"][0]["from"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(
+        (&row["loss_percent"], &row["errors"][0]["from"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
     let run = net.client.netdiag("ping -W 0.5 --json 10.8.0.0/29 --transport portable");
     let json = run.json();
-    assert_eq!((&json["data"]["sweeps"][0]["errors"], &json["data"]["targets"][0]["outcome"]), (&6.into(), &"error".into()));
+    assert_eq!(
+        (&json["data"]["sweeps"][0]["errors"], &json["data"]["targets"][0]["outcome"]),
+        (&6.into(), &"error".into())
+    );
     // Its neighbours in the same run are not harmed.
     let mixed = net.client.netdiag("ping -c 3 -i 0.05 --json 10.8.0.2 10.7.0.1 10.99.0.1").json();
     let outcomes: Vec<_> = (0..3).map(|row| mixed["data"]["targets"][row]["outcome"].clone()).collect();
@@ -97,7 +119,10 @@ fn forbidden() -> Result<(), String> {
 /// The kernel's table of neighbours is shared by all namespaces, so this test runs while no other does.
 fn neighbours() -> Result<(), String> {
     let (client, far) = (Host::new("client"), Host::new("far"));
-    cable((&client, "eth0", &["10.42.8.1/20", "fd42::1/112"]), (&far, "eth0", &["10.42.8.2/20", "fd42::2/112"]));
+    cable(
+        (&client, "eth0", &["10.42.8.1/20", "fd42::1/112"]),
+        (&far, "eth0", &["10.42.8.2/20", "fd42::2/112"]),
+    );
     client.allow_icmp_sockets();
     far.sh("ip route add local 10.42.0.0/21 dev lo");
     // Neighbours leave sooner than the usual half minute.
@@ -114,7 +139,11 @@ fn neighbours() -> Result<(), String> {
     // Who could not be probed is not silent, and the reason and the way out are told.
     let told = count(sweeps, "alive") + count(sweeps, "errors");
     assert!(count(sweeps, "alive") > 100 && told >= 1_260, "{sweeps}");
-    let warning = hasty["warnings"].as_array().expect("warnings").iter().find(|it| it["code"] == "neighbour-table-full");
+    let warning = hasty["warnings"]
+        .as_array()
+        .expect("warnings")
+        .iter()
+        .find(|it| it["code"] == "neighbour-table-full");
     let message = warning.expect("a warning")["message"].as_str().expect("text").to_owned();
     assert!(message.contains("gc_thresh3"), "{message}");
     let patient = client.netdiag("ping --rate 0 --json 10.42.0.0/22 10.42.4.0/24").json();
@@ -122,8 +151,11 @@ fn neighbours() -> Result<(), String> {
     // On an unprivileged socket the kernel is silent about an IPv6 neighbour it has no room for.
     let addresses = (0x100..0x600).map(|last| format!("addr add fd42::{last:x}/128 dev eth0 nodad\n"));
     far.sh(&format!("ip -batch - <<'END'\n{}END", addresses.collect::<String>()));
-    let hasty = client.netdiag("ping --rate 0 --no-wait --json fd42::100/120 fd42::200/119 fd42::400/119").json();
-    let count = |key: &str| (0..3).map(|sweep| hasty["data"]["sweeps"][sweep][key].as_u64().expect("a count")).sum::<u64>();
+    let hasty =
+        client.netdiag("ping --rate 0 --no-wait --json fd42::100/120 fd42::200/119 fd42::400/119").json();
+    let count = |key: &str| {
+        (0..3).map(|sweep| hasty["data"]["sweeps"][sweep][key].as_u64().expect("a count")).sum::<u64>()
+    };
     let alone = count("alive") + count("errors");
     assert!(count("alive") > 100 && count("errors") > 100 && alone >= 1_260, "{}", hasty["data"]["sweeps"]);
     Ok(())

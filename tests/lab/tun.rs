@@ -30,6 +30,17 @@ impl Out {
     }
 }
 
+/// A packet that waits: until when, its place among those of the same time, by which end, its bytes.
+type Waiting = Reverse<(Instant, u64, usize, Vec<u8>)>;
+
+/// `struct ifreq`: a name and flags.
+#[repr(C)]
+struct Request {
+    name: [u8; libc::IFNAMSIZ],
+    flags: libc::c_short,
+    rest: [u8; 22],
+}
+
 /// A link under way, which ends with the value.
 pub(crate) struct Link {
     stop: Option<PipeWriter>,
@@ -53,7 +64,7 @@ pub(crate) fn link(
     }
     let (stopped, stop) = std::io::pipe().expect("a pipe");
     let thread = std::thread::spawn(move || {
-        let mut waiting: BinaryHeap<Reverse<(Instant, u64, usize, Vec<u8>)>> = BinaryHeap::new();
+        let mut waiting: BinaryHeap<Waiting> = BinaryHeap::new();
         let mut count = 0;
         let mut buffer = vec![0; MOST_BYTES];
         loop {
@@ -112,13 +123,6 @@ fn open(host: &Host, name: &str) -> File {
         let moved = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
         assert_eq!(moved, 0, "entering a namespace: {}", std::io::Error::last_os_error());
         let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
-        /// `struct ifreq`: a name and flags.
-        #[repr(C)]
-        struct Request {
-            name: [u8; libc::IFNAMSIZ],
-            flags: libc::c_short,
-            rest: [u8; 22],
-        }
         let mut request = Request { name: [0; libc::IFNAMSIZ], flags: 0, rest: [0; 22] };
         request.name[..name.len()].copy_from_slice(name.as_bytes());
         request.flags = libc::c_short::try_from(libc::IFF_TUN | libc::IFF_NO_PI).expect("two flags");

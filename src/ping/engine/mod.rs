@@ -155,10 +155,24 @@ pub(super) struct Happening {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum What {
-    Reply { rtt: Nanos, ttl: Option<u8>, bytes: usize },
-    Late { rtt: Nanos, ttl: Option<u8>, bytes: usize },
-    Duplicate { rtt: Nanos, ttl: Option<u8>, bytes: usize },
-    Corrupt { bytes: usize },
+    Reply {
+        rtt: Nanos,
+        ttl: Option<u8>,
+        bytes: usize,
+    },
+    Late {
+        rtt: Nanos,
+        ttl: Option<u8>,
+        bytes: usize,
+    },
+    Duplicate {
+        rtt: Nanos,
+        ttl: Option<u8>,
+        bytes: usize,
+    },
+    Corrupt {
+        bytes: usize,
+    },
     Rejected,
     TimedOut,
     Failed(ErrorId),
@@ -316,7 +330,8 @@ impl Engine {
     fn give_up_held(&mut self, now: Moment) {
         let is_neighbours = self.neighbours.is_full;
         // As long as some get into the table, the others' turn comes.
-        let (patience, since) = if is_neighbours { (NEIGHBOUR_PATIENCE, self.last_sent) } else { (ROOM_PATIENCE, 0) };
+        let (patience, since) =
+            if is_neighbours { (NEIGHBOUR_PATIENCE, self.last_sent) } else { (ROOM_PATIENCE, 0) };
         while let (Some(probe), Some(why)) = (self.held.front().copied(), &self.held_for) {
             let flight = self.tracks[probe.slot as usize].flight(probe.number);
             if flight.is_some_and(|flight| flight.at.max(since) + patience > now) {
@@ -342,7 +357,9 @@ impl Engine {
             self.due.pop();
             match &mut self.tracks[slot as usize] {
                 // Another probe would be confused with one that is still open.
-                track if track.is_full() => self.due.push(Reverse((now + self.settings.timeout / 16 + 1, slot))),
+                track if track.is_full() => {
+                    self.due.push(Reverse((now + self.settings.timeout / 16 + 1, slot)));
+                }
                 // A flood's timer: answers have made room since it was set, or it is time to go on without.
                 Track::Many(many) if many.has_timer => {
                     many.has_timer = false;
@@ -367,7 +384,8 @@ impl Engine {
 
     /// Whether a target gets more probes beyond the next `besides`.
     fn is_wanting(&self, slot: SlotId, besides: u64) -> bool {
-        let count = if self.hosts.is_swept(slot) { Some(self.settings.sweep_count) } else { self.settings.count };
+        let count =
+            if self.hosts.is_swept(slot) { Some(self.settings.sweep_count) } else { self.settings.count };
         count.is_none_or(|count| self.tracks[slot as usize].attempts() + besides < count)
     }
 
@@ -442,7 +460,10 @@ impl Engine {
     pub(super) fn left(&mut self, slot: SlotId, number: u64, at: Moment) {
         let track = &mut self.tracks[slot as usize];
         // A stamp from before it was given out is another's, or the clock was set meanwhile.
-        if track.flight(number).is_some_and(|flight| flight.fate == Fate::Waiting && at + STAMP_SLACK >= flight.at) {
+        if track
+            .flight(number)
+            .is_some_and(|flight| flight.fate == Fate::Waiting && at + STAMP_SLACK >= flight.at)
+        {
             track.change(number, |flight| (flight.at, flight.is_stamped) = (at, true));
         }
     }
@@ -507,7 +528,7 @@ impl Engine {
             return;
         }
         let (mut settled, mut refused) = (None, None);
-        let mut slots = self.hosts.find(&reply.from);
+        let mut slots = Hosts::find(&reply.from);
         while let Some(slot) = slots.next(&self.hosts) {
             let track = &self.tracks[slot as usize];
             let Some(number) = track.number(reply.sequence) else { continue };
@@ -587,7 +608,7 @@ impl Engine {
 
     /// A reply that fits no probe that is remembered.
     fn unexpected(&mut self, named: Option<Named>, reply: &Reply<'_>, bytes: usize) {
-        let mut slots = self.hosts.find(&reply.from);
+        let mut slots = Hosts::find(&reply.from);
         while let (Some(slot), Some(named)) = (slots.next(&self.hosts), named) {
             let track = &mut self.tracks[slot as usize];
             let is_old = named.slot == slot && u64::from(named.number) <= track.attempts();
@@ -599,7 +620,7 @@ impl Engine {
                 return;
             }
         }
-        let from = self.hosts.find(&reply.from).next(&self.hosts);
+        let from = Hosts::find(&reply.from).next(&self.hosts);
         self.reject(named, from, reply.at);
     }
 
@@ -618,7 +639,7 @@ impl Engine {
 
     /// An ICMP error came in.
     pub(super) fn complaint(&mut self, complaint: Complaint<'_>, at: Moment) {
-        let mut slots = self.hosts.find(&complaint.to);
+        let mut slots = Hosts::find(&complaint.to);
         let mut first = None;
         while let Some(slot) = slots.next(&self.hosts) {
             first = first.or(Some(slot));

@@ -58,13 +58,7 @@ impl Linux {
         let open = |family: &Family| {
             let socket = IcmpSocket::open(*family, &options);
             let socket = socket.map_err(|error| cannot_open(request, error))?;
-            Ok(Lane {
-                socket,
-                family: *family,
-                unstamped: VecDeque::new(),
-                first: 0,
-                bytes: Vec::new(),
-            })
+            Ok(Lane { socket, family: *family, unstamped: VecDeque::new(), first: 0, bytes: Vec::new() })
         };
         Ok(Self { lanes: families.iter().map(open).collect::<Result<_>>()?, clock: Clock::start() })
     }
@@ -93,7 +87,7 @@ impl Transport for Linux {
     }
 
     fn wait(&mut self, until: Option<Moment>, stop: &mut StopRequests) {
-        let timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(self.clock.now())));
+        let timeout = until.map(|until| Duration::from_nanos(until.saturating_sub(Clock::now())));
         let sockets: Vec<&IcmpSocket> = self.lanes.iter().map(|lane| &lane.socket).collect();
         // What cannot be waited for is looked at again at once; the loop is bounded by the clock.
         let _ = sys::wait_for_icmp(&sockets, Some(stop.waker()), timeout);
@@ -146,11 +140,12 @@ impl Lane {
     ) {
         let mut done = 0;
         while done < probes.len() {
-            let at = clock.now();
+            let at = Clock::now();
             let watch = Watch::begin(&self.socket, &probes[done..], engine);
             match self.socket.send(&messages[done..]) {
                 Ok(count) => {
-                    let refused = watch.map_or_else(Vec::new, |watch| watch.refused(&probes[done..done + count]));
+                    let refused =
+                        watch.map_or_else(Vec::new, |watch| watch.refused(&probes[done..done + count]));
                     for probe in &probes[done..done + count] {
                         // What was refused was counted too.
                         self.unstamped.push_back((probe.slot, probe.number));
@@ -162,7 +157,11 @@ impl Lane {
                         engine.hold(&probes[done + count..], neighbours_full(self.family), at);
                         let mut given_up = 0;
                         while given_up < refused.len() {
-                            match engine.hold_for_neighbour(&refused[given_up..], neighbours_full(self.family), at) {
+                            match engine.hold_for_neighbour(
+                                &refused[given_up..],
+                                neighbours_full(self.family),
+                                at,
+                            ) {
                                 0 => break,
                                 count => given_up += count,
                             }
@@ -181,7 +180,7 @@ impl Lane {
                     return;
                 }
                 Err(error) => {
-                    let drained = self.drain_errors(engine, clock, clock.now());
+                    let drained = self.drain_errors(engine, clock, Clock::now());
                     self.restart_count();
                     // An earlier probe's ICMP error is held against the next message; the queue had it too.
                     if drained.errors > 0 {
@@ -219,7 +218,7 @@ impl Lane {
         for _ in 0..MOST_BATCHES {
             let got = self.socket.receive();
             // A message's send stamp is in the queue before its reply is: what is there now has all of them.
-            let now = clock.now();
+            let now = Clock::now();
             let drained = self.drain_errors(engine, clock, now);
             match got {
                 Ok(count) => {

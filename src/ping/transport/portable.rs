@@ -5,12 +5,9 @@
 //! transport. What remains: times are this program's own, an unprivileged Linux socket shows no ICMP errors and
 //! no time to live, and on Windows the socket must be bound before it is received from, so it always is.
 
-use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use socket2::Type;
@@ -36,8 +33,8 @@ const SEND_PATIENCE: Duration = Duration::from_millis(100);
 /// The sockets of a run, one for each family.
 pub(super) struct Portable {
     lanes: Vec<Lane>,
-    clock: Clock,
     buffer: Vec<u8>,
+    other: Vec<u8>,
     runtime: Runtime,
 }
 
@@ -64,7 +61,7 @@ impl Portable {
             let _inside = runtime.enter();
             families.iter().map(|family| Lane::open(request, *family)).collect::<Result<_>>()?
         };
-        Ok(Self { lanes, clock: Clock::start(), buffer: vec![0; MOST_BYTES], runtime })
+        Ok(Self { lanes, buffer: vec![0; MOST_BYTES], other: vec![0; MOST_BYTES], runtime })
     }
 }
 
@@ -93,15 +90,12 @@ impl Lane {
         let socket = AsyncSocket::new(&config.build()).map_err(|error| cannot_open(request, error))?;
         let tuned = sys::tune_icmp(socket.get_native_sock(), family, request.tos);
         tuned.map_err(|error| cannot_open(request, error))?;
-        let ident = if is_filtered(&socket) {
-            socket.local_addr().map_or(0, |own| own.port())
-        } else {
-            random_u16()
-        };
+        let ident =
+            if is_filtered(&socket) { socket.local_addr().map_or(0, |own| own.port()) } else { random_u16() };
         Ok(Self { socket, family, ident, waiting: None })
     }
 
-    fn send(&self, probe: &Probe, engine: &mut Engine, clock: &Clock, runtime: &Runtime) -> io::Result<()> {
+    fn send(&self, probe: &Probe, engine: &mut Engine, runtime: &Runtime) -> io::Result<()> {
         let mut body = Vec::new();
         engine.cookie().emit(named_probe(probe.slot, probe.number), probe.size.into(), &mut body);
         let [low, high, ..] = probe.number.to_le_bytes();
@@ -113,7 +107,7 @@ impl Lane {
             // Lets the runtime hear that the socket can be written to: else the send would wait for that, and
             // its time would not be told from the reply's.
             tokio::task::yield_now().await;
-            let at = clock.now();
+            let at = Clock::now();
             (at, tokio::time::timeout(SEND_PATIENCE, self.socket.send_to(&mut bytes, &to)).await)
         });
         match sent {
@@ -132,8 +126,8 @@ impl Transport for Portable {
         for (index, probe) in probes.iter().enumerate() {
             let is_its = |lane: &&Lane| lane.family == probe.address.family();
             let Some(lane) = self.lanes.iter().find(is_its) else { continue };
-            let at = self.clock.now();
-            match lane.send(probe, engine, &self.clock, &self.runtime) {
+            let at = Clock::now();
+            match lane.send(probe, engine, &self.runtime) {
                 Ok(()) => {}
                 Err(error) if is_lack_of_room(&error) => {
                     engine.hold(&probes[index..], local(&error, None), at);
@@ -149,38 +143,25 @@ impl Transport for Portable {
             if let Some((length, from, at)) = lane.waiting.take() {
                 lane.deliver(&self.buffer[..length], from, at, engine);
             }
-            loop {
-                let (socket, buffer) = (&lane.socket, &mut self.buffer);
-                let got = self.runtime.block_on(async {
-                    tokio::task::yield_now().await;
-                    let mut receiving = pin!(socket.recv_from(buffer));
-                    poll_fn(|context| Poll::Ready(receiving.as_mut().poll(context))).await
-                });
-                let at = self.clock.now();
-                match got {
-                    Poll::Ready(Ok((length, from))) => {
-                        lane.deliver(&self.buffer[..length], from, at, engine);
-                    }
-                    // What an earlier message met, on some systems; it is not said which.
-                    Poll::Ready(Err(_)) => {}
-                    Poll::Pending => break,
-                }
+            // Straight from the socket: the runtime would first have to hear that something is there.
+            while let Ok((length, from)) = sys::receive_now(lane.socket.get_native_sock(), &mut self.buffer) {
+                let at = Clock::now();
+                lane.deliver(&self.buffer[..length], from, at, engine);
             }
         }
     }
 
     fn wait(&mut self, until: Option<Moment>, stop: &mut StopRequests) {
-        let now = self.clock.now();
-        let timeout = until.map_or(Duration::from_hours(1), |until| Duration::from_nanos(until.saturating_sub(now)));
+        let now = Clock::now();
+        let timeout =
+            until.map_or(Duration::from_secs(3600), |until| Duration::from_nanos(until.saturating_sub(now)));
         let (first, second) = match self.lanes.as_mut_slice() {
             [] => (None, None),
             [only] => (Some(only), None),
             [first, second, ..] => (Some(first), Some(second)),
         };
         let signals = stop.status_requests();
-        let mut other = vec![0; MOST_BYTES];
-        let buffer = &mut self.buffer;
-        let clock = &self.clock;
+        let (buffer, other) = (&mut self.buffer, &mut self.other);
         let mut is_second = false;
         self.runtime.block_on(async {
             let ready = |lane: Option<&Lane>| lane.map(|lane| lane.socket.clone());
@@ -188,12 +169,12 @@ impl Transport for Portable {
             tokio::select! {
                 got = receive_from(one, buffer) => {
                     if let (Ok((length, from)), Some(lane)) = (got, first) {
-                        lane.waiting = Some((length, from, clock.now()));
+                        lane.waiting = Some((length, from, Clock::now()));
                     }
                 }
-                got = receive_from(two, &mut other) => {
+                got = receive_from(two, other) => {
                     if let (Ok((length, from)), Some(lane)) = (got, second) {
-                        lane.waiting = Some((length, from, clock.now()));
+                        lane.waiting = Some((length, from, Clock::now()));
                         is_second = true;
                     }
                 }
@@ -202,7 +183,7 @@ impl Transport for Portable {
             }
         });
         if is_second {
-            self.buffer = other;
+            std::mem::swap(&mut self.buffer, &mut self.other);
         }
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use libc::{c_int, c_void};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::error_queue::{self, Kept};
 use super::super::IcmpError;
+use super::error_queue::{self, Kept};
 use crate::address::Family;
 
 /// How many messages one system call takes or gives at most.
@@ -401,7 +401,8 @@ impl Inbox {
             parts[index] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
             let header = &mut headers[index].msg_hdr;
             header.msg_name = (&raw mut names[index]).cast();
-            header.msg_namelen = mem::size_of::<libc::sockaddr_storage>() as _;
+            header.msg_namelen =
+                libc::socklen_t::try_from(mem::size_of::<libc::sockaddr_storage>()).expect("128 bytes");
             header.msg_iov = &raw mut parts[index];
             header.msg_iovlen = 1;
             header.msg_control = self.control[index].0.as_mut_ptr().cast();
@@ -443,7 +444,7 @@ pub fn wait(
     fds.extend(wake.map(|wake| libc::pollfd { fd: wake.as_raw_fd(), events: libc::POLLIN, revents: 0 }));
     let timeout = timeout.map(|timeout| libc::timespec {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
-        tv_nsec: timeout.subsec_nanos() as _,
+        tv_nsec: timeout.subsec_nanos().into(),
     });
     let timeout = timeout.as_ref().map_or(std::ptr::null(), |timeout| &raw const *timeout);
     let count = libc::nfds_t::try_from(fds.len()).expect("a few descriptors");

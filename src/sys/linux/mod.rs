@@ -11,7 +11,9 @@ use std::fs;
 
 pub(super) use closed_output::is_output_closed;
 pub(super) use error_queue::{keep_icmp_errors, take_icmp_error};
-pub use icmp::{BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp};
+pub use icmp::{
+    BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
+};
 pub use rtnetlink::ipv6_neighbour_entries;
 pub(super) use rtnetlink::{neighbours, network};
 pub(super) use tcp_info::tcp_info;
