@@ -8,6 +8,10 @@ use crate::sys::{self, Clocks};
 /// Two readings that differ by less than this are the same: reading takes time too.
 const NOISE: Nanos = 1_000;
 /// Two readings may be so far apart.
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "only the kernel's stamps and refusals need it")
+)]
 const SLACK: Nanos = 50_000;
 /// A step of the time of day, or a sleep, is told from this on.
 const TELLING: Nanos = 100_000_000;
@@ -78,6 +82,10 @@ impl Clock {
 
     /// The moment of a time of day in nanoseconds since 1970 that the kernel stamped something with, no later
     /// than now; `None` of one that is clearly in the future: the time of day was set meanwhile.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "only the kernel's stamps and refusals need it")
+    )]
     pub(super) fn moment(&self, realtime: Nanos, now: Moment) -> Option<Moment> {
         let moment = realtime.saturating_sub(self.ahead);
         (moment <= now + SLACK).then_some(moment.min(now))

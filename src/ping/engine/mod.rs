@@ -46,6 +46,10 @@ const NEIGHBOUR_PATIENCE: Nanos = 100_000_000_000;
 /// three times, a second apart (`mcast_solicit`, `retrans_time_ms`).
 const CROWDED: Nanos = 5_000_000_000;
 /// How far two readings of the clocks may disagree.
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "only the kernel's stamps and refusals need it")
+)]
 const STAMP_SLACK: Nanos = 20_000;
 /// How long to wait before sending again what the kernel had no room for, at first and at most.
 const HOLD: (Nanos, Nanos) = (1_000_000, 256_000_000);
@@ -457,6 +461,10 @@ impl Engine {
     }
 
     /// The kernel says when a probe left.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "only the kernel's stamps and refusals need it")
+    )]
     pub(super) fn left(&mut self, slot: SlotId, number: u64, at: Moment) {
         let track = &mut self.tracks[slot as usize];
         // A stamp from before it was given out is another's, or the clock was set meanwhile.
@@ -480,6 +488,10 @@ impl Engine {
 
     /// The kernel has no room for the neighbour of the first of these: they wait, or that one is given up.
     /// Gives how many were.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        allow(dead_code, reason = "only the kernel's stamps and refusals need it")
+    )]
     pub(super) fn hold_for_neighbour(&mut self, probes: &[Probe], why: Reason, at: Moment) -> usize {
         self.neighbours.refusals += 1;
         self.neighbours.last = at;

@@ -7,8 +7,8 @@ mod portable;
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 
+use super::Request;
 use super::engine::{Engine, Moment, Probe, Reason};
-use super::{Request, TransportChoice};
 use crate::address::{Family, foreign_address, unknown_interface};
 use crate::error::{Error, Result};
 use crate::sys::{self, StopRequests};
@@ -62,7 +62,9 @@ pub(super) fn open(request: &Request, families: &[Family]) -> Result<Box<dyn Tra
     }
     match request.transport {
         #[cfg(target_os = "linux")]
-        TransportChoice::Auto => linux::Linux::open(request, families).map(|linux| Box::new(linux) as _),
+        super::TransportChoice::Auto => {
+            linux::Linux::open(request, families).map(|linux| Box::new(linux) as _)
+        }
         _ => portable::Portable::open(request, families).map(|portable| Box::new(portable) as _),
     }
 }
