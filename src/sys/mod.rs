@@ -37,7 +37,7 @@ use socket2::Socket;
 #[cfg(target_os = "linux")]
 pub use linux::{
     ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
-    ipv6_without_way, wait_for_icmp,
+    ipv6_without_way, parse_extended_error, wait_for_icmp,
 };
 pub use signals::{Listen, StopRequests};
 #[cfg(unix)]

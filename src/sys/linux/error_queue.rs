@@ -113,6 +113,15 @@ pub(in crate::sys) fn parse(bytes: &[u8]) -> Option<Kept> {
     }
 }
 
+/// Parses what the kernel tells of an ICMP error, `struct sock_extended_err` and the sender's address behind it;
+/// `None` if it tells of something else, or too little. Never panics, whatever the bytes.
+pub fn parse_extended_error(bytes: &[u8]) -> Option<IcmpError> {
+    match parse(bytes) {
+        Some(Kept::Icmp(error)) => Some(error),
+        _ => None,
+    }
+}
+
 /// Parses a `sockaddr_in` or `sockaddr_in6`; AF_UNSPEC means the kernel does not know.
 fn offender(sockaddr: &[u8]) -> Option<IpAddr> {
     let family = u16::from_ne_bytes(sockaddr.get(..2)?.try_into().ok()?);

@@ -10,6 +10,7 @@ mod tcp_info;
 use std::fs;
 
 pub(super) use closed_output::is_output_closed;
+pub use error_queue::parse_extended_error;
 pub(super) use error_queue::{keep_icmp_errors, take_icmp_error};
 pub use icmp::{
     BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
