@@ -295,8 +295,9 @@ mod linux {
         while Instant::now() < patience && tcpdump.try_wait().is_ok_and(|ended| ended.is_none()) {
             std::thread::sleep(Duration::from_millis(10));
         }
-        let ended = Command::new("kill").args(["-s", "INT", &tcpdump.id().to_string()]).status();
-        drop(ended);
+        if tcpdump.try_wait().is_ok_and(|ended| ended.is_none()) {
+            let _ = Command::new("kill").args(["-s", "INT", &tcpdump.id().to_string()]).status();
+        }
         let _ = tcpdump.wait();
         let wire = wire_times(&wire.join().expect("reading does not panic"));
         let printed = printed_times(&String::from_utf8_lossy(&output.stdout));

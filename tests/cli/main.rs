@@ -4,6 +4,8 @@
 mod common;
 
 mod output;
+#[cfg(target_os = "linux")]
+mod ping;
 mod results;
 mod services;
 #[cfg(unix)]
@@ -17,6 +19,8 @@ use libtest_mimic::Arguments;
 fn main() -> ExitCode {
     let tests = [
         output::TESTS,
+        #[cfg(target_os = "linux")]
+        ping::TESTS,
         results::TESTS,
         services::TESTS,
         #[cfg(unix)]
