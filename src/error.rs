@@ -85,6 +85,13 @@ impl Error {
         self
     }
 
+    /// Says where it is, in front of the message.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// The exit code this error ends the process with.
     pub fn exit(&self) -> Exit {
         self.exit

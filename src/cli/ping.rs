@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{FamilyArgs, check_family, check_zone, seconds};
+use super::{FamilyArgs, seconds};
 use crate::error::{Error, Result};
 use crate::ping::{Pace, Request, Target, TransportChoice};
 
@@ -116,27 +116,6 @@ impl PingArgs {
     /// The request, the count if it was said, and whether CSV is to have events.
     pub(super) fn request(self) -> Result<(Request, Option<u32>, bool)> {
         let family = self.family.family();
-        let is_swept = |target: &Target| matches!(target, Target::Prefix(_));
-        let prefix = self.targets.iter().find(|target| is_swept(target));
-        for target in &self.targets {
-            match target {
-                Target::Host(host) => {
-                    check_family(family, host.family(), host)?;
-                    check_zone(host, self.interface.as_deref())?;
-                }
-                Target::Prefix(prefix) => check_family(family, Some(prefix.family()), prefix)?,
-            }
-        }
-        if let Some(prefix) = prefix {
-            if self.flood {
-                return Err(Error::usage(format!("--flood is for hosts, and {prefix} is a prefix"))
-                    .hint("--rate 0 sweeps a prefix as fast as the socket takes it"));
-            }
-            if self.pmtu {
-                return Err(Error::usage(format!("--pmtu is for hosts, and {prefix} is a prefix"))
-                    .hint("name the hosts whose path to measure"));
-            }
-        }
         if self.targets.is_empty()
             && self.from_file.is_none()
             && (self.pmtu || self.flood || self.rate.is_some())
@@ -183,6 +162,9 @@ impl PingArgs {
                 TransportArg::Portable => TransportChoice::Portable,
             },
         };
+        for target in &request.targets {
+            request.check(target)?;
+        }
         Ok((request, self.count, self.events))
     }
 }

@@ -55,6 +55,11 @@ pub(super) fn terminal_size() -> Option<(usize, usize)> {
     Some((usize::from(height.0), usize::from(width.0)))
 }
 
+/// The characters of a line of the terminal that standard error is, as they are now.
+pub(super) fn error_columns() -> Option<usize> {
+    terminal_size::terminal_size_of(stderr()).map(|(width, _)| usize::from(width.0))
+}
+
 /// Whether the terminal only takes characters and line feeds (terminfo's `dumb`).
 fn is_dumb(variables: Variables) -> bool {
     variables("TERM").is_none_or(|term| term.is_empty() || term == "dumb") && !cfg!(windows)

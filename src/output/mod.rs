@@ -292,7 +292,17 @@ impl Emitter {
 
 impl<E: Event> Observer<E> for Emitter {
     fn observe(&mut self, event: E) -> Flow {
+        let is_data = self.options.format == Format::Ndjson || self.options.events;
         match self.options.format {
+            _ if event.is_answer() && !is_data => {
+                if let Some(line) = event.line() {
+                    self.clear();
+                    let line = style::line(&line, self.screen.charset, self.screen.errors_colored);
+                    self.err.write(&line);
+                    self.err.write("\n");
+                    self.err.flush();
+                }
+            }
             Format::Table if self.options.quiet || (event.is_detail() && !self.options.verbose) => {}
             Format::Table => {
                 if let Some(line) = event.line() {
@@ -376,10 +386,11 @@ impl<E: Event> Observer<E> for Emitter {
     fn progress(&mut self, line: Option<Line>) {
         self.clear();
         if let Some(line) = line {
+            // A line that wraps could not be taken away again.
+            let columns = environment::error_columns().unwrap_or(80);
+            let line = line.cut(columns.saturating_sub(1));
             let text = style::line(&line, self.screen.charset, self.screen.errors_colored);
-            self.err.write("\x1b[?7l");
             self.err.write(&text);
-            self.err.write("\x1b[?7h");
             self.err.flush();
             self.is_progress_shown = true;
         }

@@ -63,6 +63,14 @@ impl Cookie {
         head == &named[..head.len()] && PATTERN[NAMED_BYTES..].starts_with(rest)
     }
 
+    /// The probe of this run that a packet carries, wherever its body begins: behind headers of any link.
+    pub(super) fn find(self, packet: &[u8]) -> Option<Named> {
+        /// Ethernet with IPv4 and IPv6, and both without.
+        const USUAL: [usize; 4] = [42, 62, 28, 48];
+        let usual = USUAL.into_iter().find_map(|at| self.read(packet.get(at..)?));
+        usual.or_else(|| (0..packet.len()).find_map(|at| self.read(&packet[at..])))
+    }
+
     /// The probe of this run that a body names, if it is long enough to name one.
     pub(super) fn read(self, body: &[u8]) -> Option<Named> {
         let named = body.get(..NAMED_BYTES)?;
@@ -125,5 +133,10 @@ mod tests {
         assert_eq!(cookie.compare(Named { slot: 1, number: 6 }, 56, &[0; 56]), Verdict::Different);
         assert_eq!(Cookie::of(2).compare(Named { slot: 1, number: 6 }, 56, &body), Verdict::Different);
         assert_eq!(cookie.read(&body), Some(Named { slot: 1, number: 5 }));
+        for headers in [0, 28, 33, 42, 62, 90] {
+            let packet = [vec![9; headers], body.clone()].concat();
+            assert_eq!(cookie.find(&packet), Some(Named { slot: 1, number: 5 }), "{headers}");
+            assert_eq!(cookie.find(&packet[..headers + 15]), None);
+        }
     }
 }

@@ -17,13 +17,15 @@ const SLACK: Nanos = 50_000;
 const TELLING: Nanos = 100_000_000;
 
 /// The monotonic clock, and how far ahead of it the time of day is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Clock {
     reading: Clocks,
     /// What the time of day is ahead, in nanoseconds.
     ahead: Nanos,
     /// The same without its slow changes, and the sleep, when the last disturbance was told.
     told: (Nanos, Nanos),
+    /// Until when the time of day was how far ahead, before the sleeps and steps so far.
+    before: Vec<(Moment, Nanos)>,
 }
 
 /// What came over the clocks.
@@ -39,7 +41,7 @@ impl Clock {
     pub(super) fn start() -> Self {
         let reading = sys::clocks();
         let ahead = reading.realtime.saturating_sub(reading.monotonic);
-        Self { reading, ahead, told: (ahead, reading.suspended) }
+        Self { reading, ahead, told: (ahead, reading.suspended), before: Vec::new() }
     }
 
     /// Reads the clocks; tells if something came over them since the last time.
@@ -48,7 +50,10 @@ impl Clock {
     }
 
     fn take(&mut self, reading: Clocks) -> (Moment, Option<Disturbance>) {
-        self.reading = reading;
+        /// So many sleeps and steps are remembered.
+        const MOST: usize = 1_000;
+        let last = std::mem::replace(&mut self.reading, reading).monotonic;
+        let was_ahead = self.ahead;
         let ahead = reading.realtime.saturating_sub(reading.monotonic);
         let slow = ahead.abs_diff(self.ahead);
         // A reading that was interrupted says no more than how far its parts may be apart.
@@ -70,6 +75,9 @@ impl Clock {
             None
         };
         if disturbance.is_some() {
+            if self.before.len() < MOST {
+                self.before.push((last, was_ahead));
+            }
             self.told = (ahead, reading.suspended);
         }
         (reading.monotonic, disturbance)
@@ -93,7 +101,9 @@ impl Clock {
 
     /// The time of day of a moment.
     pub(super) fn time_of_day(&self, moment: Moment) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_nanos(moment.saturating_add(self.ahead))
+        let before = self.before.iter().find(|(until, _)| moment <= *until);
+        let ahead = before.map_or(self.ahead, |(_, ahead)| *ahead);
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(moment.saturating_add(ahead))
     }
 }
 
@@ -107,13 +117,14 @@ mod tests {
     fn sleep_and_steps_are_told_and_slewing_is_not() {
         let at = |monotonic, realtime, suspended| Clocks { monotonic, realtime, suspended, took: 50 };
         let first = at(10 * S, 1_000 * S, 0);
-        let mut clock = Clock { reading: first, ahead: 990 * S, told: (990 * S, 0) };
+        let mut clock = Clock { reading: first, ahead: 990 * S, told: (990 * S, 0), before: Vec::new() };
         // 500 ppm of slewing over an hour: 1.8 s in all, half a millisecond each second.
         for second in 1..3600 {
             let reading = at(10 * S + second * S, 1_000 * S + second * (S + 500_000), 0);
             assert_eq!(clock.take(reading).1, None, "{second}");
         }
         let base = clock.reading;
+        let before_sleep = clock.time_of_day(base.monotonic - S);
         let slept = at(base.monotonic + S, base.realtime + 61 * S, 60 * S);
         assert_eq!(clock.take(slept).1, Some(Disturbance::Slept(60 * S)));
         assert_eq!(clock.take(at(slept.monotonic + S, slept.realtime + S, 60 * S)).1, None);
@@ -121,6 +132,7 @@ mod tests {
         assert_eq!(clock.take(back).1, Some(Disturbance::Stepped(10 * S)));
         assert_eq!(clock.moment(back.realtime, back.monotonic), Some(back.monotonic));
         assert_eq!(clock.moment(back.realtime + S, back.monotonic), None);
+        assert_eq!(clock.time_of_day(base.monotonic - S), before_sleep, "what was before stays when it was");
         let torn = Clocks { realtime: back.realtime + 40_000, took: 50_000, ..back };
         clock.take(torn);
         assert_eq!(

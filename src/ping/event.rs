@@ -131,6 +131,10 @@ impl record::Event for Event {
         self.is_detail
     }
 
+    fn is_answer(&self) -> bool {
+        matches!(self.what, What::Interim { .. })
+    }
+
     fn warning(&self) -> Option<&str> {
         match &self.what {
             What::Warning { message, .. } => Some(message),

@@ -48,6 +48,8 @@ pub(super) struct Slot {
 /// A search for the slots of an address.
 pub(super) struct Find {
     address: Address,
+    /// The slot a message names, which is looked at first.
+    named: Option<SlotId>,
     at: usize,
 }
 
@@ -84,6 +86,12 @@ impl Hosts {
     /// Whether many answer to an address, each under its own: multicast, or a network's broadcast (RFC 919).
     pub(super) fn is_group(&self, ip: IpAddr) -> bool {
         ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) || self.groups.binary_search(&ip).is_ok()
+    }
+
+    /// Whether a network has any address that can be a host's here.
+    pub(super) fn has_host(&self, prefix: Prefix) -> bool {
+        // A group's addresses are few, or all of the network.
+        prefix.hosts().take(self.groups.len() + 1).any(|ip| !self.is_group(ip))
     }
 
     /// How many slots there are.
@@ -164,14 +172,19 @@ impl Hosts {
     }
 
     /// Begins to look for the slots with this address.
-    pub(super) fn find(address: &Address) -> Find {
-        Find { address: *address, at: 0 }
+    pub(super) fn find(address: &Address, named: Option<SlotId>) -> Find {
+        Find { address: *address, named, at: 0 }
     }
 }
 
 impl Find {
     /// The next slot with the address.
     pub(super) fn next(&mut self, hosts: &Hosts) -> Option<SlotId> {
+        if let Some(slot) = self.named.take().filter(|slot| (*slot as usize) < hosts.len())
+            && hosts.address(slot).is_some_and(|address| address.ip == self.address.ip)
+        {
+            return Some(slot);
+        }
         let ip = self.address.ip;
         // A sweep alone has none, and is spared the hashing.
         let singles = Some(&hosts.by_ip).filter(|by_ip| !by_ip.is_empty()).and_then(|by_ip| by_ip.get(&ip));
@@ -223,7 +236,7 @@ mod tests {
         assert_eq!(hosts.len(), 1 + 6 + 1 + 2 + 3);
         let all = |ip: &str| {
             let ip: IpAddr = ip.parse().unwrap();
-            let mut find = Hosts::find(&ip.into());
+            let mut find = Hosts::find(&ip.into(), None);
             std::iter::from_fn(|| find.next(&hosts)).collect::<Vec<_>>()
         };
         assert_eq!(all("10.0.0.1"), [0, 7, 1, 8]);

@@ -4,15 +4,26 @@ use std::collections::{HashMap, VecDeque};
 
 use super::engine::{Engine, Happening, Moment, Nanos, What};
 use super::hosts::SlotId;
-use crate::address::Address;
 use crate::output::record::{Align, Cell, Frame, Line, Role, Room};
 
 /// The latest probes of a target that its sparkline shows.
 const TREND: usize = 60;
 /// The narrowest a sparkline is.
 const TREND_LEAST: usize = 10;
-/// The columns that everything but the target and the sparkline takes.
-const OTHER_COLUMNS: usize = 58;
+/// The headings.
+const TITLES: [(&str, Align); 7] = [
+    ("TARGET", Align::Left),
+    ("SENT", Align::Right),
+    ("LOSS_%", Align::Right),
+    ("LAST_MS", Align::Right),
+    ("AVG_MS", Align::Right),
+    ("P95_MS", Align::Right),
+    ("LATEST", Align::Left),
+];
+/// What each takes on the screen with the gap before it; the target and the sparkline have the rest.
+const WIDTHS: [usize; 7] = [0, 9, 8, 10, 9, 9, 2];
+/// The columns of text that are left for others than the target.
+const LEAST_COLUMNS: usize = 20;
 
 /// The latest round-trip times of every target.
 pub(super) struct Live {
@@ -45,33 +56,41 @@ impl Live {
     /// The picture of this moment.
     pub(super) fn frame(&mut self, engine: &Engine, room: Room) -> Frame {
         let slots = u32::try_from(engine.hosts().len()).unwrap_or(u32::MAX);
-        let targets = (0..slots).map(|slot| engine.hosts().slot(slot).target.to_lossy().chars().count());
-        let widest = targets.max().unwrap_or(0);
-        let width = room.columns.saturating_sub(OTHER_COLUMNS + widest).clamp(TREND_LEAST, TREND);
+        let widest = (0..slots).map(|slot| target(engine, slot).chars().count()).max().unwrap_or(0);
+        let widest = widest.min(room.columns.saturating_sub(LEAST_COLUMNS)).max(6);
         // The header, its rule and the line that says how to end it.
         let most = room.rows.saturating_sub(4).max(1);
         let shown = (slots as usize).min(most);
-        let rows = (0..slots).take(shown).map(|slot| self.row(engine, slot, width)).collect();
+        // Columns are left out, the last of these first, until the sparkline has some room.
+        let mut columns: Vec<usize> = (0..TITLES.len()).collect();
+        for expendable in [4, 1, 5, 6] {
+            let used: usize =
+                columns.iter().filter(|column| **column != 6).map(|column| WIDTHS[*column]).sum();
+            if widest + used + TREND_LEAST <= room.columns {
+                break;
+            }
+            columns.retain(|column| *column != expendable);
+        }
+        let used: usize = columns.iter().filter(|column| **column != 6).map(|column| WIDTHS[*column]).sum();
+        let width = room.columns.saturating_sub(widest + used).clamp(TREND_LEAST, TREND);
+        let rows = (0..slots).take(shown).map(|slot| {
+            let cells = self.row(engine, slot, width, widest);
+            let kept = cells.into_iter().enumerate().filter(|(index, _)| columns.contains(index));
+            kept.map(|(_, cell)| cell).collect()
+        });
         let more = match slots as usize - shown {
             0 => String::new(),
             more => format!("{more} more targets; "),
         };
+        let note = Line::default().dim(format!("{more}Ctrl-C ends it with the whole table"));
         Frame {
-            titles: vec![
-                ("TARGET", Align::Left),
-                ("SENT", Align::Right),
-                ("LOSS_%", Align::Right),
-                ("LAST_MS", Align::Right),
-                ("AVG_MS", Align::Right),
-                ("P95_MS", Align::Right),
-                ("LATEST", Align::Left),
-            ],
-            rows,
-            notes: vec![Line::default().dim(format!("{more}Ctrl-C ends it with the whole table"))],
+            titles: columns.iter().map(|column| TITLES[*column]).collect(),
+            rows: rows.collect(),
+            notes: vec![note.cut(room.columns)],
         }
     }
 
-    fn row(&self, engine: &Engine, slot: SlotId, width: usize) -> Vec<Cell> {
+    fn row(&self, engine: &Engine, slot: SlotId, width: usize, widest: usize) -> Vec<Cell> {
         let its = engine.hosts().slot(slot);
         let statistics = engine.statistics(slot);
         let rtt = statistics.rtt();
@@ -90,12 +109,7 @@ impl Live {
             let skipped = trend.len().saturating_sub(width);
             Cell::trend(trend.iter().skip(skipped).copied().collect())
         });
-        let target = match &its.address {
-            Ok(address) if address.to_string() != its.target.to_lossy() => {
-                named(&its.target.to_lossy(), address)
-            }
-            _ => its.target.to_lossy().into_owned(),
-        };
+        let target: String = target(engine, slot).chars().take(widest).collect();
         vec![
             Cell::text(target).role(Role::Strong),
             Cell::integer(statistics.sent()),
@@ -108,8 +122,14 @@ impl Live {
     }
 }
 
-fn named(target: &str, address: &Address) -> String {
-    format!("{target} ({address})")
+/// The target as it was written, and its address where that is another.
+fn target(engine: &Engine, slot: SlotId) -> String {
+    let its = engine.hosts().slot(slot);
+    let written = its.target.to_lossy();
+    match its.address {
+        Ok(address) if address.to_string() != written => format!("{written} ({address})"),
+        _ => written.into_owned(),
+    }
 }
 
 /// One line on how far the sweeps are.

@@ -105,13 +105,14 @@ pub enum TransportChoice {
 }
 
 impl Request {
-    /// How many probes to send where the user did not say: until stopped for somebody who watches, else a few.
+    /// How many probes to send where the user did not say: until stopped for somebody who watches, or until the
+    /// deadline, else a few.
     pub fn default_count(&self, is_watched: bool) -> Option<u32> {
         /// Of the three tiers: enough to see a loss, soon over.
         const TIERS: u32 = 3;
         /// As Windows' ping, where nobody could stop it.
         const UNWATCHED: u32 = 4;
-        match (self.targets.is_empty() && self.file.is_none(), is_watched) {
+        match (self.targets.is_empty() && self.file.is_none(), is_watched || self.deadline.is_some()) {
             (true, _) => Some(TIERS),
             (_, true) => None,
             (_, false) => Some(UNWATCHED),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::output::record::Untrusted;
+use crate::sys::StopRequests;
 
 /// How long all names together may take: the resolver itself waits 5 s for a dead server.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -15,8 +16,15 @@ const MOST_THREADS: usize = 16;
 
 /// Looks up the names of addresses, with the system's resolver; those that have none, or are not told in time,
 /// are left out.
-pub(super) fn look_up(addresses: Vec<IpAddr>) -> HashMap<IpAddr, Untrusted> {
-    let end = Instant::now() + PATIENCE;
+pub(super) fn look_up(
+    addresses: Vec<IpAddr>,
+    deadline: Option<Instant>,
+    stop: &StopRequests,
+) -> HashMap<IpAddr, Untrusted> {
+    /// How soon a request to stop is seen.
+    const GLANCE: Duration = Duration::from_millis(50);
+    let patience = Instant::now() + PATIENCE;
+    let end = deadline.map_or(patience, |deadline| deadline.min(patience));
     let threads = addresses.len().min(MOST_THREADS);
     let mut open = addresses.len();
     let todo = Arc::new(Mutex::new(addresses));
@@ -39,11 +47,16 @@ pub(super) fn look_up(addresses: Vec<IpAddr>) -> HashMap<IpAddr, Untrusted> {
     }
     drop(sender);
     let mut names = HashMap::new();
-    while open > 0
-        && let Ok((ip, name)) = answers.recv_timeout(end.saturating_duration_since(Instant::now()))
-    {
-        open -= 1;
-        names.extend(name.map(|name| (ip, Untrusted::from(name))));
+    while open > 0 && !stop.is_stopping() {
+        let left = end.saturating_duration_since(Instant::now());
+        match answers.recv_timeout(left.min(GLANCE)) {
+            Ok((ip, name)) => {
+                open -= 1;
+                names.extend(name.map(|name| (ip, Untrusted::from(name))));
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) if !left.is_zero() => {}
+            Err(_) => break,
+        }
     }
     names
 }

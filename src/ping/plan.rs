@@ -15,6 +15,9 @@ const MOST_HOST_BITS: u8 = 16;
 /// A sweep of more hosts than this is refused: it would take hours and gigabytes.
 const MOST_HOST_BITS_MEANT: u8 = 22;
 
+/// So many names are looked up at once.
+const MOST_LOOKUPS: usize = 64;
+
 /// Public hosts that answer ping and that no single company runs: Cloudflare, Quad9, Google.
 const ANCHORS_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(1, 1, 1, 1), Ipv4Addr::new(9, 9, 9, 9), Ipv4Addr::new(8, 8, 8, 8)];
@@ -46,10 +49,16 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
     }
     let mut hosts = Hosts::new(network);
     let mut lookups = tokio::task::JoinSet::new();
+    // Each takes a thread while it lasts.
+    let threads = std::sync::Arc::new(tokio::sync::Semaphore::new(MOST_LOOKUPS));
     for (index, target) in targets.iter().enumerate() {
         if let Target::Host(host) = target {
             let (host, family) = (host.clone(), request.family);
-            lookups.spawn(async move { (index, resolve(&host, family).await) });
+            let threads = threads.clone();
+            lookups.spawn(async move {
+                let _turn = threads.acquire().await;
+                (index, resolve(&host, family).await)
+            });
         }
     }
     let mut answers: Vec<Option<std::result::Result<Vec<Address>, ResolveError>>> = Vec::new();
@@ -67,14 +76,18 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
         match (target, answer) {
             (Target::Prefix(prefix), _) => {
                 check_size(prefix, request.is_meant)?;
+                if hosts.len() as u128 + prefix.host_count() > 1 << MOST_HOST_BITS_MEANT {
+                    return Err(Error::usage("these are too many hosts for one run")
+                        .hint("sweep one prefix after the other"));
+                }
                 hosts.add_sweep(*prefix);
+                if !hosts.has_host(*prefix) {
+                    return Err(Error::usage(format!("{prefix} has no host, only addresses of groups"))
+                        .hint("ping the hosts of a network one by one, or its prefix"));
+                }
             }
             (Target::Host(_), Some(Err(ResolveError::Zone(zone)))) => {
                 return Err(unknown_interface(&zone));
-            }
-            (Target::Host(host), Some(Ok(_))) if host.lacks_zone() && request.interface.is_none() => {
-                let why = format!("{host} is only unique on one link: write {host}%INTERFACE");
-                hosts.add(Slot::unresolved(host, why));
             }
             (Target::Host(host), Some(Ok(addresses))) => {
                 let wanted = if request.all_addresses { addresses.len() } else { 1 };
@@ -111,7 +124,7 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
 }
 
 /// Waits until a moment, or for ever where there is none.
-async fn until(moment: Option<Instant>) {
+pub(super) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,

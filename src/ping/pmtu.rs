@@ -10,8 +10,10 @@ use crate::address::Family;
 
 /// How often a size must stay unanswered until it counts as too large: more than chance.
 const TRIES: u8 = 3;
+/// A search takes a few dozen probes where nobody tells, and never more than this.
+const MOST_PROBES: usize = 200;
 /// The largest body a probe can have.
-const MOST_BODY: u16 = 65_507;
+pub(super) const MOST_BODY: u16 = 65_507;
 
 /// What was found of a path's MTU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -79,8 +81,11 @@ impl Search {
     /// A probe was answered.
     pub(super) fn passed(&mut self, number: u64) {
         let size = self.size_of(number);
-        self.passed = self.passed.max(Some(size));
-        self.go_on();
+        // The same reply once more, or a late one of a smaller probe, is no news.
+        if self.passed.is_none_or(|passed| size > passed) {
+            self.passed = Some(size);
+            self.go_on();
+        }
     }
 
     /// A probe met an error: too big for whoever sent it, if that tells an MTU; else nothing passes at all.
@@ -91,11 +96,17 @@ impl Search {
             None => self.lost(number),
             Some(mtu) => {
                 // An MTU no smaller than the probe is no help (RFC 1191, 5): then only the size is refused.
-                let body = mtu.saturating_sub(self.headers.into()).min(size.saturating_sub(1));
+                self.refused = self.refused.min(size);
+                let body = mtu.saturating_sub(self.headers.into()).min(self.refused.saturating_sub(1));
                 self.refused = self.refused.min(body + 1);
+                if size == 0 {
+                    self.refused = 0;
+                }
                 (self.limited_by, self.is_told) = (from, true);
                 self.tries = TRIES;
-                self.trying = u16::try_from(body).unwrap_or(MOST_BODY);
+                // What is told is tried next, if it is less than what was refused; else the search goes on.
+                let next = if mtu.saturating_sub(self.headers.into()) < size { body } else { self.refused };
+                self.trying = u16::try_from(next).unwrap_or(MOST_BODY);
                 self.go_on();
             }
         }
@@ -116,7 +127,8 @@ impl Search {
     fn go_on(&mut self) {
         let low = self.passed.map_or(0, |passed| u32::from(passed) + 1);
         self.tries = 0;
-        if low >= self.refused {
+        // Nothing at all passes, or somebody plays games.
+        if low >= self.refused || self.refused == 0 || self.sizes.len() >= MOST_PROBES {
             self.is_over = true;
             return;
         }
@@ -198,6 +210,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn games_end_it_too() {
+        let router = Some([10, 0, 0, 1].into());
+        // Whatever the size, less would pass.
+        let mut search = Search::new(Family::Ipv4);
+        let mut number = 0;
+        while !search.is_over() {
+            number += 1;
+            assert!(number <= 10, "it does not end: {search:?}");
+            search.next_size();
+            search.too_big(number, Some(68), router);
+        }
+        assert_eq!(search.found(), None);
+        // One old reply again and again.
+        let mut search = Search::new(Family::Ipv4);
+        search.next_size();
+        search.passed(1);
+        let mut number = 1;
+        while !search.is_over() {
+            number += 1;
+            assert!(number < 200, "it does not end: {search:?}");
+            search.next_size();
+            search.passed(1);
+            search.lost(number);
+        }
+        assert_eq!(search.found().map(|found| found.mtu_bytes), Some(1_500));
     }
 
     #[test]

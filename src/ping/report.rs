@@ -80,6 +80,8 @@ pub struct Sweep {
     pub alive: usize,
     /// Those that could not be probed, or met an error.
     pub errors: usize,
+    /// What those errors were, the most frequent first.
+    pub reasons: Vec<IcmpErrorCount>,
 }
 
 /// What a target's probes amount to.
@@ -219,7 +221,7 @@ impl Report for Ping {
 
     fn notes(&self) -> Vec<Line> {
         let swept = self.sweeps.iter().map(|sweep| {
-            let Sweep { prefix, hosts, probed, alive, errors } = sweep;
+            let Sweep { prefix, hosts, probed, alive, errors, .. } = sweep;
             let rest = match hosts - probed {
                 0 => String::new(),
                 rest => format!(", {rest} were not probed"),
@@ -227,8 +229,9 @@ impl Report for Ping {
             let errors = if *errors > 0 { format!(", {errors} met an error") } else { String::new() };
             Line::default().dim(format!("{prefix}: {alive} of {probed} hosts answered{errors}{rest}"))
         });
-        let interrupted = self
-            .interrupted
+        let has_open =
+            || self.targets.shown.iter().any(|slot| self.targets.engine.statistics(*slot).in_flight() > 0);
+        let interrupted = (self.interrupted && has_open())
             .then(|| Line::default().dim("interrupted: probes in flight are not counted as lost"));
         swept.chain(interrupted).collect()
     }
@@ -255,7 +258,8 @@ impl Ping {
         for slot in 0..SlotId::try_from(hosts.len()).expect("slots are counted so") {
             while let Some((prefix, first, end)) = networks.next_if(|(_, first, _)| *first <= slot) {
                 let hosts = (first..end).filter(|slot| engine.hosts().address(*slot).is_some()).count();
-                sweeps.push(Sweep { prefix: prefix.to_string(), hosts, probed: 0, alive: 0, errors: 0 });
+                let prefix = prefix.to_string();
+                sweeps.push(Sweep { prefix, hosts, probed: 0, alive: 0, errors: 0, reasons: Vec::new() });
             }
             let is_shown = match sweeps.last_mut().filter(|_| hosts.is_swept(slot)) {
                 None => true,
@@ -263,12 +267,11 @@ impl Ping {
                     let glance = engine.glance(slot);
                     sweep.probed += usize::from(glance != Glance::Untried);
                     sweep.alive += usize::from(glance == Glance::Alive);
-                    sweep.errors += usize::from(glance == Glance::Error);
-                    match glance {
-                        Glance::Alive | Glance::Error => true,
-                        Glance::Silent => end.lists_all,
-                        Glance::Untried => false,
+                    if glance == Glance::Error {
+                        sweep.errors += 1;
+                        sweep.add_reason(&engine, slot);
                     }
+                    glance == Glance::Alive || (end.lists_all && glance != Glance::Untried)
                 }
             };
             if is_shown {
@@ -276,7 +279,11 @@ impl Ping {
             }
         }
         drop(networks);
-        let End { interrupted, is_overdue, is_tiers, timestamps, warnings, .. } = end;
+        let End { interrupted, is_overdue, is_tiers, timestamps, mut warnings, lists_all } = end;
+        for sweep in &mut sweeps {
+            sweep.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
+            warnings.extend(sweep.warnings(interrupted, lists_all));
+        }
         let names = HashMap::new();
         let targets = Results { engine, clock, shown, is_tiers, is_overdue, timestamps, names };
         let exit = targets.exit(&sweeps, interrupted);
@@ -308,13 +315,10 @@ impl Ping {
 
 impl Results {
     fn row(&self, slot: SlotId) -> TargetReport {
-        let mut statistics = self.engine.statistics(slot);
-        if self.is_overdue {
-            statistics.end();
-        }
+        let statistics = self.engine.statistics(slot);
         let Slot { target, address, tier, remark } = self.engine.hosts().slot(slot);
         let errors = self.engine.errors(&statistics);
-        let outcome = if address.is_ok() { statistics.outcome() } else { Some(Outcome::Unresolved) };
+        let outcome = self.outcome(&address, &statistics);
         let meaning = match (&address, tier, outcome) {
             (Err(why), ..) => Some(why.clone()),
             (Ok(_), Some(tier), Some(outcome)) if self.is_tiers => {
@@ -322,6 +326,10 @@ impl Results {
             }
             _ => None,
         };
+        let path_mtu = self.engine.path_mtu(slot);
+        if let Some(found) = path_mtu {
+            return self.found(slot, &statistics, found);
+        }
         let name = address.as_ref().ok().and_then(|address| self.names.get(&address.ip)).cloned();
         let address = match address {
             // A swept host's target is its address, and writing it once is enough.
@@ -350,7 +358,7 @@ impl Results {
             hops: statistics.ttl().map(hops),
             rtt_us: statistics.rtt(),
             longest_outage: statistics.outages.longest().map(|outage| self.outage(&outage)),
-            path_mtu: self.engine.path_mtu(slot),
+            path_mtu,
             errors,
             timestamps: match statistics.is_stamped() {
                 Some(true) => "kernel",
@@ -359,6 +367,50 @@ impl Results {
             },
             meaning,
             is_swept: self.engine.hosts().is_swept(slot),
+        }
+    }
+
+    /// The row of a search for the path's MTU: that larger probes do not pass is its result, no loss.
+    fn found(&self, slot: SlotId, statistics: &Statistics, found: PathMtu) -> TargetReport {
+        let Slot { target, address, tier, .. } = self.engine.hosts().slot(slot);
+        let meaning = match (found.limited_by, found.is_told) {
+            (Some(by), _) => format!("{by} says that more does not pass"),
+            (None, true) => "this machine's own link takes no more".to_owned(),
+            (None, false) if found.payload_bytes == super::pmtu::MOST_BODY => {
+                "the largest there is passes".to_owned()
+            }
+            (None, false) => {
+                "larger packets vanish without a word: a black hole for whoever relies on being told"
+                    .to_owned()
+            }
+        };
+        TargetReport {
+            target,
+            address: address.ok().map(|address: Address| address.to_string()),
+            name: None,
+            tier,
+            outcome: Some(Outcome::Alive),
+            sent: statistics.received(),
+            unsent: 0,
+            received: statistics.received(),
+            lost: 0,
+            in_flight: 0,
+            loss_percent: Some(0.0),
+            duplicates: statistics.duplicates,
+            reordered: statistics.reordered(),
+            late: statistics.late,
+            corrupted: statistics.corrupted,
+            rejected: statistics.rejected,
+            notices: statistics.notices,
+            ttl: statistics.ttl(),
+            hops: statistics.ttl().map(hops),
+            rtt_us: statistics.rtt(),
+            longest_outage: None,
+            path_mtu: Some(found),
+            errors: Vec::new(),
+            timestamps: if statistics.is_stamped() == Some(true) { "kernel" } else { "user" },
+            meaning: Some(meaning),
+            is_swept: false,
         }
     }
 
@@ -373,15 +425,20 @@ impl Results {
         }
     }
 
+    /// What a target came to. At the deadline one that has answered nothing is silent, though what is in flight is
+    /// not lost.
+    fn outcome(&self, address: &Result<Address, String>, statistics: &Statistics) -> Option<Outcome> {
+        let is_silent = self.is_overdue && statistics.sent() > 0;
+        match address {
+            Err(_) => Some(Outcome::Unresolved),
+            Ok(_) => statistics.outcome().or(is_silent.then_some(Outcome::Silent)),
+        }
+    }
+
     fn exit(&self, sweeps: &[Sweep], interrupted: bool) -> Exit {
         let singles = self.shown.iter().filter(|slot| !self.engine.hosts().is_swept(**slot)).map(|slot| {
             let Slot { address, tier, .. } = self.engine.hosts().slot(*slot);
-            let mut statistics = self.engine.statistics(*slot);
-            if self.is_overdue {
-                statistics.end();
-            }
-            let outcome = if address.is_ok() { statistics.outcome() } else { Some(Outcome::Unresolved) };
-            (tier, outcome)
+            (tier, self.outcome(&address, &self.engine.statistics(*slot)))
         });
         judge(&singles.collect::<Vec<_>>(), sweeps, self.is_tiers, interrupted)
     }
@@ -448,6 +505,38 @@ fn judge(
 }
 
 impl Sweep {
+    /// Counts why a host met an error: the first reason of each.
+    fn add_reason(&mut self, engine: &Engine, slot: SlotId) {
+        let Some(reason) = engine.errors(&engine.statistics(slot)).into_iter().next() else { return };
+        let is_it = |known: &&mut IcmpErrorCount| {
+            (known.from, &known.meaning, known.mtu) == (reason.from, &reason.meaning, reason.mtu)
+        };
+        match self.reasons.iter_mut().find(is_it) {
+            Some(known) => known.count += 1,
+            None => self.reasons.push(IcmpErrorCount { count: 1, ..reason }),
+        }
+    }
+
+    /// What its reader would not see from those that answered.
+    fn warnings(&self, interrupted: bool, lists_all: bool) -> Vec<Warning> {
+        let Self { prefix, hosts, probed, errors, reasons, .. } = self;
+        let mut warnings = Vec::new();
+        if probed < hosts && !interrupted {
+            let rest = hosts - probed;
+            let message = format!("{prefix}: {rest} of {hosts} hosts were not probed before the deadline");
+            warnings.push(Warning::new("sweep-incomplete", message));
+        }
+        if let Some(first) = reasons.first() {
+            let from = first.from.map(|from| format!(" from {from}")).unwrap_or_default();
+            let others = if reasons.len() > 1 { ", and others" } else { "" };
+            let list = if lists_all { "" } else { " (--all lists them)" };
+            let message =
+                format!("{prefix}: {errors} hosts met an error: {}{from}{others}{list}", first.meaning);
+            warnings.push(Warning::new("sweep-errors", message));
+        }
+        warnings
+    }
+
     /// Whether anybody answered; `None` if nobody did before it was stopped.
     fn is_good(&self) -> Option<bool> {
         if self.alive > 0 || self.probed == self.hosts { Some(self.alive > 0) } else { None }
@@ -477,6 +566,21 @@ impl Record for TargetReport {
                 .if_so(has_several)
                 .dropped_at(6),
             Col::new("rtt_us.avg", "AVG_MS", |row| rtt(row, |rtt| rtt.avg)).right(),
+            Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max))
+                .right()
+                .if_so(has_several)
+                .dropped_at(6),
+            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev))
+                .right()
+                .if_so(has_several)
+                .dropped_at(8),
+            Col::new("rtt_us.p50", "P50_MS", |row| rtt(row, |rtt| rtt.p50)).right().verbose().dropped_at(8),
+            Col::new("rtt_us.p95", "P95_MS", |row| rtt(row, |rtt| rtt.p95)).right().verbose().dropped_at(8),
+            Col::new("rtt_us.p99", "P99_MS", |row| rtt(row, |rtt| rtt.p99)).right().verbose().dropped_at(8),
+            Col::new("rtt_us.jitter", "JITTER_MS", |row| rtt(row, |rtt| rtt.jitter))
+                .right()
+                .verbose()
+                .dropped_at(9),
             Col::new("unsent", "UNSENT", |row| some(row.unsent))
                 .right()
                 .if_so(|row| row.unsent > 0)
@@ -508,21 +612,6 @@ impl Record for TargetReport {
                 .if_so(|row| row.notices > 0)
                 .dropped_at(8),
             Col::new("timestamps", "TIMESTAMPS", |row| Cell::word(row.timestamps)).verbose().dropped_at(10),
-            Col::new("rtt_us.p50", "P50_MS", |row| rtt(row, |rtt| rtt.p50)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.p95", "P95_MS", |row| rtt(row, |rtt| rtt.p95)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.p99", "P99_MS", |row| rtt(row, |rtt| rtt.p99)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max))
-                .right()
-                .if_so(has_several)
-                .dropped_at(6),
-            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev))
-                .right()
-                .if_so(has_several)
-                .dropped_at(8),
-            Col::new("rtt_us.jitter", "JITTER_MS", |row| rtt(row, |rtt| rtt.jitter))
-                .right()
-                .verbose()
-                .dropped_at(9),
             Col::new("ttl", "TTL", |row| Cell::maybe(row.ttl, Cell::integer)).right().if_any().dropped_at(9),
             Col::new("hops", "HOPS", |row| Cell::maybe(row.hops, Cell::integer))
                 .right()
@@ -593,7 +682,8 @@ fn errors(row: &TargetReport) -> Cell {
     Cell::list(row.errors.iter().map(|error| {
         let times = if error.count > 1 { format!("{} x ", error.count) } else { String::new() };
         let from = error.from.map(|from| format!(" from {from}")).unwrap_or_default();
-        format!("{times}{}{from}", error.meaning)
+        let mtu = error.from.and(error.mtu).map(|mtu| format!(" (MTU {mtu})")).unwrap_or_default();
+        format!("{times}{}{from}{mtu}", error.meaning)
     }))
     .role(Role::Caution)
 }
@@ -634,7 +724,14 @@ mod tests {
     #[test]
     fn a_sweep_is_judged_as_a_whole() {
         let sweep = |probed, alive, interrupted| {
-            let sweeps = [Sweep { prefix: "10.0.0.0/24".into(), hosts: 254, probed, alive, errors: 1 }];
+            let sweeps = [Sweep {
+                prefix: "10.0.0.0/24".into(),
+                hosts: 254,
+                probed,
+                alive,
+                errors: 1,
+                reasons: Vec::new(),
+            }];
             judge(&[], &sweeps, false, interrupted)
         };
         assert_eq!(sweep(254, 1, false), Exit::Fine);

@@ -1,10 +1,11 @@
 //! A run: an engine, a transport and a clock, and somebody who is told.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::body::Cookie;
 use super::clock::{Clock, Disturbance};
-use super::engine::{self, Engine, Happening, Moment, Nanos, Probe, Settings};
+use super::engine::{self, Engine, Glance, Happening, Moment, Nanos, Probe, Settings};
 use super::event::{Event, What};
 use super::hosts::{Hosts, Slot};
 use super::live::{Live, progress};
@@ -32,14 +33,17 @@ const BATCH: usize = 60;
 pub fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Ping> {
     let runtime = sys::runtime()?;
     let mut stop = StopRequests::listen(Listen::StopAndStatus)?;
-    let mut targets = request.targets.clone();
-    if let Some(file) = &request.file {
-        targets.extend(target::read(file)?);
-    }
     let end = request.deadline.map(|deadline| tokio::time::Instant::now() + deadline);
     let plan = runtime.block_on(async {
+        let making = async {
+            let mut targets = request.targets.clone();
+            if let Some(file) = &request.file {
+                targets.extend(read(file, request, end).await?);
+            }
+            plan::make(request, &targets, end).await
+        };
         tokio::select! {
-            plan = plan::make(request, &targets, end) => plan,
+            plan = making => plan,
             () = stop.at_least(1) => Err(Error::interrupted()),
         }
     })?;
@@ -49,10 +53,30 @@ pub fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Ping
     let left = end.map(|end| end.saturating_duration_since(tokio::time::Instant::now()));
     let run = Run::new(request, plan, transport, left, observer);
     let mut ping = run.go(&mut stop);
-    if request.finds_names {
-        ping.set_names(names::look_up(ping.alive()));
+    if request.finds_names && !stop.is_stopping() {
+        ping.set_names(names::look_up(ping.alive(), end.map(tokio::time::Instant::into_std), &stop));
     }
     Ok(ping)
+}
+
+/// Reads the targets of a file on a thread of its own: standard input may keep one waiting.
+async fn read(
+    file: &Path,
+    request: &Request,
+    end: Option<tokio::time::Instant>,
+) -> Result<Vec<target::Target>> {
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    let (path, its) = (file.to_owned(), request.clone());
+    let reading = std::thread::Builder::new().spawn(move || {
+        // Nobody waits any more: the deadline came, or the user stopped it.
+        let _ = sender.send(target::read(&path, &its));
+    });
+    let cannot = || Error::untested(format!("cannot read the targets in {}", file.display()));
+    reading.map_err(|source| cannot().caused_by(source))?;
+    tokio::select! {
+        targets = answer => targets.unwrap_or_else(|_| Err(cannot())),
+        () = plan::until(end) => Err(cannot().hint("nothing came before the deadline: give --deadline more")),
+    }
 }
 
 /// The families of the targets, IPv4 first.
@@ -281,6 +305,21 @@ impl<'a> Run<'a> {
             let address = address.as_ref().ok().map(Address::to_string);
             self.observer.observe(Event { address, ..event })?;
         }
+        for (prefix, first, end) in self.engine.hosts().networks().collect::<Vec<_>>() {
+            let count = |wanted: &[Glance]| {
+                let is_wanted = |slot: &u32| wanted.contains(&self.engine.glance(*slot));
+                u64::try_from((first..end).filter(is_wanted).count()).unwrap_or(u64::MAX)
+            };
+            let what = What::Interim {
+                sent: count(&[Glance::Alive, Glance::Error, Glance::Silent]),
+                received: count(&[Glance::Alive]),
+                lost: count(&[Glance::Error, Glance::Silent]),
+                loss_percent: None,
+                summary_us: None,
+            };
+            let at = self.clock.time_of_day(now);
+            self.observer.observe(Event::new(Some(prefix.to_string().into()), at, what))?;
+        }
         Flow::Continue(())
     }
 
@@ -331,10 +370,13 @@ impl<'a> Run<'a> {
             None => (String::new(), 65_536),
         };
         let sysctl = format!("net.{}.neigh.default.gc_thresh3", if is_v6 { "ipv6" } else { "ipv4" });
-        let wait = if self.request.waits_for_neighbours {
-            "the sweep goes on in rounds, each up to 50 s, as neighbours leave it (--no-wait does not)"
-        } else {
-            "the rest could not be probed"
+        let is_sweeping = self.engine.hosts().networks().next().is_some();
+        let wait = match (self.request.waits_for_neighbours, is_sweeping) {
+            (true, true) => {
+                "the sweep goes on in rounds, each up to 50 s, as neighbours leave it (--no-wait does not)"
+            }
+            (true, false) => "probes wait up to 100 s until neighbours leave it (--no-wait does not)",
+            (false, _) => "the rest could not be probed",
         };
         let message = format!(
             "the kernel's table of neighbours is full{limit}: {wait}; for all at once: sudo sysctl -w {sysctl}={setting}"

@@ -40,6 +40,11 @@ impl Statistics {
         self.sent += 1;
     }
 
+    /// A probe did not go out after all.
+    pub(super) fn take_back(&mut self) {
+        self.sent = self.sent.saturating_sub(1);
+    }
+
     /// A probe could not be sent.
     pub(super) fn cannot_send(&mut self, error: ErrorId) {
         self.unsent += 1;
@@ -77,13 +82,6 @@ impl Statistics {
         match self.errors.iter_mut().find(|(known, _)| *known == error) {
             Some((_, count)) => *count += 1,
             None => self.errors.push((error, 1)),
-        }
-    }
-
-    /// The time is up: where nothing at all is known yet, the probes in flight were not answered in it.
-    pub(super) fn end(&mut self) {
-        if self.outcome().is_none() {
-            self.timed_out = self.sent;
         }
     }
 
@@ -228,9 +226,6 @@ mod tests {
         let mut none = Statistics::default();
         none.send();
         assert_eq!((none.outcome(), none.in_flight(), none.loss_percent()), (None, 1, None));
-        let mut at_deadline = none.clone();
-        at_deadline.end();
-        assert_eq!((at_deadline.outcome(), at_deadline.lost()), (Some(Outcome::Silent), 1));
         let mut silent = none.clone();
         silent.time_out();
         assert_eq!(

@@ -6,11 +6,15 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::str::FromStr;
 
-use crate::address::{Host, HostError, Prefix, PrefixError};
+use super::{Pace, Request};
+use crate::address::{Class, Family, Host, HostError, Prefix, PrefixError};
 use crate::error::{Error, Result};
 
 /// The bytes of a file of targets that are read: more would be more targets than a run takes.
 const MOST_FILE_BYTES: u64 = 256 << 20;
+
+/// The longest line that is read, in bytes.
+const MOST_LINE_BYTES: u64 = 4_096;
 
 /// Whom to ping.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,11 +57,58 @@ impl fmt::Display for Target {
     }
 }
 
+impl Request {
+    /// Checks that a target can be pinged as it is asked for.
+    ///
+    /// Errors: it is of the other family; it is only unique on one link, and it is not said on which; it is a
+    /// network, and what is asked for is for hosts.
+    pub fn check(&self, target: &Target) -> Result<()> {
+        let own = match target {
+            Target::Host(host) => host.family(),
+            Target::Prefix(prefix) => Some(prefix.family()),
+        };
+        if let (Some(wanted), Some(own)) = (self.family, own)
+            && wanted != own
+        {
+            let option = if wanted == Family::Ipv4 { "-4" } else { "-6" };
+            let (own, wanted) = (own.name(), wanted.name());
+            return Err(Error::usage(format!(
+                "{target} is an {own} address, but only {wanted} is asked for"
+            ))
+            .hint(format!("leave out {option}")));
+        }
+        match target {
+            Target::Host(host) if host.lacks_zone() && self.interface.is_none() => {
+                Err(Error::usage(format!("{host} is only unique on one link: say on which")).hint(format!(
+                    "write {host}%INTERFACE, as in {host}%eth0; `netdiag ifaces` lists the interfaces"
+                )))
+            }
+            Target::Prefix(prefix) if is_link_local(prefix) && self.interface.is_none() => {
+                Err(Error::usage(format!("{prefix} is only unique on one link: say on which"))
+                    .hint("give --interface; `netdiag ifaces` lists the interfaces"))
+            }
+            Target::Prefix(prefix) if self.pace == Pace::Flood => {
+                Err(Error::usage(format!("--flood is for hosts, and {prefix} is a prefix"))
+                    .hint("--rate 0 sweeps a prefix as fast as the socket takes it"))
+            }
+            Target::Prefix(prefix) if self.finds_pmtu => {
+                Err(Error::usage(format!("--pmtu is for hosts, and {prefix} is a prefix"))
+                    .hint("name the hosts whose path to measure"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_link_local(prefix: &Prefix) -> bool {
+    prefix.family() == Family::Ipv6 && Class::of(prefix.last()) == Class::LinkLocal
+}
+
 /// Reads the targets of a file, or of standard input for `-`: one a line, what follows it is not looked at, and
 /// a line that is empty or begins with `#` is none.
 ///
 /// Errors: it cannot be read; a line is no target, by its number; there is none at all.
-pub(super) fn read(path: &Path) -> Result<Vec<Target>> {
+pub(super) fn read(path: &Path, request: &Request) -> Result<Vec<Target>> {
     let is_stdin = path.as_os_str() == "-";
     let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
     let cannot =
@@ -65,15 +116,30 @@ pub(super) fn read(path: &Path) -> Result<Vec<Target>> {
     let source: Box<dyn Read> =
         if is_stdin { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(cannot)?) };
     let mut targets = Vec::new();
-    for (index, line) in BufReader::new(source.take(MOST_FILE_BYTES)).lines().enumerate() {
-        let line = line.map_err(cannot)?;
+    let mut source = BufReader::new(source.take(MOST_FILE_BYTES));
+    for index in 0.. {
+        let mut line = Vec::new();
+        let length = source.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut line).map_err(cannot)?;
+        if length == 0 {
+            break;
+        }
+        let is_cut = length as u64 == MOST_LINE_BYTES && !line.ends_with(b"\n");
+        let text = std::str::from_utf8(&line).ok().filter(|_| !is_cut).ok_or_else(|| {
+            Error::usage(format!("line {} of {name} is no text in UTF-8, or very long", index + 1))
+                .hint("give a name, an address or a prefix on each line")
+        })?;
+        // What some editors put in front of a text.
+        let line = text.trim_start_matches('\u{feff}');
         let Some(word) = line.split_whitespace().next().filter(|word| !word.starts_with('#')) else {
             continue;
         };
-        targets.push(word.parse().map_err(|error: TargetError| {
+        let target: Target = word.parse().map_err(|error: TargetError| {
+            let word: String = word.chars().take(100).collect();
             Error::usage(format!("line {} of {name}: '{word}' is no target: {error}", index + 1))
                 .hint("give a name, an address or a prefix on each line")
-        })?);
+        })?;
+        request.check(&target).map_err(|error| error.at(format!("line {} of {name}", index + 1)))?;
+        targets.push(target);
     }
     if targets.is_empty() {
         return Err(Error::usage(format!("there is no target in {name}"))

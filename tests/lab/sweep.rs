@@ -103,7 +103,7 @@ fn forbidden() -> Result<(), String> {
         (&row["loss_percent"], &row["errors"][0]["from"]),
         (&serde_json::Value::Null, &serde_json::Value::Null)
     );
-    let run = net.client.netdiag("ping -W 0.5 --json 10.8.0.0/29 --transport portable");
+    let run = net.client.netdiag("ping -W 0.5 --all --json 10.8.0.0/29 --transport portable");
     let json = run.json();
     assert_eq!(
         (&json["data"]["sweeps"][0]["errors"], &json["data"]["targets"][0]["outcome"]),

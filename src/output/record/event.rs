@@ -27,6 +27,11 @@ pub trait Event: Serialize {
         false
     }
 
+    /// Whether somebody has just asked for it, by a signal say: then it is told even where little is.
+    fn is_answer(&self) -> bool {
+        false
+    }
+
     /// What its reader is warned of now and not only at the end, in the words of the report's warning.
     fn warning(&self) -> Option<&str> {
         None
@@ -142,6 +147,18 @@ impl Line {
     #[must_use]
     pub fn dim(self, text: impl Into<Untrusted>) -> Self {
         self.with(Role::Dim, text)
+    }
+
+    /// The line cut to so many characters.
+    #[must_use]
+    pub fn cut(self, most: usize) -> Self {
+        let mut left = most;
+        let cut = |(role, text): (Role, Untrusted)| {
+            let shown: String = text.to_lossy().chars().take(left).collect();
+            left -= shown.chars().count();
+            (role, Untrusted::from(shown))
+        };
+        Self(self.0.into_iter().map(cut).collect())
     }
 
     /// The pieces in order.

@@ -35,7 +35,7 @@ const UNPACED_WINDOW: u32 = 1024;
 const MAKE_UP: Nanos = 10_000_000;
 /// A probe is remembered at least this long, so that its late reply is known as late.
 const MEMORY: Nanos = 60_000_000_000;
-/// A probe of a sweep whose reply may have been missed is sent again so often.
+/// A target all of whose replies may have been missed gets so many probes more.
 const MOST_SECOND_CHANCES: u64 = 3;
 /// How long the kernel may have no room for a probe until it is given up.
 const ROOM_PATIENCE: Nanos = 3_000_000_000;
@@ -117,7 +117,9 @@ pub(super) struct Reply<'a> {
     pub(super) is_sound: bool,
     pub(super) ttl: Option<u8>,
     pub(super) at: Moment,
-    /// Whether the kernel took that time.
+    /// When this program took it.
+    pub(super) heard: Moment,
+    /// Whether the kernel took the first of the two.
     pub(super) is_stamped: bool,
 }
 
@@ -193,6 +195,7 @@ pub(super) struct Engine {
     tracks: Vec<Track>,
     searches: HashMap<SlotId, Search>,
     errors: Vec<Reason>,
+    error_ids: HashMap<Reason, ErrorId>,
     /// When each host's next probe is due.
     due: BinaryHeap<Reverse<(Moment, SlotId)>>,
     /// Hosts whose next probe may go now.
@@ -258,6 +261,7 @@ impl Engine {
             tracks,
             searches: HashMap::new(),
             errors: Vec::new(),
+            error_ids: HashMap::new(),
             due: BinaryHeap::new(),
             ready: VecDeque::new(),
             sweeps: hosts.networks().map(|(_, first, end)| (first, end)).collect(),
@@ -465,8 +469,11 @@ impl Engine {
         not(target_os = "linux"),
         allow(dead_code, reason = "only the kernel's stamps and refusals need it")
     )]
-    pub(super) fn left(&mut self, slot: SlotId, number: u64, at: Moment) {
-        let track = &mut self.tracks[slot as usize];
+    pub(super) fn left(&mut self, named: Named, at: Moment) {
+        let Some(track) = self.tracks.get_mut(named.slot as usize) else { return };
+        // The latest number that ends in these 32 bits.
+        let back = u64::from(low(track.attempts()).wrapping_sub(named.number));
+        let Some(number) = track.attempts().checked_sub(back) else { return };
         // A stamp from before it was given out is another's, or the clock was set meanwhile.
         if track
             .flight(number)
@@ -524,7 +531,7 @@ impl Engine {
         if let Some(search) = self.searches.get_mut(&probe.slot) {
             search.too_big(probe.number, too_big, None);
         }
-        self.settle(probe.slot, at);
+        self.settle(probe.slot, at, 0);
         self.tell(probe.slot, Some(probe.number), at, What::Unsent(error));
     }
 
@@ -540,7 +547,7 @@ impl Engine {
             return;
         }
         let (mut settled, mut refused) = (None, None);
-        let mut slots = Hosts::find(&reply.from);
+        let mut slots = Hosts::find(&reply.from, named.map(|named| named.slot));
         while let Some(slot) = slots.next(&self.hosts) {
             let track = &self.tracks[slot as usize];
             let Some(number) = track.number(reply.sequence) else { continue };
@@ -575,9 +582,17 @@ impl Engine {
     fn answered(&mut self, slot: SlotId, number: u64, reply: &Reply<'_>, bytes: usize) {
         let track = &mut self.tracks[slot as usize];
         let Some(flight) = track.flight(number) else { return };
-        let rtt = reply.at.saturating_sub(flight.at);
+        // A reply stamped before its probe shows that the time of day was set in between: then this program's own
+        // time has to do.
+        let is_in_order = reply.at >= flight.at;
+        let rtt = if is_in_order { reply.at } else { reply.heard }.saturating_sub(flight.at);
         let (fate, ttl) = (flight.fate, reply.ttl);
-        let is_stamped = flight.is_stamped && reply.is_stamped;
+        let is_stamped = flight.is_stamped && reply.is_stamped && is_in_order;
+        let is_first = !track.is_answered();
+        if fate == Fate::Failed {
+            // Its error is told besides.
+            track.many();
+        }
         let what = match fate {
             Fate::Issued | Fate::Waiting | Fate::Failed if rtt <= self.settings.timeout => {
                 track.count(|statistics| {
@@ -609,18 +624,18 @@ impl Engine {
         if let Some(search) = self.searches.get_mut(&slot) {
             search.passed(number);
         }
-        if self.hosts.is_swept(slot) && matches!(what, What::Reply { .. }) && number == 1 {
+        if is_first && matches!(what, What::Reply { .. }) && self.hosts.is_swept(slot) {
             self.progress.alive += 1;
         }
         if fate.is_open() {
-            self.settle(slot, reply.at);
+            self.settle(slot, reply.at, 0);
         }
         self.tell(slot, Some(number), reply.at, what);
     }
 
     /// A reply that fits no probe that is remembered.
     fn unexpected(&mut self, named: Option<Named>, reply: &Reply<'_>, bytes: usize) {
-        let mut slots = Hosts::find(&reply.from);
+        let mut slots = Hosts::find(&reply.from, named.map(|named| named.slot));
         while let (Some(slot), Some(named)) = (slots.next(&self.hosts), named) {
             let track = &mut self.tracks[slot as usize];
             let is_old = named.slot == slot && u64::from(named.number) <= track.attempts();
@@ -632,15 +647,15 @@ impl Engine {
                 return;
             }
         }
-        let from = Hosts::find(&reply.from).next(&self.hosts);
+        let from = Hosts::find(&reply.from, None).next(&self.hosts);
         self.reject(named, from, reply.at);
     }
 
-    /// A message that looks like a reply and is none: counted for the target it names, or comes from.
+    /// A message that looks like a reply and is none: counted for the target it comes from, or names.
     fn reject(&mut self, named: Option<Named>, from: Option<SlotId>, at: Moment) {
         let named = named.map(|named| named.slot).filter(|slot| (*slot as usize) < self.tracks.len());
         let only = (self.tracks.len() == 1).then_some(0);
-        match named.or(from).or(only) {
+        match from.or(named).or(only) {
             Some(slot) => {
                 self.tracks[slot as usize].many().statistics.rejected += 1;
                 self.tell(slot, None, at, What::Rejected);
@@ -651,7 +666,8 @@ impl Engine {
 
     /// An ICMP error came in.
     pub(super) fn complaint(&mut self, complaint: Complaint<'_>, at: Moment) {
-        let mut slots = Hosts::find(&complaint.to);
+        let named = self.cookie.read(complaint.body).map(|named| named.slot);
+        let mut slots = Hosts::find(&complaint.to, named);
         let mut first = None;
         while let Some(slot) = slots.next(&self.hosts) {
             first = first.or(Some(slot));
@@ -665,6 +681,9 @@ impl Engine {
                 continue;
             }
             let fate = flight.fate;
+            if matches!(fate, Fate::Answered | Fate::Failed | Fate::Unsent) {
+                return;
+            }
             let is_notice = icmp::is_notice(complaint.to.family(), complaint.error.icmp_type);
             let (from, mtu) = (complaint.error.from, complaint.error.mtu);
             let error = self.error_id(complaint.error);
@@ -679,7 +698,7 @@ impl Engine {
                 && from.is_some_and(|from| self.hosts.is_own(from))
                 && self.is_crowded(slot, flight.at)
             {
-                self.excuse_one(slot, number, at);
+                self.excuse_one(slot, number, at, 1);
                 return;
             }
             let track = &mut self.tracks[slot as usize];
@@ -690,7 +709,7 @@ impl Engine {
                     if let Some(search) = self.searches.get_mut(&slot) {
                         search.too_big(number, mtu, from);
                     }
-                    self.settle(slot, at);
+                    self.settle(slot, at, 0);
                 }
                 // The probe was given up for lost; now it is known why.
                 Fate::TimedOut | Fate::Unknown => track.many().statistics.tell_error(error),
@@ -704,22 +723,25 @@ impl Engine {
 
     /// Gives up the probes that have waited too long.
     pub(super) fn expire(&mut self, now: Moment) {
+        self.forget_settled();
         while let Some((at, slot, number)) = self.expiring.front().copied() {
             if at + self.settings.timeout > now {
                 return;
             }
             self.expiring.pop_front();
-            let track = &mut self.tracks[slot as usize];
-            let Some(flight) = track.flight(number).filter(|flight| flight.fate == Fate::Waiting) else {
-                continue;
-            };
+            let Some(flight) = self.waiting(slot, number) else { continue };
             // A probe that waited for its neighbour to be found left later than it was given out.
             if flight.at > at && flight.at + self.settings.timeout > now {
-                self.expiring.push_front((flight.at, slot, number));
-                return;
+                let place = self.expiring.partition_point(|(other, ..)| *other <= flight.at);
+                self.expiring.insert(place, (flight.at, slot, number));
+                continue;
             }
-            if at <= self.excused || self.is_crowded(slot, at) {
-                self.excuse_one(slot, number, now);
+            if at <= self.excused {
+                self.excuse_one(slot, number, now, MOST_SECOND_CHANCES);
+                continue;
+            }
+            if self.is_crowded(slot, at) {
+                self.excuse_one(slot, number, now, 1);
                 continue;
             }
             let track = &mut self.tracks[slot as usize];
@@ -729,19 +751,42 @@ impl Engine {
                 search.lost(number);
             }
             self.tell(slot, Some(number), now, What::TimedOut);
-            self.settle(slot, now);
+            self.settle(slot, now, 0);
+        }
+    }
+
+    /// A probe by its number, if its fate is open.
+    fn waiting(&self, slot: SlotId, number: u64) -> Option<flight::Flight> {
+        self.tracks[slot as usize].flight(number).filter(|flight| flight.fate == Fate::Waiting)
+    }
+
+    /// Lets go of the time-outs of probes that are settled, long before they come where they are many.
+    fn forget_settled(&mut self) {
+        /// So many are no burden.
+        const FEW: usize = 4_096;
+        while let Some((_, slot, number)) = self.expiring.front().copied()
+            && self.waiting(slot, number).is_none()
+        {
+            self.expiring.pop_front();
+        }
+        if self.expiring.len() > 2 * self.open + FEW {
+            let mut expiring = std::mem::take(&mut self.expiring);
+            expiring.retain(|(_, slot, number)| self.waiting(*slot, *number).is_some());
+            self.expiring = expiring;
         }
     }
 
     /// A probe's reply may have been missed here: it is not lost, and a host of a sweep is asked again.
-    fn excuse_one(&mut self, slot: SlotId, number: u64, now: Moment) {
+    fn excuse_one(&mut self, slot: SlotId, number: u64, now: Moment, chances: u64) {
         let track = &mut self.tracks[slot as usize];
-        track.many();
-        track.change(number, |flight| flight.fate = Fate::Unknown);
-        if self.hosts.is_swept(slot) && number <= MOST_SECOND_CHANCES && !self.is_wanting(slot, 0) {
-            self.again.push_back((now, slot));
+        let has_left = track.flight(number).is_some_and(|flight| flight.is_stamped);
+        let many = track.many();
+        if chances == 1 && !has_left {
+            // It waited here for its neighbour, in vain.
+            many.statistics.take_back();
         }
-        self.settle(slot, now);
+        track.change(number, |flight| flight.fate = Fate::Unknown);
+        self.settle(slot, now, chances);
     }
 
     /// Whether a probe to a neighbour was under way while the table of neighbours was full, in which case the
@@ -751,6 +796,7 @@ impl Engine {
             && self.settings.waits_for_neighbours
             && at <= self.neighbours.last + CROWDED
             && self.hosts.is_swept(slot)
+            && self.tracks[slot as usize].attempts() < self.settings.sweep_count + self.settings.retries + 1
             && self.hosts.address(slot).is_some_and(|address| self.hosts.is_on_link(&address))
     }
 
@@ -765,8 +811,8 @@ impl Engine {
         self.expiring.front().is_some_and(|(at, ..)| at + self.settings.timeout <= now)
     }
 
-    /// A probe is no longer open.
-    fn settle(&mut self, slot: SlotId, now: Moment) {
+    /// A probe is no longer open; if its reply may have been missed, its target has so many chances more.
+    fn settle(&mut self, slot: SlotId, now: Moment, chances: u64) {
         self.open -= 1;
         let is_swept = self.hosts.is_swept(slot);
         let track = &mut self.tracks[slot as usize];
@@ -797,8 +843,10 @@ impl Engine {
                 let interval = if let Pace::Every(interval) = self.settings.pace { interval } else { 0 };
                 self.again.push_back((now + interval, slot));
             }
-        } else if is_unanswered && attempts < count + self.settings.retries {
-            self.again.push_back((now, slot));
+        } else if is_unanswered {
+            if attempts < count + self.settings.retries + chances {
+                self.again.push_back((now, slot));
+            }
         }
     }
 
@@ -865,15 +913,20 @@ impl Engine {
     }
 
     fn error_id(&mut self, reason: Reason) -> ErrorId {
-        // A run meets a few; from then on what there is no room for counts as the last.
-        let known = self.errors.iter().position(|known| *known == reason);
-        let index = known.unwrap_or_else(|| {
-            if self.errors.len() < usize::from(u16::MAX) {
-                self.errors.push(reason);
-            }
-            self.errors.len() - 1
-        });
-        ErrorId(u16::try_from(index).expect("bounded where it grows"))
+        /// A run meets a few; somebody who makes up thousands does not fill the memory with them.
+        const MOST: u16 = 1_000;
+        if let Some(id) = self.error_ids.get(&reason) {
+            return *id;
+        }
+        let id = u16::try_from(self.errors.len()).unwrap_or(MOST).min(MOST);
+        if id == MOST && self.errors.len() == usize::from(MOST) {
+            let meaning = format!("one of more than {MOST} different errors");
+            self.errors.push(Reason { from: None, icmp_type: None, code: None, meaning, mtu: None });
+        } else if id < MOST {
+            self.errors.push(reason.clone());
+            self.error_ids.insert(reason, ErrorId(id));
+        }
+        ErrorId(id)
     }
 
     fn tell(&mut self, slot: SlotId, number: Option<u64>, at: Moment, what: What) {
@@ -898,6 +951,11 @@ pub(super) enum Glance {
 
 /// The name a probe's body bears.
 pub(super) fn named_probe(slot: SlotId, number: u64) -> Named {
+    Named { slot, number: low(number) }
+}
+
+/// A number modulo 2^32.
+fn low(number: u64) -> u32 {
     let [a, b, c, d, ..] = number.to_le_bytes();
-    Named { slot, number: u32::from_le_bytes([a, b, c, d]) }
+    u32::from_le_bytes([a, b, c, d])
 }

@@ -1,21 +1,17 @@
 //! Linux: one thread, batches, the kernel's own time stamps, and its error queue; all of it for ordinary users.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::clock::Clock;
 use super::super::engine::{Complaint, Engine, Moment, Probe, Reply, named_probe};
-use super::super::hosts::SlotId;
 use super::super::wire::{self, Echo, Message, Quoted};
 use super::{Request, Transport, cannot_open, local, told};
 use crate::address::{Address, Family};
 use crate::error::Result;
 use crate::sys::{self, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, StopRequests};
 
-/// Send stamps come back in order, and soon; this many messages are remembered for theirs.
-const MOST_UNSTAMPED: usize = 4096;
 /// So many batches are received before something is sent again.
 const MOST_BATCHES: usize = 64;
 
@@ -29,9 +25,6 @@ pub(super) struct Linux {
 struct Lane {
     socket: IcmpSocket,
     family: Family,
-    /// The messages whose send stamp is still to come, from the one the kernel numbers `first`.
-    unstamped: VecDeque<(SlotId, u64)>,
-    first: u32,
     /// The bytes of a batch.
     bytes: Vec<u8>,
 }
@@ -58,7 +51,7 @@ impl Linux {
         let open = |family: &Family| {
             let socket = IcmpSocket::open(*family, &options);
             let socket = socket.map_err(|error| cannot_open(request, error))?;
-            Ok(Lane { socket, family: *family, unstamped: VecDeque::new(), first: 0, bytes: Vec::new() })
+            Ok(Lane { socket, family: *family, bytes: Vec::new() })
         };
         Ok(Self { lanes: families.iter().map(open).collect::<Result<_>>()?, clock: Clock::start() })
     }
@@ -94,7 +87,10 @@ impl Transport for Linux {
     }
 
     fn missed(&self) -> u64 {
-        self.lanes.iter().filter_map(|lane| lane.socket.dropped()).map(u64::from).sum()
+        // A raw ICMPv6 socket also counts what had a wrong checksum, which anybody can send.
+        let is_telling =
+            |lane: &&Lane| lane.socket.kind() == IcmpKind::Datagram || lane.family == Family::Ipv4;
+        self.lanes.iter().filter(is_telling).filter_map(|lane| lane.socket.dropped()).map(u64::from).sum()
     }
 }
 
@@ -138,23 +134,23 @@ impl Lane {
         engine: &mut Engine,
         clock: &Clock,
     ) {
-        let mut done = 0;
+        let (mut done, mut is_second) = (0, false);
         while done < probes.len() {
             let at = Clock::now();
-            let watch = Watch::begin(&self.socket, &probes[done..], engine);
+            let watch = Watch::begin(self.family, &probes[done..], engine);
             match self.socket.send(&messages[done..]) {
                 Ok(count) => {
-                    let refused =
-                        watch.map_or_else(Vec::new, |watch| watch.refused(&probes[done..done + count]));
-                    for probe in &probes[done..done + count] {
-                        // What was refused was counted too.
-                        self.unstamped.push_back((probe.slot, probe.number));
-                        if !refused.contains(probe) {
-                            engine.sent(probe, at);
-                        }
+                    let is_deaf = self.socket.kind() == IcmpKind::Datagram;
+                    let refused = watch
+                        .filter(|_| is_deaf)
+                        .map_or_else(Vec::new, |watch| watch.refused(&probes[done..done + count]));
+                    for probe in probes[done..done + count].iter().filter(|probe| !refused.contains(probe)) {
+                        engine.sent(probe, at);
                     }
+                    done += count;
+                    is_second = false;
                     if !refused.is_empty() {
-                        engine.hold(&probes[done + count..], neighbours_full(self.family), at);
+                        engine.hold(&probes[done..], neighbours_full(self.family), at);
                         let mut given_up = 0;
                         while given_up < refused.len() {
                             match engine.hold_for_neighbour(
@@ -168,11 +164,6 @@ impl Lane {
                         }
                         return;
                     }
-                    while self.unstamped.len() > MOST_UNSTAMPED {
-                        self.unstamped.pop_front();
-                        self.first = self.first.wrapping_add(1);
-                    }
-                    done += count;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -181,13 +172,15 @@ impl Lane {
                 }
                 Err(error) => {
                     let drained = self.drain_errors(engine, clock, Clock::now());
-                    self.restart_count();
-                    // An earlier probe's ICMP error is held against the next message; the queue had it too.
-                    if drained.errors > 0 {
+                    // An earlier probe's ICMP error is held against the next message, and forgotten with that. The
+                    // queue has it too, but may have been read before: only what fails twice is this one's.
+                    if drained.errors > 0 || !std::mem::replace(&mut is_second, true) {
                         continue;
                     }
+                    is_second = false;
                     let probe = &probes[done];
-                    if is_lack_of_room(&error, probe, engine) {
+                    let has_no_way = watch.is_some_and(|watch| watch.has_risen());
+                    if is_lack_of_room(&error, has_no_way) {
                         let is_on_link = engine.hosts().is_on_link(&probe.address);
                         if !is_on_link {
                             engine.hold(&probes[done..], local(&error, None), at);
@@ -203,14 +196,6 @@ impl Lane {
                     done += 1;
                 }
             }
-        }
-    }
-
-    /// A message that failed may have been counted or not: from here on the count begins again.
-    fn restart_count(&mut self) {
-        if self.socket.restart_count().is_ok() {
-            self.unstamped.clear();
-            self.first = 0;
         }
     }
 
@@ -243,16 +228,10 @@ impl Lane {
         while let Ok(count) = self.socket.receive_errors() {
             for index in 0..count {
                 match self.socket.queued(index) {
-                    Some(Queued::Left { number, at }) => {
-                        let place = usize::try_from(number.wrapping_sub(self.first)).unwrap_or(usize::MAX);
-                        let at = clock.moment(at, now);
-                        if let (Some((slot, number)), Some(at)) = (self.unstamped.get(place), at) {
-                            engine.left(*slot, *number, at);
-                        }
-                        // They come in order: what is before has had its own.
-                        if place < self.unstamped.len() && place > MOST_UNSTAMPED / 2 {
-                            self.unstamped.drain(..place);
-                            self.first = number;
+                    Some(Queued::Left { at, packet }) => {
+                        let named = engine.cookie().find(packet);
+                        if let (Some(named), Some(at)) = (named, clock.moment(at, now)) {
+                            engine.left(named, at);
                         }
                     }
                     Some(Queued::Error { to, error, quote }) => {
@@ -282,26 +261,32 @@ impl Lane {
     }
 }
 
-/// A look out for probes that the kernel takes and drops: where it has no room for an IPv6 neighbour, an
-/// unprivileged socket is not told (`ping_v6_sendmsg`, net/ipv6/ping.c, ignores what became of the packet).
+/// A look out for IPv6 probes that find no way out, as where the kernel has no room for the neighbour. A raw socket
+/// is told EINVAL, as of much else; an unprivileged one nothing (`ping_v6_sendmsg`, net/ipv6/ping.c, ignores what
+/// became of the packet).
+#[derive(Clone, Copy)]
 struct Watch {
     before: u64,
 }
 
 impl Watch {
     /// Begins it, if any of the probes may meet that.
-    fn begin(socket: &IcmpSocket, probes: &[Probe], engine: &Engine) -> Option<Self> {
-        let is_deaf = socket.kind() == IcmpKind::Datagram && socket.family() == Family::Ipv6;
+    fn begin(family: Family, probes: &[Probe], engine: &Engine) -> Option<Self> {
         let is_on_link = |probe: &Probe| engine.hosts().is_on_link(&probe.address);
-        if !is_deaf || !probes.iter().any(is_on_link) {
+        if family == Family::Ipv4 || !probes.iter().any(is_on_link) {
             return None;
         }
         sys::ipv6_without_way().map(|before| Self { before })
     }
 
+    /// Whether packets have found no way since.
+    fn has_risen(self) -> bool {
+        sys::ipv6_without_way().is_some_and(|after| after > self.before)
+    }
+
     /// The probes that were dropped: packets were, and these addresses are no neighbours, not even sought ones.
-    fn refused(&self, sent: &[Probe]) -> Vec<Probe> {
-        if sys::ipv6_without_way().is_none_or(|after| after == self.before) {
+    fn refused(self, sent: &[Probe]) -> Vec<Probe> {
+        if !self.has_risen() {
             return Vec::new();
         }
         let Ok(known) = sys::ipv6_neighbour_entries() else { return Vec::new() };
@@ -343,20 +328,15 @@ fn deliver(message: &Received<'_>, socket: &IcmpSocket, engine: &mut Engine, clo
         is_sound: message.is_whole && (!is_summed || wire::checksum(bytes) == 0),
         ttl,
         at: stamp.unwrap_or(now),
+        heard: now,
         is_stamped: stamp.is_some(),
     });
 }
 
 /// Whether the kernel had no room for a message or its neighbour, rather than something against it.
-fn is_lack_of_room(error: &io::Error, probe: &Probe, engine: &Engine) -> bool {
-    match error.raw_os_error() {
-        Some(libc::ENOBUFS) => true,
-        // What `ip6_finish_output2` says where there is no room for the neighbour (net/ipv6/ip6_output.c).
-        Some(libc::EINVAL) => {
-            probe.address.family() == Family::Ipv6 && engine.hosts().is_on_link(&probe.address)
-        }
-        _ => false,
-    }
+fn is_lack_of_room(error: &io::Error, has_no_way: bool) -> bool {
+    // EINVAL is what `ip6_finish_output2` says where there is no room for the neighbour (net/ipv6/ip6_output.c).
+    error.raw_os_error() == Some(libc::ENOBUFS) || (error.raw_os_error() == Some(libc::EINVAL) && has_no_way)
 }
 
 fn neighbours_full(family: Family) -> super::Reason {

@@ -60,6 +60,13 @@ pub(super) fn open(request: &Request, families: &[Family]) -> Result<Box<dyn Tra
         return Err(Error::usage(format!("cannot ping an {other} target from {source}: that is {own}"))
             .hint("give a source of the target's family"));
     }
+    if let Some(IpAddr::V6(source)) = request.source
+        && source.is_unicast_link_local()
+        && request.interface.is_none()
+    {
+        return Err(Error::usage(format!("{source} is only unique on one link: say on which"))
+            .hint("give --interface; `netdiag ifaces` lists the interfaces"));
+    }
     match request.transport {
         #[cfg(target_os = "linux")]
         super::TransportChoice::Auto => {

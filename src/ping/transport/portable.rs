@@ -33,8 +33,6 @@ const SEND_PATIENCE: Duration = Duration::from_millis(100);
 /// The sockets of a run, one for each family.
 pub(super) struct Portable {
     lanes: Vec<Lane>,
-    buffer: Vec<u8>,
-    other: Vec<u8>,
     runtime: Runtime,
 }
 
@@ -42,7 +40,8 @@ struct Lane {
     socket: AsyncSocket,
     family: Family,
     ident: u16,
-    /// What came in while it was waited for.
+    buffer: Vec<u8>,
+    /// What came in while it was waited for, into the buffer.
     waiting: Option<(usize, SocketAddr, Moment)>,
 }
 
@@ -61,7 +60,7 @@ impl Portable {
             let _inside = runtime.enter();
             families.iter().map(|family| Lane::open(request, *family)).collect::<Result<_>>()?
         };
-        Ok(Self { lanes, buffer: vec![0; MOST_BYTES], other: vec![0; MOST_BYTES], runtime })
+        Ok(Self { lanes, runtime })
     }
 }
 
@@ -92,7 +91,7 @@ impl Lane {
         tuned.map_err(|error| cannot_open(request, error))?;
         let ident =
             if is_filtered(&socket) { socket.local_addr().map_or(0, |own| own.port()) } else { random_u16() };
-        Ok(Self { socket, family, ident, waiting: None })
+        Ok(Self { socket, family, ident, buffer: vec![0; MOST_BYTES], waiting: None })
     }
 
     fn send(&self, probe: &Probe, engine: &mut Engine, runtime: &Runtime) -> io::Result<()> {
@@ -141,12 +140,12 @@ impl Transport for Portable {
     fn receive(&mut self, engine: &mut Engine) {
         for lane in &mut self.lanes {
             if let Some((length, from, at)) = lane.waiting.take() {
-                lane.deliver(&self.buffer[..length], from, at, engine);
+                lane.deliver(length, from, at, engine);
             }
             // Straight from the socket: the runtime would first have to hear that something is there.
-            while let Ok((length, from)) = sys::receive_now(lane.socket.get_native_sock(), &mut self.buffer) {
+            while let Ok((length, from)) = sys::receive_now(lane.socket.get_native_sock(), &mut lane.buffer) {
                 let at = Clock::now();
-                lane.deliver(&self.buffer[..length], from, at, engine);
+                lane.deliver(length, from, at, engine);
             }
         }
     }
@@ -161,30 +160,14 @@ impl Transport for Portable {
             [first, second, ..] => (Some(first), Some(second)),
         };
         let signals = stop.status_requests();
-        let (buffer, other) = (&mut self.buffer, &mut self.other);
-        let mut is_second = false;
         self.runtime.block_on(async {
-            let ready = |lane: Option<&Lane>| lane.map(|lane| lane.socket.clone());
-            let (one, two) = (ready(first.as_deref()), ready(second.as_deref()));
             tokio::select! {
-                got = receive_from(one, buffer) => {
-                    if let (Ok((length, from)), Some(lane)) = (got, first) {
-                        lane.waiting = Some((length, from, Clock::now()));
-                    }
-                }
-                got = receive_from(two, other) => {
-                    if let (Ok((length, from)), Some(lane)) = (got, second) {
-                        lane.waiting = Some((length, from, Clock::now()));
-                        is_second = true;
-                    }
-                }
+                () = Lane::wait(first) => {}
+                () = Lane::wait(second) => {}
                 () = tokio::time::sleep(timeout) => {}
                 () = stop.signalled(signals) => {}
             }
         });
-        if is_second {
-            std::mem::swap(&mut self.buffer, &mut self.other);
-        }
     }
 
     fn sweep_window(&self) -> usize {
@@ -196,16 +179,23 @@ impl Transport for Portable {
     }
 }
 
-async fn receive_from(socket: Option<AsyncSocket>, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-    match socket {
-        Some(socket) => socket.recv_from(buffer).await,
-        None => std::future::pending().await,
-    }
-}
-
 impl Lane {
-    /// Hands a message on as a reply or an error, if it is one.
-    fn deliver(&self, message: &[u8], from: SocketAddr, at: Moment, engine: &mut Engine) {
+    /// Waits until something has come in; for ever without a socket.
+    async fn wait(lane: Option<&mut Self>) {
+        match lane {
+            // An error is an earlier message's, and does not say whose.
+            Some(lane) => {
+                if let Ok((length, from)) = lane.socket.recv_from(&mut lane.buffer).await {
+                    lane.waiting = Some((length, from, Clock::now()));
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Hands the message in the buffer on as a reply or an error, if it is one.
+    fn deliver(&self, length: usize, from: SocketAddr, at: Moment, engine: &mut Engine) {
+        let message = &self.buffer[..length];
         let is_filtered = is_filtered(&self.socket);
         let (bytes, ttl) = match wire::ipv4(message).filter(|_| self.family == Family::Ipv4 && !is_filtered) {
             Some((header, bytes)) => (bytes, Some(header.ttl)),
@@ -221,6 +211,7 @@ impl Lane {
                 is_sound: self.family == Family::Ipv6 || is_filtered || wire::checksum(bytes) == 0,
                 ttl,
                 at,
+                heard: at,
                 is_stamped: false,
             }),
             Some(Message::Error { icmp_type, code, mtu, quote }) => {

@@ -102,13 +102,12 @@ pub struct Received<'a> {
 /// What the error queue kept.
 #[derive(Debug)]
 pub enum Queued<'a> {
-    /// The message of this number, counted from the last [`IcmpSocket::restart_count`], left at this time
-    /// (CLOCK_REALTIME in nanoseconds).
+    /// A message left.
     Left {
-        /// The message's number, modulo 2^32.
-        number: u32,
-        /// When the driver took it.
+        /// When the driver took it, by CLOCK_REALTIME in nanoseconds.
         at: u64,
+        /// How the packet begins, from its link's header on.
+        packet: &'a [u8],
     },
     /// An ICMP error came back.
     Error {
@@ -215,7 +214,7 @@ impl IcmpSocket {
         if self.kind == IcmpKind::Raw {
             self.let_only_replies_in()?;
         }
-        self.restart_count()
+        self.stamp()
     }
 
     /// Sets the raw socket's filter: replies, and the notices that do not come by the error queue as errors do.
@@ -239,19 +238,15 @@ impl IcmpSocket {
         }
     }
 
-    /// Makes the kernel count the messages sent from 0 again, in the numbers of its send stamps.
+    /// Makes the kernel stamp what is sent and received.
     ///
-    /// A message that could not be sent may have been counted or not, depending on where it failed.
-    pub fn restart_count(&self) -> io::Result<()> {
+    /// A send stamp comes with its packet, so that it is known for sure whose it is: the kernel's own numbers of
+    /// messages (SOF_TIMESTAMPING_OPT_ID) also count some of those that could not be sent.
+    fn stamp(&self) -> io::Result<()> {
         let stamps = libc::SOF_TIMESTAMPING_TX_SOFTWARE
             | libc::SOF_TIMESTAMPING_RX_SOFTWARE
-            | libc::SOF_TIMESTAMPING_SOFTWARE
-            | libc::SOF_TIMESTAMPING_OPT_TSONLY;
-        // The count starts when the option goes from off to on (`sock_set_timestamping`, net/core/sock.c).
-        for value in [stamps, stamps | libc::SOF_TIMESTAMPING_OPT_ID] {
-            self.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPING, c_int::try_from(value).unwrap_or_default())?;
-        }
-        Ok(())
+            | libc::SOF_TIMESTAMPING_SOFTWARE;
+        self.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPING, c_int::try_from(stamps).unwrap_or_default())
     }
 
     /// The family of the addresses it sends to.
@@ -356,8 +351,8 @@ impl IcmpSocket {
     pub fn queued(&self, index: usize) -> Option<Queued<'_>> {
         let told = self.errors.told.get(index)?;
         match (told.extras.kept?, told.extras.stamp) {
-            (Kept::Stamp { number }, Some(at)) => Some(Queued::Left { number, at }),
-            (Kept::Stamp { .. }, None) => None,
+            (Kept::Stamp, Some(at)) => Some(Queued::Left { at, packet: self.errors.message(index) }),
+            (Kept::Stamp, None) => None,
             (Kept::Icmp(error), _) => {
                 Some(Queued::Error { to: told.name, error, quote: self.errors.message(index) })
             }
