@@ -14,9 +14,11 @@ use crate::ping::{Pace, Request, Target, TransportChoice};
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[command(
-    after_help = "Without -c it goes on until Ctrl-C on a terminal, and sends 4 probes where output is no terminal.",
+    after_help = "\
+Without -c it goes on until Ctrl-C on a terminal, or until the deadline, and sends 4 probes where output is no terminal.",
     after_long_help = "\
-Without -c it goes on until Ctrl-C on a terminal, and sends 4 probes where output is no terminal.
+Without -c it goes on until Ctrl-C on a terminal, or until the deadline, and sends 4 probes where output is no terminal.
+Ctrl-\\ (SIGQUIT) tells how it goes so far.
 
 Examples:
   netdiag ping                            is my own card all right, the LAN, the internet

@@ -141,13 +141,12 @@ pub(super) fn progress(engine: &Engine, now: Moment) -> Line {
     let filled = usize::try_from(done * CELLS as u64 / total.max(1)).unwrap_or(0).min(CELLS);
     let bar = format!("[{}{}]", "#".repeat(filled), ".".repeat(CELLS - filled));
     let percent = done * 100 / total.max(1);
-    let line = Line::default().dim("sweep ").plain(bar).plain(format!(" {percent} % of {total} hosts, "));
-    let line = line.with(Role::Good, format!("{} alive", progress.alive));
+    let line = Line::default().dim("sweep ").plain(format!("{percent} %, "));
+    let line =
+        line.with(Role::Good, format!("{} alive", progress.alive)).plain(format!(" of {total} hosts {bar}"));
     match engine.held_for(now) {
-        Some(wait) => line.with(
-            Role::Caution,
-            format!(", waiting {} s for room in the table of neighbours", wait / 1_000_000_000),
-        ),
+        Some(wait) => line
+            .with(Role::Caution, format!(" {} s for room in the table of neighbours", wait / 1_000_000_000)),
         None => line,
     }
 }

@@ -106,6 +106,9 @@ fn local(error: &io::Error, mtu: Option<u32>) -> Reason {
         ErrorKind::PermissionDenied => {
             format!("cannot send: forbidden on this machine, by a firewall say ({error})")
         }
+        ErrorKind::InvalidInput => {
+            format!("cannot send: a blackhole route, or a source that cannot reach it ({error})")
+        }
         _ => match mtu {
             Some(mtu) => format!("cannot send: larger than this machine's MTU of {mtu} to it"),
             None => format!("cannot send: {error}"),
