@@ -356,6 +356,27 @@ fn width(value: &Value, screen: &Screen) -> usize {
     }
 }
 
+/// A number with so many decimals: the standard library's exact conversion takes ten times as long, which a sweep
+/// of 65,536 hosts would feel.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
+#[expect(clippy::cast_precision_loss, reason = "a power of ten up to a million")]
+fn fixed(value: f64, decimals: usize) -> String {
+    /// Below this every step of the last decimal is far from the float's own.
+    const MOST: f64 = 1e9;
+    if !(0.0..MOST).contains(&value) || decimals > 6 {
+        return format!("{value:.decimals$}");
+    }
+    let unit = 10_u64.pow(u32::try_from(decimals).unwrap_or(0));
+    let scaled = (value * unit as f64).round() as u64;
+    let mut text = (scaled / unit).to_string();
+    if decimals > 0 {
+        let fraction = (scaled % unit + unit).to_string();
+        text.push('.');
+        text.push_str(&fraction[1..]);
+    }
+    text
+}
+
 /// A value as a person reads it, on one line.
 fn text(value: &Value, charset: Charset) -> Cow<'static, str> {
     let text = match value {
@@ -365,7 +386,7 @@ fn text(value: &Value, charset: Charset) -> Cow<'static, str> {
         Value::Flag(is) => return Cow::Borrowed(if *is { "yes" } else { "no" }),
         Value::Word(word) => return Cow::Borrowed(word),
         Value::Integer(number) => number.to_string(),
-        Value::Real { value, decimals, .. } => format!("{value:.decimals$}"),
+        Value::Real { value, decimals, .. } => fixed(*value, *decimals),
         Value::Text(text) => text.escaped(charset),
         Value::Trend(figures) => trend(figures, charset),
         Value::List(items) | Value::Series(items) => {
@@ -519,6 +540,22 @@ mod tests {
             }
             assert!(many.lines().all(|line| line.width() <= width));
             assert_eq!(many.matches("02:00:00").count(), if dropped.is_empty() { 3_000 } else { 0 });
+        }
+    }
+
+    #[test]
+    fn numbers_have_their_decimals() {
+        for (value, decimals, text) in [
+            (0.0, 3, "0.000"),
+            (0.0199, 3, "0.020"),
+            (9.9996, 3, "10.000"),
+            (12.5, 0, "13"),
+            (100.0, 2, "100.00"),
+            (0.3, 1, "0.3"),
+            (-1.25, 2, "-1.25"),
+            (1e12, 1, "1000000000000.0"),
+        ] {
+            assert_eq!(fixed(value, decimals), text);
         }
     }
 
