@@ -39,9 +39,9 @@ fn messages() {
 fn emits_the_same(family: Family, echo: &Echo<'_>, bytes: &[u8], is_request: bool) {
     let mut emitted = vec![0xee; 3];
     if is_request {
-        echo.emit_request(family, &mut emitted)
+        echo.emit_request(family, &mut emitted);
     } else {
-        echo.emit_reply(family, &mut emitted)
+        echo.emit_reply(family, &mut emitted);
     }
     let emitted = &emitted[3..];
     assert_eq!(emitted.len(), echo.buffer_len());
@@ -110,12 +110,15 @@ fn fuzz(corpus: &str, check: impl Fn(&[u8])) {
     let seeds = read(corpus);
     let run = |bytes: &[u8]| {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| check(bytes))) {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex.concat();
             eprintln!("{corpus}: this breaks a rule: {hex}");
             std::panic::resume_unwind(panic);
         }
     };
-    seeds.iter().for_each(|seed| run(seed));
+    for seed in &seeds {
+        run(seed);
+    }
     let mut mutant = Vec::new();
     for _ in 0..runs {
         mutant.clear();

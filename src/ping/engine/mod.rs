@@ -843,10 +843,8 @@ impl Engine {
                 let interval = if let Pace::Every(interval) = self.settings.pace { interval } else { 0 };
                 self.again.push_back((now + interval, slot));
             }
-        } else if is_unanswered {
-            if attempts < count + self.settings.retries + chances {
-                self.again.push_back((now, slot));
-            }
+        } else if is_unanswered && attempts < count + self.settings.retries + chances {
+            self.again.push_back((now, slot));
         }
     }
 

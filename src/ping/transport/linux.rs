@@ -179,7 +179,7 @@ impl Lane {
                     }
                     is_second = false;
                     let probe = &probes[done];
-                    let has_no_way = watch.is_some_and(|watch| watch.has_risen());
+                    let has_no_way = watch.is_some_and(Watch::has_risen);
                     if is_lack_of_room(&error, has_no_way) {
                         let is_on_link = engine.hosts().is_on_link(&probe.address);
                         if !is_on_link {
