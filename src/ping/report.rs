@@ -530,8 +530,8 @@ impl Sweep {
             let from = first.from.map(|from| format!(" from {from}")).unwrap_or_default();
             let others = if reasons.len() > 1 { ", and others" } else { "" };
             let list = if lists_all { "" } else { " (--all lists them)" };
-            let message =
-                format!("{prefix}: {errors} hosts met an error: {}{from}{others}{list}", first.meaning);
+            let hosts = if *errors == 1 { "1 host".to_owned() } else { format!("{errors} hosts") };
+            let message = format!("{prefix}: {hosts} met an error: {}{from}{others}{list}", first.meaning);
             warnings.push(Warning::new("sweep-errors", message));
         }
         warnings

@@ -231,7 +231,10 @@ impl<'a> Run<'a> {
             }
             // One of very many is only for those who want each of them.
             let is_flooding = matches!(self.request.pace, Pace::Flood | Pace::Unpaced);
-            let is_detail = is_swept || is_flooding;
+            let is_reply = matches!(happening.what, engine::What::Reply { .. });
+            // That a probe of a search for the MTU does not pass is what the search is for.
+            let is_searching = self.request.finds_pmtu && !is_reply;
+            let is_detail = is_swept || is_flooding || is_searching;
             if self.attention == Attention::None || (is_detail && self.attention != Attention::Details) {
                 continue;
             }
