@@ -1,9 +1,10 @@
-//! The errors for what this machine does not have, with what it has.
+//! The errors for what this machine does not have, with what it has, and for what was not said.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 
-use super::Family;
-use crate::error::Error;
+use super::{Family, Host};
+use crate::error::{Error, Result};
 use crate::{suggest, sys};
 
 /// At most so many names or addresses stand in a hint.
@@ -33,6 +34,33 @@ pub fn foreign_address(ip: IpAddr) -> Error {
         error.hint("`netdiag ifaces` lists them")
     } else {
         error.hint(format!("its {} addresses are {}", family.name(), some_of(&own)))
+    }
+}
+
+/// Refuses an address that is only unique on one link where neither it nor an option says on which.
+///
+/// Errors: a usage error that says how to write it.
+pub fn check_zone(host: &Host, interface: Option<&str>) -> Result<()> {
+    if host.lacks_zone() && interface.is_none() {
+        return Err(Error::usage(format!("{host} is only unique on one link: say on which")).hint(format!(
+            "write {host}%INTERFACE, as in {host}%eth0; `netdiag ifaces` lists the interfaces"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses an explicit address, written so, of the other family than the option asks for.
+///
+/// Errors: a usage error that names both families.
+pub fn check_family(wanted: Option<Family>, own: Option<Family>, written: &dyn Display) -> Result<()> {
+    match (wanted, own) {
+        (Some(wanted), Some(own)) if wanted != own => {
+            let option = if wanted == Family::Ipv4 { "-4" } else { "-6" };
+            let (own, wanted) = (own.name(), wanted.name());
+            Err(Error::usage(format!("{written} is an {own} address, but only {wanted} is asked for"))
+                .hint(format!("leave out {option}")))
+        }
+        _ => Ok(()),
     }
 }
 

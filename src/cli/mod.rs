@@ -320,29 +320,6 @@ fn size(text: &str) -> std::result::Result<u64, String> {
         .ok_or_else(|| "a size is a number of bytes, with k, M or G for 1024 of the one below".to_owned())
 }
 
-/// Refuses an address that is only unique on one link where neither it nor an option says on which.
-fn check_zone(host: &crate::address::Host, interface: Option<&str>) -> Result<()> {
-    if host.lacks_zone() && interface.is_none() {
-        return Err(Error::usage(format!("{host} is only unique on one link: say on which")).hint(format!(
-            "write {host}%INTERFACE, as in {host}%eth0; `netdiag ifaces` lists the interfaces"
-        )));
-    }
-    Ok(())
-}
-
-/// Refuses an explicit address, written so, of the other family than the option asks for.
-fn check_family(wanted: Option<Family>, own: Option<Family>, written: &dyn std::fmt::Display) -> Result<()> {
-    match (wanted, own) {
-        (Some(wanted), Some(own)) if wanted != own => {
-            let option = if wanted == Family::Ipv4 { "-4" } else { "-6" };
-            let (own, wanted) = (own.name(), wanted.name());
-            Err(Error::usage(format!("{written} is an {own} address, but only {wanted} is asked for"))
-                .hint(format!("leave out {option}")))
-        }
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

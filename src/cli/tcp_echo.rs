@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{FamilyArgs, check_family, check_zone, seconds, seconds_or_none, size};
+use super::{FamilyArgs, seconds, seconds_or_none, size};
 use crate::address::{HostError, HostPort};
+use crate::address::{check_family, check_zone};
 use crate::error::{Error, Result};
 use crate::tcp::echo::{Origin, Request};
 

@@ -2,6 +2,7 @@
 
 mod body;
 mod clock;
+mod columns;
 mod engine;
 mod event;
 mod hosts;

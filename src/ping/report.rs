@@ -15,7 +15,7 @@ use super::statistics::Statistics;
 use crate::address::Address;
 use crate::error::Exit;
 use crate::measure::Summary;
-use crate::output::record::{Cell, Column, Line, Record, Report, Role, Untrusted, Warning};
+use crate::output::record::{Cell, Line, Report, Role, Untrusted, Warning};
 
 /// The result of pinging.
 #[derive(Serialize)]
@@ -155,7 +155,7 @@ pub struct TargetReport {
     pub meaning: Option<String>,
     /// Whether it is a host of a sweep, of which the outcome of one probe says it all.
     #[serde(skip)]
-    is_swept: bool,
+    pub(super) is_swept: bool,
 }
 
 /// A stretch of probes of which none was answered.
@@ -194,7 +194,7 @@ impl Outcome {
         matches!(self, Self::Alive | Self::Partial)
     }
 
-    fn cell(self) -> Cell {
+    pub(super) fn cell(self) -> Cell {
         match self {
             Self::Alive => Cell::word("alive").role(Role::Good),
             Self::Partial => Cell::word("partial").role(Role::Caution),
@@ -326,17 +326,13 @@ impl Results {
             }
             _ => None,
         };
-        let path_mtu = self.engine.path_mtu(slot);
-        if let Some(found) = path_mtu {
-            return self.found(slot, &statistics, found);
-        }
         let name = address.as_ref().ok().and_then(|address| self.names.get(&address.ip)).cloned();
         let address = match address {
             // A swept host's target is its address, and writing it once is enough.
             Ok(_) if self.engine.hosts().is_swept(slot) => Some(target.to_lossy().into_owned()),
             address => address.ok().map(|address: Address| address.to_string()),
         };
-        TargetReport {
+        let row = TargetReport {
             target,
             address,
             name,
@@ -358,7 +354,7 @@ impl Results {
             hops: statistics.ttl().map(hops),
             rtt_us: statistics.rtt(),
             longest_outage: statistics.outages.longest().map(|outage| self.outage(&outage)),
-            path_mtu,
+            path_mtu: None,
             errors,
             timestamps: match statistics.is_stamped() {
                 Some(true) => "kernel",
@@ -367,50 +363,10 @@ impl Results {
             },
             meaning,
             is_swept: self.engine.hosts().is_swept(slot),
-        }
-    }
-
-    /// The row of a search for the path's MTU: that larger probes do not pass is its result, no loss.
-    fn found(&self, slot: SlotId, statistics: &Statistics, found: PathMtu) -> TargetReport {
-        let Slot { target, address, tier, .. } = self.engine.hosts().slot(slot);
-        let meaning = match (found.limited_by, found.is_told) {
-            (Some(by), _) => format!("{by} says that more does not pass"),
-            (None, true) => "this machine's own link takes no more".to_owned(),
-            (None, false) if found.payload_bytes == super::pmtu::MOST_BODY => {
-                "the largest there is passes".to_owned()
-            }
-            (None, false) => {
-                "larger packets vanish without a word: a black hole for whoever relies on being told"
-                    .to_owned()
-            }
         };
-        TargetReport {
-            target,
-            address: address.ok().map(|address: Address| address.to_string()),
-            name: None,
-            tier,
-            outcome: Some(Outcome::Alive),
-            sent: statistics.received(),
-            unsent: 0,
-            received: statistics.received(),
-            lost: 0,
-            in_flight: 0,
-            loss_percent: Some(0.0),
-            duplicates: statistics.duplicates,
-            reordered: statistics.reordered(),
-            late: statistics.late,
-            corrupted: statistics.corrupted,
-            rejected: statistics.rejected,
-            notices: statistics.notices,
-            ttl: statistics.ttl(),
-            hops: statistics.ttl().map(hops),
-            rtt_us: statistics.rtt(),
-            longest_outage: None,
-            path_mtu: Some(found),
-            errors: Vec::new(),
-            timestamps: if statistics.is_stamped() == Some(true) { "kernel" } else { "user" },
-            meaning: Some(meaning),
-            is_swept: false,
+        match self.engine.path_mtu(slot) {
+            Some(found) => row.with_path_mtu(found),
+            None => row,
         }
     }
 
@@ -441,6 +397,36 @@ impl Results {
             (tier, self.outcome(&address, &self.engine.statistics(*slot)))
         });
         judge(&singles.collect::<Vec<_>>(), sweeps, self.is_tiers, interrupted)
+    }
+}
+
+impl TargetReport {
+    /// Makes it the row of a search for the path's MTU: that larger probes do not pass is its result, no loss.
+    fn with_path_mtu(self, found: PathMtu) -> Self {
+        let meaning = match (found.limited_by, found.is_told) {
+            (Some(by), _) => format!("{by} says that more does not pass"),
+            (None, true) => "this machine's own link takes no more".to_owned(),
+            (None, false) if found.payload_bytes == super::pmtu::MOST_BODY => {
+                "the largest there is passes".to_owned()
+            }
+            (None, false) => {
+                "larger packets vanish without a word: a black hole for whoever relies on being told"
+                    .to_owned()
+            }
+        };
+        Self {
+            outcome: Some(Outcome::Alive),
+            sent: self.received,
+            unsent: 0,
+            lost: 0,
+            in_flight: 0,
+            loss_percent: Some(0.0),
+            longest_outage: None,
+            path_mtu: Some(found),
+            errors: Vec::new(),
+            meaning: Some(meaning),
+            ..self
+        }
     }
 }
 
@@ -541,151 +527,6 @@ impl Sweep {
     fn is_good(&self) -> Option<bool> {
         if self.alive > 0 || self.probed == self.hosts { Some(self.alive > 0) } else { None }
     }
-}
-
-impl Record for TargetReport {
-    fn columns() -> &'static [Column<Self>] {
-        type Col = Column<TargetReport>;
-        static COLUMNS: [Col; 33] = [
-            Col::new("target", "TARGET", |row| Cell::text(row.target.clone()).role(Role::Strong)),
-            Col::new("address", "ADDRESS", |row| Cell::maybe(row.address.as_deref(), Cell::text))
-                .if_so(is_named)
-                .dropped_at(2),
-            Col::new("name", "NAME", |row| Cell::maybe(row.name.clone(), Cell::text)).if_any().dropped_at(2),
-            Col::new("tier", "TIER", |row| Cell::maybe(row.tier, |tier| Cell::word(tier.name())))
-                .dropped_at(1),
-            Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
-            Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().if_so(has_counts).dropped_at(5),
-            Col::new("received", "RECEIVED", |row| Cell::integer(row.received))
-                .right()
-                .if_so(has_counts)
-                .dropped_at(6),
-            Col::new("loss_percent", "LOSS_%", loss).right().if_so(has_counts).dropped_at(2),
-            Col::new("rtt_us.min", "MIN_MS", |row| rtt(row, |rtt| rtt.min))
-                .right()
-                .if_so(has_several)
-                .dropped_at(6),
-            Col::new("rtt_us.avg", "AVG_MS", |row| rtt(row, |rtt| rtt.avg)).right(),
-            Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max))
-                .right()
-                .if_so(has_several)
-                .dropped_at(6),
-            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev))
-                .right()
-                .if_so(has_several)
-                .dropped_at(8),
-            Col::new("rtt_us.p50", "P50_MS", |row| rtt(row, |rtt| rtt.p50)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.p95", "P95_MS", |row| rtt(row, |rtt| rtt.p95)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.p99", "P99_MS", |row| rtt(row, |rtt| rtt.p99)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.jitter", "JITTER_MS", |row| rtt(row, |rtt| rtt.jitter))
-                .right()
-                .verbose()
-                .dropped_at(9),
-            Col::new("unsent", "UNSENT", |row| some(row.unsent))
-                .right()
-                .if_so(|row| row.unsent > 0)
-                .dropped_at(4),
-            Col::new("lost", "LOST", |row| Cell::integer(row.lost)).right().verbose().dropped_at(9),
-            Col::new("in_flight", "IN_FLIGHT", |row| Cell::integer(row.in_flight))
-                .right()
-                .verbose()
-                .dropped_at(9),
-            Col::new("reordered", "REORDERED", |row| some(row.reordered))
-                .right()
-                .if_so(|row| row.reordered > 0)
-                .dropped_at(7),
-            Col::new("duplicates", "DUPLICATES", |row| some(row.duplicates))
-                .right()
-                .if_so(|row| row.duplicates > 0)
-                .dropped_at(7),
-            Col::new("late", "LATE", |row| some(row.late)).right().if_so(|row| row.late > 0).dropped_at(7),
-            Col::new("corrupted", "CORRUPTED", |row| some(row.corrupted))
-                .right()
-                .if_so(|row| row.corrupted > 0)
-                .dropped_at(4),
-            Col::new("rejected", "REJECTED", |row| some(row.rejected))
-                .right()
-                .if_so(|row| row.rejected > 0)
-                .dropped_at(4),
-            Col::new("notices", "NOTICES", |row| some(row.notices))
-                .right()
-                .if_so(|row| row.notices > 0)
-                .dropped_at(8),
-            Col::new("timestamps", "TIMESTAMPS", |row| Cell::word(row.timestamps)).verbose().dropped_at(10),
-            Col::new("ttl", "TTL", |row| Cell::maybe(row.ttl, Cell::integer)).right().if_any().dropped_at(9),
-            Col::new("hops", "HOPS", |row| Cell::maybe(row.hops, Cell::integer))
-                .right()
-                .verbose()
-                .dropped_at(10),
-            Col::new("longest_outage.duration_s", "OUTAGE_S", |row| {
-                Cell::maybe(row.longest_outage.as_ref(), |outage| Cell::real(outage.duration_s, 1))
-            })
-            .right()
-            .if_so(has_outage)
-            .dropped_at(7),
-            Col::new("path_mtu.mtu_bytes", "MTU", |row| {
-                Cell::maybe(row.path_mtu, |found| Cell::integer(found.mtu_bytes).role(Role::Strong))
-            })
-            .right()
-            .if_any(),
-            Col::new("path_mtu.limited_by", "LIMITED_BY", |row| {
-                Cell::maybe(row.path_mtu.and_then(|found| found.limited_by), |by| Cell::text(by.to_string()))
-            })
-            .if_any()
-            .dropped_at(3),
-            Col::new("errors", "ERRORS", errors).if_any().wrapping().dropped_at(1),
-            Col::new("meaning", "MEANING", |row| Cell::maybe(row.meaning.as_deref(), Cell::text))
-                .if_any()
-                .wrapping(),
-        ];
-        &COLUMNS
-    }
-}
-
-/// Whether the target is written otherwise than its address.
-fn is_named(row: &TargetReport) -> bool {
-    row.address.as_ref().is_some_and(|address| *address != row.target.to_lossy())
-}
-
-/// A count that should strike the eye where it is not 0.
-fn some(count: u64) -> Cell {
-    Cell::integer(count).role(if count > 0 { Role::Caution } else { Role::Plain })
-}
-
-/// Whether there is more to count than one probe of a sweep.
-fn has_counts(row: &TargetReport) -> bool {
-    !row.is_swept || row.sent > 1
-}
-
-/// Whether there is more than one time, so that they can differ.
-fn has_several(row: &TargetReport) -> bool {
-    row.received > 1
-}
-
-/// Whether more than one probe in a row was not answered, and others were.
-fn has_outage(row: &TargetReport) -> bool {
-    row.received > 0 && row.longest_outage.as_ref().is_some_and(|outage| outage.probes > 1)
-}
-
-fn loss(row: &TargetReport) -> Cell {
-    Cell::maybe(row.loss_percent, |percent| {
-        let decimals = if percent.fract() == 0.0 { 0 } else { 2 };
-        Cell::real(percent, decimals).role(if percent > 0.0 { Role::Bad } else { Role::Plain })
-    })
-}
-
-fn rtt(row: &TargetReport, figure: fn(&Summary) -> f64) -> Cell {
-    Cell::maybe(row.rtt_us.as_ref(), |summary| Cell::millis(figure(summary)))
-}
-
-fn errors(row: &TargetReport) -> Cell {
-    Cell::list(row.errors.iter().map(|error| {
-        let times = if error.count > 1 { format!("{} x ", error.count) } else { String::new() };
-        let from = error.from.map(|from| format!(" from {from}")).unwrap_or_default();
-        let mtu = error.from.and(error.mtu).map(|mtu| format!(" (MTU {mtu})")).unwrap_or_default();
-        format!("{times}{}{from}{mtu}", error.meaning)
-    }))
-    .role(Role::Caution)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::{Pace, Request};
-use crate::address::{Class, Family, Host, HostError, Prefix, PrefixError};
+use crate::address::{Class, Family, Host, HostError, Prefix, PrefixError, check_family, check_zone};
 use crate::error::{Error, Result};
 
 /// The bytes of a file of targets that are read: more would be more targets than a run takes.
@@ -67,22 +67,9 @@ impl Request {
             Target::Host(host) => host.family(),
             Target::Prefix(prefix) => Some(prefix.family()),
         };
-        if let (Some(wanted), Some(own)) = (self.family, own)
-            && wanted != own
-        {
-            let option = if wanted == Family::Ipv4 { "-4" } else { "-6" };
-            let (own, wanted) = (own.name(), wanted.name());
-            return Err(Error::usage(format!(
-                "{target} is an {own} address, but only {wanted} is asked for"
-            ))
-            .hint(format!("leave out {option}")));
-        }
+        check_family(self.family, own, target)?;
         match target {
-            Target::Host(host) if host.lacks_zone() && self.interface.is_none() => {
-                Err(Error::usage(format!("{host} is only unique on one link: say on which")).hint(format!(
-                    "write {host}%INTERFACE, as in {host}%eth0; `netdiag ifaces` lists the interfaces"
-                )))
-            }
+            Target::Host(host) => check_zone(host, self.interface.as_deref()),
             Target::Prefix(prefix) if is_link_local(prefix) && self.interface.is_none() => {
                 Err(Error::usage(format!("{prefix} is only unique on one link: say on which"))
                     .hint("give --interface; `netdiag ifaces` lists the interfaces"))

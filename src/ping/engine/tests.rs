@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
+use crate::ping::body::Verdict;
 use crate::ping::hosts::Slot;
 use crate::ping::report::Outcome;
 use crate::ping::wire::{Echo, Message};
