@@ -82,7 +82,7 @@ impl Request {
                 Err(Error::usage(format!("--pmtu is for hosts, and {prefix} is a prefix"))
                     .hint("name the hosts whose path to measure"))
             }
-            _ => Ok(()),
+            Target::Prefix(_) => Ok(()),
         }
     }
 }
