@@ -290,6 +290,15 @@ impl Ping {
         Self { targets, sweeps, interrupted, warnings, exit }
     }
 
+    /// The single hosts on this machine's links that have answered nothing.
+    pub(super) fn silent_neighbours(&self) -> Vec<IpAddr> {
+        let Results { engine, shown, .. } = &self.targets;
+        let hosts = engine.hosts();
+        let is_silent = |slot: &&SlotId| !hosts.is_swept(**slot) && engine.glance(**slot) == Glance::Silent;
+        let address = |slot: &SlotId| hosts.address(*slot).filter(|address| hosts.is_on_link(address));
+        shown.iter().filter(is_silent).filter_map(address).map(|address| address.ip).collect()
+    }
+
     /// The addresses that answered.
     pub(super) fn alive(&self) -> Vec<IpAddr> {
         let Results { engine, shown, .. } = &self.targets;

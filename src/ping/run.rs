@@ -22,6 +22,8 @@ use crate::sys::{self, Listen, StopRequests};
 /// The least time from one target's first probe to the next one's, and between the probes of a sweep: 1,000 a
 /// second.
 const SPACING: Duration = Duration::from_millis(1);
+/// So many neighbours that are not there are told of.
+const MOST_LOST: usize = 20;
 /// So many probes are given to the transport at once: a little fewer than it receives at once, so that one call
 /// takes all their replies and knows that these were all.
 const BATCH: usize = 60;
@@ -448,6 +450,19 @@ impl<'a> Run<'a> {
             warnings: self.warnings,
         };
         let mut ping = Ping::new(self.engine, self.clock, end);
+        let silent = ping.silent_neighbours();
+        let lost = if silent.is_empty() { None } else { sys::lost_neighbours().ok() };
+        for ip in silent
+            .into_iter()
+            .filter(|ip| lost.as_ref().is_some_and(|lost| lost.contains(ip)))
+            .take(MOST_LOST)
+        {
+            let asked = if ip.is_ipv4() { "ARP" } else { "neighbour discovery" };
+            let message = format!(
+                "{ip}: no machine on this link answers for the address ({asked}), so the probes did not leave this one"
+            );
+            ping.warnings.push(Warning::new("no-neighbour", message));
+        }
         // A probe that met an error is no riddle; only one that met silence may have met a hidden one.
         if hides_errors && ping.has_silence() {
             let message = "an unprivileged ICMP socket shows no ICMP errors, so a router may have said why probes were lost";

@@ -221,6 +221,13 @@ pub fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
     kernel::neighbours()
 }
 
+/// The addresses on this machine's links that it has lately asked for and that nobody answered for (ARP, NDP).
+///
+/// Errors: the system does not tell.
+pub fn lost_neighbours() -> io::Result<std::collections::HashSet<IpAddr>> {
+    kernel::lost_neighbours()
+}
+
 /// The port ranges this system works with.
 pub fn port_settings() -> PortSettings {
     system::port_settings()

@@ -12,6 +12,10 @@ pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+pub(super) fn lost_neighbours() -> io::Result<std::collections::HashSet<IpAddr>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(super) fn keep_icmp_errors(_: &Socket, _: Family, _: bool) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("ping::nobody_is_told_both_ways_out", nobody_refused),
     ("ping::source_and_interface", source_and_interface),
     ("ping::unresolvable_names_are_rows", unresolvable),
+    ("ping::nobody_has_the_address", nobody_has_the_address),
     ("ping::a_silent_target_does_not_starve_its_neighbour", silent_neighbour),
 ];
 
@@ -263,6 +264,23 @@ fn source_and_interface() -> Result<(), String> {
         let run = net.client.netdiag(&format!("ping -c 1 {group}"));
         expect_code(&run, 2);
         assert!(run.stderr.contains("the address of a group"), "{run:?}");
+    }
+    Ok(())
+}
+
+fn nobody_has_the_address() -> Result<(), String> {
+    let net = Routed::new();
+    net.client.allow_icmp_sockets();
+    for (target, asked) in [("10.7.0.77", "(ARP)"), ("fd07::77", "(neighbour discovery)")] {
+        // Alone on the link the kernel gives up after three seconds; this gives up before, and still knows.
+        let run = net.client.netdiag(&format!("ping -c 1 -W 0.5 --json {target} 10.7.0.1"));
+        expect_code(&run, 1);
+        let json = run.json();
+        assert_eq!(json["data"]["targets"][0]["outcome"], "silent", "{json}");
+        let warnings = json["warnings"].as_array().expect("warnings");
+        assert_eq!((warnings.len(), &warnings[0]["code"]), (1, &"no-neighbour".into()), "{json}");
+        let message = warnings[0]["message"].as_str().expect("text");
+        assert!(message.contains(target) && message.contains(asked), "{message}");
     }
     Ok(())
 }

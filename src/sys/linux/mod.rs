@@ -16,7 +16,7 @@ pub use icmp::{
     BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
 };
 pub use rtnetlink::ipv6_neighbour_entries;
-pub(super) use rtnetlink::{neighbours, network};
+pub(super) use rtnetlink::{lost_neighbours, neighbours, network};
 pub(super) use tcp_info::tcp_info;
 
 use super::{Clocks, PortSettings};

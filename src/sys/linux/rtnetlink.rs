@@ -40,6 +40,18 @@ pub(in crate::sys) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
     Ok(messages.iter().filter_map(|bytes| neighbour(bytes)).collect())
 }
 
+/// The neighbours that the kernel has asked for and not found: NUD_INCOMPLETE, NUD_FAILED.
+pub(in crate::sys) fn lost_neighbours() -> io::Result<HashSet<IpAddr>> {
+    const LOST: u16 = 0x01 | 0x20;
+    let messages = Netlink::route()?.dump(RTM_GETNEIGH, &[0; 12])?;
+    let lost = |bytes: &Vec<u8>| {
+        let state = u16_at(bytes, 8)?;
+        let (_, destination) = Attributes(bytes.get(12..)?).find(|(attribute, _)| *attribute == 1)?;
+        if state & LOST == 0 { None } else { ip(destination) }
+    };
+    Ok(messages.iter().filter_map(lost).collect())
+}
+
 /// The IPv6 neighbours the kernel has an entry for, in whatever state: `struct ndmsg` with its NDA_DST.
 pub fn ipv6_neighbour_entries() -> io::Result<HashSet<IpAddr>> {
     const NDA_DST: u16 = 1;
