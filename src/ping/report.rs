@@ -282,7 +282,7 @@ impl Ping {
         let End { interrupted, is_overdue, is_tiers, timestamps, mut warnings, lists_all } = end;
         for sweep in &mut sweeps {
             sweep.reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
-            warnings.extend(sweep.warnings(interrupted, lists_all));
+            warnings.extend(sweep.warnings(is_overdue, lists_all));
         }
         let names = HashMap::new();
         let targets = Results { engine, clock, shown, is_tiers, is_overdue, timestamps, names };
@@ -513,10 +513,10 @@ impl Sweep {
     }
 
     /// What its reader would not see from those that answered.
-    fn warnings(&self, interrupted: bool, lists_all: bool) -> Vec<Warning> {
+    fn warnings(&self, is_overdue: bool, lists_all: bool) -> Vec<Warning> {
         let Self { prefix, hosts, probed, errors, reasons, .. } = self;
         let mut warnings = Vec::new();
-        if probed < hosts && !interrupted {
+        if probed < hosts && is_overdue {
             let rest = hosts - probed;
             let message = format!("{prefix}: {rest} of {hosts} hosts were not probed before the deadline");
             warnings.push(Warning::new("sweep-incomplete", message));

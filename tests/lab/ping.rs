@@ -186,6 +186,7 @@ fn sweep() -> Result<(), String> {
     assert!(cut["probed"].as_u64().is_some_and(|probed| (1..=20).contains(&probed)), "{cut}");
     let rest = cut["hosts"].as_u64().zip(cut["probed"].as_u64()).map(|(hosts, probed)| hosts - probed);
     assert!(rest.is_some_and(|rest| rest >= 106), "{cut}");
+    assert_eq!(run.json()["warnings"][0]["code"], "sweep-incomplete", "{run:?}");
     Ok(())
 }
 
