@@ -29,8 +29,7 @@ pub(super) struct Named {
 impl Cookie {
     /// Makes one that nobody can guess.
     pub(super) fn random() -> Self {
-        use std::hash::{BuildHasher, Hasher};
-        Self(std::collections::hash_map::RandomState::new().build_hasher().finish().to_le_bytes())
+        Self(crate::sys::random().to_le_bytes())
     }
 
     #[cfg(test)]

@@ -368,7 +368,7 @@ impl<'a> Run<'a> {
         {
             return;
         }
-        let is_v6 = self.engine.hosts().networks().any(|(prefix, ..)| prefix.family() == Family::Ipv6);
+        let is_v6 = self.engine.neighbours.is_v6;
         let family = if is_v6 { Family::Ipv6 } else { Family::Ipv4 };
         let (limit, setting) = match sys::neighbour_limit(family) {
             Some(limit) => (format!(" ({limit})"), limit * 64),

@@ -359,6 +359,18 @@ pub fn runtime() -> crate::error::Result<tokio::runtime::Runtime> {
     runtime.map_err(|source| lacks("cannot wait for the network", source))
 }
 
+/// A number that differs from run to run, and that nobody can guess.
+pub fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::collections::hash_map::RandomState::new().build_hasher().finish()
+}
+
+/// The same of 16 bits, as an identifier on the wire has.
+pub fn random_u16() -> u16 {
+    let [low, high, ..] = random().to_le_bytes();
+    u16::from_le_bytes([low, high])
+}
+
 /// The path of this program, for hints that name it.
 pub fn program() -> String {
     std::env::current_exe().map_or_else(|_| "netdiag".to_owned(), |path| path.display().to_string())

@@ -175,18 +175,16 @@ impl Engine {
                 return;
             }
             let track = &mut self.tracks[slot as usize];
-            match fate {
-                Fate::Issued | Fate::Waiting => {
-                    track.count(|statistics| statistics.fail(error));
-                    track.change(number, |flight| (flight.fate, flight.error) = (Fate::Failed, error));
-                    if let Some(search) = self.searches.get_mut(&slot) {
-                        search.too_big(number, mtu, from);
-                    }
-                    self.settle(slot, at, 0);
+            if fate.is_open() {
+                track.count(|statistics| statistics.fail(error));
+                track.change(number, |flight| (flight.fate, flight.error) = (Fate::Failed, error));
+                if let Some(search) = self.searches.get_mut(&slot) {
+                    search.too_big(number, mtu, from);
                 }
+                self.settle(slot, at, 0);
+            } else {
                 // The probe was given up for lost; now it is known why.
-                Fate::TimedOut | Fate::Unknown => track.many().statistics.tell_error(error),
-                Fate::Answered | Fate::Failed | Fate::Unsent => return,
+                track.many().statistics.tell_error(error);
             }
             self.tell(slot, Some(number), at, What::Failed(error));
             return;

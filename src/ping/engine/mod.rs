@@ -240,6 +240,8 @@ pub(super) struct NeighbourTable {
     pub(super) is_full: bool,
     /// Probes that were given up for it.
     pub(super) given_up: u64,
+    /// Whether it was IPv6's, the last time.
+    pub(super) is_v6: bool,
     /// When it was last found full.
     last: Moment,
 }

@@ -209,6 +209,7 @@ impl Engine {
     pub(in crate::ping) fn hold_for_neighbour(&mut self, probes: &[Probe], why: Reason, at: Moment) -> usize {
         self.neighbours.refusals += 1;
         self.neighbours.last = at;
+        self.neighbours.is_v6 = probes.first().is_some_and(|probe| probe.address.ip.is_ipv6());
         if self.settings.waits_for_neighbours {
             self.neighbours.is_full = true;
             self.hold(probes, why, at);

@@ -120,9 +120,6 @@ impl Engine {
             many.is_parked = false;
             self.ready.push_back(slot);
         }
-        if attempts == 0 {
-            return;
-        }
         let count = if is_swept { Some(self.settings.sweep_count) } else { self.settings.count };
         let Some(count) = count else { return };
         if attempts < count {

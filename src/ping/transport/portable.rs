@@ -89,8 +89,11 @@ impl Lane {
         let socket = AsyncSocket::new(&config.build()).map_err(|error| cannot_open(request, error))?;
         let tuned = sys::tune_icmp(socket.get_native_sock(), family, request.tos);
         tuned.map_err(|error| cannot_open(request, error))?;
-        let ident =
-            if is_filtered(&socket) { socket.local_addr().map_or(0, |own| own.port()) } else { random_u16() };
+        let ident = if is_filtered(&socket) {
+            socket.local_addr().map_or(0, |own| own.port())
+        } else {
+            sys::random_u16()
+        };
         Ok(Self { socket, family, ident, buffer: vec![0; MOST_BYTES], waiting: None })
     }
 
@@ -243,12 +246,4 @@ fn is_lack_of_room(error: &io::Error) -> bool {
     #[cfg(not(unix))]
     let is_full = false;
     is_full || error.kind() == ErrorKind::WouldBlock
-}
-
-/// A number that differs from run to run, to tell this run's replies from another's.
-fn random_u16() -> u16 {
-    use std::hash::{BuildHasher, Hasher};
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    let [low, high, ..] = random.to_le_bytes();
-    u16::from_le_bytes([low, high])
 }

@@ -9,6 +9,7 @@ use libc::{c_int, c_void};
 use socket2::Socket;
 
 use super::super::IcmpError;
+use super::control::{Control, Extras};
 use crate::address::Family;
 
 pub(in crate::sys) fn keep_icmp_errors(socket: &Socket, family: Family, keep: bool) -> io::Result<()> {
@@ -25,13 +26,9 @@ pub(in crate::sys) fn keep_icmp_errors(socket: &Socket, family: Family, keep: bo
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Room for one control message with its `sock_extended_err` and the sender's address, aligned as `cmsghdr` is.
-#[repr(C, align(8))]
-struct Control([u8; 256]);
-
 pub(in crate::sys) fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
     let mut data = [0_u8; 64];
-    let mut control = Control([0; 256]);
+    let mut control = Control::default();
     let mut part = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
     // SAFETY: all-zero bytes are a valid `msghdr`: null pointers and zero lengths.
     let mut message: libc::msghdr = unsafe { MaybeUninit::zeroed().assume_init() };
@@ -46,30 +43,10 @@ pub(in crate::sys) fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
     if received < 0 {
         return None;
     }
-    // SAFETY: `message` was filled by the kernel and its control buffer still lives.
-    let mut header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
-    while !header.is_null() {
-        // SAFETY: a header that the macros give lies wholly within the control buffer.
-        let (level, kind, length) =
-            unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len) };
-        let is_error =
-            matches!((level, kind), (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR));
-        // SAFETY: as above; the payload follows its header.
-        let payload = unsafe { libc::CMSG_DATA(header) };
-        let start = payload as usize - header as usize;
-        #[expect(clippy::unnecessary_cast, reason = "socklen_t with musl, size_t with glibc")]
-        let payload_len = (length as usize).saturating_sub(start);
-        if is_error {
-            // SAFETY: the kernel wrote `cmsg_len` bytes from the header on, inside the control buffer.
-            return match parse(unsafe { std::slice::from_raw_parts(payload, payload_len) }) {
-                Some(Kept::Icmp(error)) => Some(error),
-                _ => None,
-            };
-        }
-        // SAFETY: `header` came from this `message`.
-        header = unsafe { libc::CMSG_NXTHDR(&raw const message, header) };
+    match Extras::of(&message).kept {
+        Some(Kept::Icmp(error)) => Some(error),
+        _ => None,
     }
-    None
 }
 
 /// What one entry of the error queue is about.

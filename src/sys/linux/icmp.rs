@@ -10,13 +10,12 @@ use libc::{c_int, c_void};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::super::IcmpError;
+use super::control::{Control, Extras};
 use super::error_queue::{self, Kept};
 use crate::address::Family;
 
 /// How many messages one system call takes or gives at most.
 pub const BATCH: usize = 64;
-/// What the kernel adds to a message: time stamp, hop limit, extended error with its sender.
-const CONTROL_BYTES: usize = 256;
 /// More room than an ICMP header, an IPv4 header with options, and a few bytes that should not be there.
 const SPARE_BYTES: usize = 128;
 /// The bytes of a quoted packet that are looked at: its ICMP header and the start of its body.
@@ -78,11 +77,6 @@ struct Told {
     name: Option<SocketAddr>,
     extras: Extras,
 }
-
-/// Room for one message's control data, aligned as `cmsghdr` is.
-#[derive(Clone)]
-#[repr(C, align(8))]
-struct Control([u8; CONTROL_BYTES]);
 
 /// A message that came in.
 #[derive(Debug)]
@@ -181,7 +175,7 @@ impl IcmpSocket {
         }
         self.ident = match self.kind {
             IcmpKind::Datagram => socket.local_addr()?.as_socket().map_or(0, |own| own.port()),
-            IcmpKind::Raw => random(),
+            IcmpKind::Raw => crate::sys::random_u16(),
         };
         match self.family {
             Family::Ipv4 => {
@@ -376,7 +370,7 @@ impl IcmpSocket {
 
 impl Inbox {
     fn new(count: usize, each: usize) -> Self {
-        let control = vec![Control([0; CONTROL_BYTES]); count];
+        let control = vec![Control::default(); count];
         Self { bytes: vec![0; count * each], each, control, told: Vec::with_capacity(count) }
     }
 
@@ -401,7 +395,7 @@ impl Inbox {
             header.msg_iov = &raw mut parts[index];
             header.msg_iovlen = 1;
             header.msg_control = self.control[index].0.as_mut_ptr().cast();
-            header.msg_controllen = CONTROL_BYTES as _;
+            header.msg_controllen = mem::size_of::<Control>() as _;
         }
         let length = u32::try_from(count).expect("a batch is small");
         // SAFETY: every pointer leads to a live buffer of the length beside it, each used by one header only.
@@ -449,63 +443,6 @@ pub fn wait(
     if result >= 0 || error.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
 }
 
-/// What the kernel told beside a message.
-#[derive(Default)]
-struct Extras {
-    ttl: Option<u8>,
-    stamp: Option<u64>,
-    kept: Option<Kept>,
-}
-
-impl Extras {
-    fn of(message: &libc::msghdr) -> Self {
-        let mut extras = Self::default();
-        // SAFETY: the kernel filled `message`, and its control buffer still lives.
-        let mut header = unsafe { libc::CMSG_FIRSTHDR(message) };
-        while !header.is_null() {
-            // SAFETY: a header that the macros give lies wholly within the control buffer.
-            let (level, kind, length) =
-                unsafe { ((*header).cmsg_level, (*header).cmsg_type, (*header).cmsg_len) };
-            // SAFETY: as above; the payload follows its header.
-            let payload = unsafe { libc::CMSG_DATA(header) };
-            let start = payload as usize - header as usize;
-            #[expect(clippy::unnecessary_cast, reason = "socklen_t with musl, size_t with glibc")]
-            let payload_len = (length as usize).saturating_sub(start);
-            // SAFETY: the kernel wrote `cmsg_len` bytes from the header on, inside the control buffer.
-            let bytes = unsafe { std::slice::from_raw_parts(payload, payload_len) };
-            match (level, kind) {
-                (libc::SOL_IP, libc::IP_TTL) | (libc::SOL_IPV6, libc::IPV6_HOPLIMIT) => {
-                    let value = bytes.get(..4).and_then(|bytes| bytes.try_into().ok());
-                    extras.ttl = value.and_then(|value| u8::try_from(i32::from_ne_bytes(value)).ok());
-                }
-                (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => extras.stamp = stamp(bytes),
-                (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR) => {
-                    extras.kept = error_queue::parse(bytes);
-                }
-                _ => {}
-            }
-            // SAFETY: `header` came from this `message`.
-            header = unsafe { libc::CMSG_NXTHDR(message, header) };
-        }
-        extras
-    }
-}
-
-/// Parses the software stamp, the first of `struct scm_timestamping`; zero means there is none.
-fn stamp(bytes: &[u8]) -> Option<u64> {
-    const WORD: usize = mem::size_of::<libc::time_t>();
-    let word = |at: usize| -> Option<u64> {
-        let bytes = bytes.get(at..at + WORD)?;
-        let mut whole = [0; 8];
-        let at = if cfg!(target_endian = "big") { 8 - WORD } else { 0 };
-        whole[at..at + WORD].copy_from_slice(bytes);
-        Some(u64::from_ne_bytes(whole))
-    };
-    let (seconds, nanoseconds) = (word(0)?, word(WORD)?);
-    let at = seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)?;
-    (at > 0).then_some(at)
-}
-
 fn socket_address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match c_int::from(name.ss_family) {
         libc::AF_INET => {
@@ -527,12 +464,4 @@ fn socket_address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
 fn zeroed<T: Copy, const N: usize>() -> [T; N] {
     // SAFETY: only used for C structures of integers and pointers, for which all-zero bytes are valid.
     unsafe { MaybeUninit::zeroed().assume_init() }
-}
-
-/// A number that differs from run to run.
-fn random() -> u16 {
-    use std::hash::{BuildHasher, Hasher};
-    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-    let [low, high, ..] = random.to_le_bytes();
-    u16::from_le_bytes([low, high])
 }

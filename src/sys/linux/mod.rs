@@ -1,6 +1,7 @@
 //! Linux: rtnetlink, the socket error queue, `TCP_INFO` and sysctls.
 
 mod closed_output;
+mod control;
 mod error_queue;
 mod icmp;
 mod netlink;
