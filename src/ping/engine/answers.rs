@@ -1,6 +1,7 @@
 //! What comes in: which probe it answers, and whether it is true.
 
 use super::flight::Fate;
+use super::settling::Chances;
 use super::{Complaint, Engine, Moment, Reply, What, named_probe};
 use crate::ping::body::{Named, Verdict};
 use crate::ping::hosts::{Hosts, SlotId};
@@ -101,7 +102,7 @@ impl Engine {
             self.progress.alive += 1;
         }
         if fate.is_open() {
-            self.settle(slot, reply.at, 0);
+            self.settle(slot, reply.at, Chances::None);
         }
         self.tell(slot, Some(number), reply.at, what);
     }
@@ -171,7 +172,7 @@ impl Engine {
                 && from.is_some_and(|from| self.hosts.is_own(from))
                 && self.is_crowded(slot, flight.at)
             {
-                self.excuse_one(slot, number, at, 1);
+                self.excuse_one(slot, number, at, Chances::WhenCalm);
                 return;
             }
             let track = &mut self.tracks[slot as usize];
@@ -181,7 +182,7 @@ impl Engine {
                 if let Some(search) = self.searches.get_mut(&slot) {
                     search.too_big(number, mtu, from);
                 }
-                self.settle(slot, at, 0);
+                self.settle(slot, at, Chances::None);
             } else {
                 // The probe was given up for lost; now it is known why.
                 track.many().statistics.tell_error(error);

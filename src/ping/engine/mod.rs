@@ -206,6 +206,8 @@ pub(super) struct Engine {
     sweeps: VecDeque<(SlotId, SlotId)>,
     /// Targets of sweeps to probe once more, and from when on.
     again: VecDeque<(Moment, SlotId)>,
+    /// Hosts of sweeps to be sent to once no other waits for room in the table of neighbours.
+    when_calm: VecDeque<SlotId>,
     /// When the next probe of a sweep may go.
     sweep_at: Moment,
     /// Probes of sweeps that are open.
@@ -270,6 +272,7 @@ impl Engine {
             ready: VecDeque::new(),
             sweeps: hosts.networks().map(|(_, first, end)| (first, end)).collect(),
             again: VecDeque::new(),
+            when_calm: VecDeque::new(),
             sweep_at: now,
             sweeping: 0,
             held: VecDeque::new(),
@@ -319,7 +322,8 @@ impl Engine {
         let has_room = self.sweeping < self.settings.sweep_window && self.held.is_empty();
         let again = self.again.front().map(|(from, _)| self.sweep_at.max(*from));
         let swept = (!self.sweeps.is_empty()).then_some(self.sweep_at);
-        let sweep = [again, swept].into_iter().flatten().min().filter(|_| has_room);
+        let calm = self.calm_from().map(|from| self.sweep_at.max(from));
+        let sweep = [again, swept, calm].into_iter().flatten().min().filter(|_| has_room);
         [expiry, due, ready, held, sweep].into_iter().flatten().min()
     }
 
@@ -330,6 +334,7 @@ impl Engine {
             && self.ready.is_empty()
             && self.sweeps.is_empty()
             && self.again.is_empty()
+            && self.when_calm.is_empty()
     }
 
     /// What happened since this was last asked.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::flight::{Fate, Track};
+use super::settling::Chances;
 use super::{
     Engine, FLOOD_TICK, FLOOD_WINDOW, HOLD, MAKE_UP, MEMORY, Moment, NEIGHBOUR_PATIENCE, Nanos, Pace, Probe,
     ROOM_PATIENCE, Reason, STAMP_SLACK, UNPACED_WINDOW, What, low,
@@ -111,6 +112,9 @@ impl Engine {
     pub(super) fn take_swept(&mut self, now: Moment) -> Option<SlotId> {
         if self.again.front().is_some_and(|(from, _)| *from <= now) {
             return self.again.pop_front().map(|(_, slot)| slot);
+        }
+        if self.calm_from().is_some_and(|from| from <= now) {
+            return self.when_calm.pop_front();
         }
         let (next, end) = self.sweeps.front_mut()?;
         let slot = *next;
@@ -239,7 +243,7 @@ impl Engine {
         if let Some(search) = self.searches.get_mut(&probe.slot) {
             search.too_big(probe.number, too_big, None);
         }
-        self.settle(probe.slot, at, 0);
+        self.settle(probe.slot, at, Chances::None);
         self.tell(probe.slot, Some(probe.number), at, What::Unsent(error));
     }
 }

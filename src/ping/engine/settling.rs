@@ -7,6 +7,26 @@ use super::{CROWDED, Engine, MOST_SECOND_CHANCES, Moment, Pace, What};
 use crate::ping::hosts::SlotId;
 use crate::ping::statistics::Statistics;
 
+/// The further probes of a target whose replies may have been missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Chances {
+    None,
+    /// As soon as may be.
+    Soon,
+    /// One, once no other waits for room in the table of neighbours: before, it would fail for the same reason.
+    WhenCalm,
+}
+
+impl Chances {
+    fn most(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Soon => MOST_SECOND_CHANCES,
+            Self::WhenCalm => 1,
+        }
+    }
+}
+
 impl Engine {
     /// Gives up the probes that have waited too long.
     pub(in crate::ping) fn expire(&mut self, now: Moment) {
@@ -24,11 +44,11 @@ impl Engine {
                 continue;
             }
             if at <= self.excused {
-                self.excuse_one(slot, number, now, MOST_SECOND_CHANCES);
+                self.excuse_one(slot, number, now, Chances::Soon);
                 continue;
             }
             if self.is_crowded(slot, at) {
-                self.excuse_one(slot, number, now, 1);
+                self.excuse_one(slot, number, now, Chances::WhenCalm);
                 continue;
             }
             let track = &mut self.tracks[slot as usize];
@@ -38,7 +58,7 @@ impl Engine {
                 search.lost(number);
             }
             self.tell(slot, Some(number), now, What::TimedOut);
-            self.settle(slot, now, 0);
+            self.settle(slot, now, Chances::None);
         }
     }
 
@@ -64,11 +84,11 @@ impl Engine {
     }
 
     /// A probe's reply may have been missed here: it is not lost, and a host of a sweep is asked again.
-    pub(super) fn excuse_one(&mut self, slot: SlotId, number: u64, now: Moment, chances: u64) {
+    pub(super) fn excuse_one(&mut self, slot: SlotId, number: u64, now: Moment, chances: Chances) {
         let track = &mut self.tracks[slot as usize];
         let has_left = track.flight(number).is_some_and(|flight| flight.is_stamped);
         let many = track.many();
-        if chances == 1 && !has_left {
+        if chances == Chances::WhenCalm && !has_left {
             // It waited here for its neighbour, in vain.
             many.statistics.take_back();
         }
@@ -87,6 +107,12 @@ impl Engine {
             && self.hosts.address(slot).is_some_and(|address| self.hosts.is_on_link(&address))
     }
 
+    /// From when on those may be asked again whose neighbours were sought in a crowd.
+    pub(super) fn calm_from(&self) -> Option<Moment> {
+        let is_last = self.again.is_empty() && self.sweeps.is_empty() && self.held.is_empty();
+        (is_last && !self.when_calm.is_empty()).then_some(self.neighbours.last + CROWDED)
+    }
+
     /// What was sent up to now may be answered unheard: the machine slept, say, or replies found no room. Such
     /// a probe is not counted as lost, and in a sweep it is sent again.
     pub(in crate::ping) fn excuse(&mut self, now: Moment) {
@@ -98,8 +124,8 @@ impl Engine {
         self.expiring.front().is_some_and(|(at, ..)| at + self.settings.timeout <= now)
     }
 
-    /// A probe is no longer open; if its reply may have been missed, its target has so many chances more.
-    pub(super) fn settle(&mut self, slot: SlotId, now: Moment, chances: u64) {
+    /// A probe is no longer open; if its reply may have been missed, its target has chances more.
+    pub(super) fn settle(&mut self, slot: SlotId, now: Moment, chances: Chances) {
         self.open -= 1;
         let is_swept = self.hosts.is_swept(slot);
         let track = &mut self.tracks[slot as usize];
@@ -127,8 +153,12 @@ impl Engine {
                 let interval = if let Pace::Every(interval) = self.settings.pace { interval } else { 0 };
                 self.again.push_back((now + interval, slot));
             }
-        } else if is_unanswered && attempts < count + self.settings.retries + chances {
-            self.again.push_back((now, slot));
+        } else if is_unanswered && attempts < count + self.settings.retries + chances.most() {
+            if chances == Chances::WhenCalm {
+                self.when_calm.push_back(slot);
+            } else {
+                self.again.push_back((now, slot));
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::ping::body::Verdict;
 use crate::ping::hosts::Slot;
 use crate::ping::report::Outcome;
 use crate::ping::wire::{Echo, Message};
-use crate::sys::Network;
+use crate::sys::{LinkAddress, Network};
 
 const MS: Nanos = 1_000_000;
 const S: Nanos = 1_000 * MS;
@@ -30,7 +30,11 @@ fn settings() -> Settings {
 }
 
 fn hosts(singles: &[&str], prefixes: &[&str]) -> Hosts {
-    let mut hosts = Hosts::new(Network::default());
+    hosts_seen_from(Network::default(), singles, prefixes)
+}
+
+fn hosts_seen_from(network: Network, singles: &[&str], prefixes: &[&str]) -> Hosts {
+    let mut hosts = Hosts::new(network);
     for ip in singles {
         let address = Address::from(ip.parse::<IpAddr>().unwrap());
         hosts.add(Slot { target: (*ip).into(), address: Ok(address), tier: None, remark: None });
@@ -399,6 +403,32 @@ fn a_full_table_of_neighbours_is_waited_for_in_rounds() {
     );
     assert!((60 * S..66 * S).contains(&took), "two waits: {took}");
     assert!(simulation.engine.neighbours.refusals < 1_000, "{:?}", simulation.engine.neighbours);
+    // One whose neighbour is not found while others crowd the table is asked again when they do not.
+    let own = LinkAddress {
+        index: 2,
+        ip: [10, 1, 99, 1].into(),
+        prefix_len: 16,
+        peer: None,
+        broadcast: None,
+        scope: None,
+        flags: Vec::new(),
+        valid_s: None,
+        preferred_s: None,
+    };
+    let network = Network { addresses: Some(vec![own]), ..Network::default() };
+    let hosts_on_link = hosts_seen_from(network, &[], &["10.1.0.0/24"]);
+    let mut count = 0;
+    let mut simulation = Simulation::new(settings(), hosts_on_link, move |probe, _| {
+        count += 1;
+        match (probe.slot, count) {
+            (7, ..200) => Fate::Lost,
+            (_, 100..300) => Fate::NoNeighbour,
+            _ => Fate::Reply(MS),
+        }
+    });
+    let took = simulation.run(600 * S);
+    assert_eq!(simulation.engine.glance(7), Glance::Alive, "{took}");
+    assert_eq!(simulation.engine.statistics(7).sent(), 2);
     // Nobody leaves: it ends all the same, and those are not silent.
     let mut count = 0;
     let mut simulation = Simulation::new(settings(), hosts(&[], &["10.1.0.0/24"]), move |_, _| {
