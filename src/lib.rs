@@ -68,7 +68,10 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
         }
         Command::TcpEcho(request) => {
             emitter.check::<tcp::echo::AddressReport>()?;
-            let report = sys::runtime()?.block_on(tcp::echo::run(&request, emitter))?;
+            let mut report = sys::runtime()?.block_on(tcp::echo::run(&request, emitter))?;
+            if emitter.is_for_people() && !request.lists_all {
+                report.keep_connected();
+            }
             emitter.finish(&report)
         }
         Command::TcpServe(request) => {

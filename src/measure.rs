@@ -65,6 +65,40 @@ impl Times {
         }
     }
 
+    /// Adds those of another, as if they had come after.
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            *self = other.clone();
+            return;
+        }
+        for times in [&*self, other].map(Self::single).into_iter().flatten() {
+            *self.buckets.entry(times).or_default() += 1;
+        }
+        for (bucket, count) in &other.buckets {
+            *self.buckets.entry(*bucket).or_default() += count;
+        }
+        let (mine, others) = (float(self.count), float(other.count));
+        let delta = other.mean - self.mean;
+        let total = mine + others;
+        // The parallel form of Welford's method (Chan, Golub and LeVeque 1979).
+        self.mean += delta * others / total;
+        self.squares += other.squares + delta * delta * mine * others / total;
+        // Each series has its own jitter: there is no step from the one to the other.
+        self.jitter = (self.jitter * mine + other.jitter * others) / total;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.count += other.count;
+        self.last = other.last;
+    }
+
+    /// The bucket of a time that is the only one, and is therefore in none yet.
+    fn single(&self) -> Option<u16> {
+        (self.count == 1).then(|| bucket(self.min))
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.count
@@ -162,6 +196,30 @@ mod tests {
         assert!((summary.stddev - 28_866.07).abs() < 0.01, "{}", summary.stddev);
         // Every step is 1 ms: J = 1 - (15/16)^99.
         assert!((summary.jitter - 998.3).abs() < 0.1, "{}", summary.jitter);
+    }
+
+    #[test]
+    fn merged_times_are_those_of_one_series() {
+        let of = |range: std::ops::RangeInclusive<u64>| {
+            let mut times = Times::default();
+            range.for_each(|ms| times.add(Duration::from_millis(ms)));
+            times
+        };
+        for cut in [0, 1, 2, 50, 99, 100] {
+            let mut merged = of(1..=cut);
+            merged.merge(&of(cut + 1..=100));
+            let (merged, whole) = (merged.summary().expect("some"), of(1..=100).summary().expect("some"));
+            for (one, other) in [
+                (merged.min, whole.min),
+                (merged.avg, whole.avg),
+                (merged.max, whole.max),
+                (merged.stddev, whole.stddev),
+                (merged.p50, whole.p50),
+                (merged.p99, whole.p99),
+            ] {
+                assert!((one - other).abs() < 0.01, "cut at {cut}: {merged:?} {whole:?}");
+            }
+        }
     }
 
     #[test]

@@ -57,6 +57,11 @@ pub enum HostError {
     /// The port is not one.
     #[error("'{0}' is not a port: a number from {1} to 65535")]
     Port(String, u16),
+    /// A range of ports that is none.
+    #[error(
+        "'{0}' is no range of ports: write FROM-TO with FROM the smaller, or ports with commas between, each from 1 to 65535"
+    )]
+    PortRange(String),
     /// Brackets that do not match, or with something else than IPv6 inside.
     #[error("brackets go around an IPv6 address and before the port, as in [::1]:7")]
     Brackets,
@@ -214,36 +219,102 @@ impl HostPort {
     }
 
     fn parse(text: &str, least_port: u16) -> Result<Self, HostError> {
-        if text.contains("://") {
-            return Err(HostError::Url(" and port, as in example.org:80"));
-        }
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, after) = rest.split_once(']').ok_or(HostError::Brackets)?;
-                let port = match after.strip_prefix(':') {
-                    Some(port) => port,
-                    None if after.is_empty() => return Err(HostError::PortMissing),
-                    None => return Err(HostError::Brackets),
-                };
-                (host, port)
-            }
-            // Two colons or more without brackets: an IPv6 address whose port nobody can tell from it.
-            None if text.matches(':').count() > 1 => return Err(HostError::PortMissing),
-            None => text.rsplit_once(':').ok_or(HostError::PortMissing)?,
+        let (host, port) = split(text)?;
+        Ok(Self { host, port: parse_port(port, least_port)? })
+    }
+}
+
+/// A host and the ports on it to connect to, as they were written: `name:80`, `[::1]:20-25,80`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPorts {
+    /// The host.
+    pub host: Host,
+    /// The first and the last port of each range, in the order they were written.
+    ranges: Vec<(u16, u16)>,
+    written: String,
+}
+
+impl HostPorts {
+    /// Parses a host and its ports, none of which can be 0.
+    pub fn to_connect(text: &str) -> Result<Self, HostError> {
+        let (host, ports) = split(text)?;
+        let ranges = if ports.contains(['-', ',']) {
+            let one = |part: &str| {
+                let (from, to) = part.split_once('-').unwrap_or((part, part));
+                let range = (parse_port(from, 1).ok()?, parse_port(to, 1).ok()?);
+                (range.0 <= range.1).then_some(range)
+            };
+            let ranges: Option<Vec<_>> = ports.split(',').map(one).collect();
+            ranges.ok_or_else(|| HostError::PortRange(ports.to_owned()))?
+        } else {
+            let port = parse_port(ports, 1)?;
+            vec![(port, port)]
         };
-        if port.is_empty() {
-            return Err(HostError::PortMissing);
+        let ports = ports.to_owned();
+        let written = if host.family() == Some(Family::Ipv6) {
+            format!("[{host}]:{ports}")
+        } else {
+            format!("{host}:{ports}")
+        };
+        Ok(Self { host, ranges, written })
+    }
+
+    /// Every port once, in the order they were written.
+    pub fn ports(&self) -> Vec<u16> {
+        let mut seen = std::collections::HashSet::new();
+        self.ranges.iter().flat_map(|(from, to)| *from..=*to).filter(|port| seen.insert(*port)).collect()
+    }
+
+    /// The port, if there is only one.
+    pub fn only_port(&self) -> Option<u16> {
+        match self.ranges.as_slice() {
+            [(from, to)] if from == to => Some(*from),
+            _ => None,
         }
-        let is_bracketed = text.starts_with('[');
-        let host: Host = host.parse()?;
-        if is_bracketed && host.family() != Some(Family::Ipv6) {
-            return Err(HostError::Brackets);
+    }
+}
+
+impl fmt::Display for HostPorts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+/// Takes apart a host and what stands for its port.
+fn split(text: &str) -> Result<(Host, &str), HostError> {
+    if text.contains("://") {
+        return Err(HostError::Url(" and port, as in example.org:80"));
+    }
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']').ok_or(HostError::Brackets)?;
+            let port = match after.strip_prefix(':') {
+                Some(port) => port,
+                None if after.is_empty() => return Err(HostError::PortMissing),
+                None => return Err(HostError::Brackets),
+            };
+            (host, port)
         }
-        let digits = port.bytes().all(|b| b.is_ascii_digit());
-        match port.parse() {
-            Ok(port) if digits && port >= least_port => Ok(Self { host, port }),
-            _ => Err(HostError::Port(port.to_owned(), least_port)),
-        }
+        // Two colons or more without brackets: an IPv6 address whose port nobody can tell from it.
+        None if text.matches(':').count() > 1 => return Err(HostError::PortMissing),
+        None => text.rsplit_once(':').ok_or(HostError::PortMissing)?,
+    };
+    if port.is_empty() {
+        return Err(HostError::PortMissing);
+    }
+    let is_bracketed = text.starts_with('[');
+    let host: Host = host.parse()?;
+    if is_bracketed && host.family() != Some(Family::Ipv6) {
+        return Err(HostError::Brackets);
+    }
+    Ok((host, port))
+}
+
+fn parse_port(port: &str, least_port: u16) -> Result<u16, HostError> {
+    let digits = port.bytes().all(|b| b.is_ascii_digit());
+    match port.parse() {
+        Ok(port) if digits && port >= least_port => Ok(port),
+        _ => Err(HostError::Port(port.to_owned(), least_port)),
     }
 }
 

@@ -9,7 +9,7 @@ mod resolve;
 
 pub use class::Class;
 pub use endpoint::{Address, Endpoint};
-pub use host::{Host, HostError, HostName, HostPort};
+pub use host::{Host, HostError, HostName, HostPort, HostPorts};
 pub use own::{check_family, check_zone, foreign_address, unknown_interface};
 pub use prefix::{Prefix, PrefixError};
 pub use resolve::{ResolveError, resolve};

@@ -3,13 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{FamilyArgs, seconds, seconds_or_none, size};
-use crate::address::{HostError, HostPort};
+use crate::address::{HostError, HostPorts};
 use crate::address::{check_family, check_zone};
 use crate::error::{Error, Result};
-use crate::tcp::echo::{Origin, Request};
+use crate::tcp::echo::{CloseWith, Origin, Pace, Request};
 
 /// Probes TCP services: connects, sends, and checks that every byte comes back
 #[derive(Args)]
@@ -19,20 +19,40 @@ Examples:
   netdiag tcp-echo localhost:7777 --all-addresses
   netdiag tcp-echo 127.0.0.1:7777 -c 5 -i 0.2
   netdiag tcp-echo 127.0.0.1:7777 -s 64M  a long stream, verified, in constant memory
-  netdiag tcp-echo '[::1]:7777' --connect-only --json")]
+  netdiag tcp-echo 127.0.0.1:7777 -c 5000 --rate 1000
+  netdiag tcp-echo 127.0.0.1:7777 -c 1000 -i 0 --connections 50
+  netdiag tcp-echo 127.0.0.1:7777 --explain
+  netdiag tcp-echo 127.0.0.1:1-1024 --connect-only
+  netdiag tcp-echo '[::1]:7777' --connect-only -c 4 --json")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct TcpEchoArgs {
-    /// The services; an IPv6 address stands in brackets
-    #[arg(value_name = "HOST:PORT", required = true, value_parser = HostPort::to_connect)]
-    targets: Vec<HostPort>,
-    /// How often the bytes go there and back
+    /// The services; an IPv6 address stands in brackets. With --connect-only also several ports: HOST:20-25,80
+    #[arg(value_name = "HOST:PORT", required = true, value_parser = HostPorts::to_connect)]
+    targets: Vec<HostPorts>,
+    /// How often the bytes go there and back, on each connection
     #[arg(short, long, value_name = "ROUNDS", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
-    /// The time from the start of one round to the next, in seconds
+    /// The time from the start of one round to the next, in seconds; 0: each as soon as the one before has ended
     #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, default_value = "1", value_parser = seconds_or_none)]
     interval: Duration,
+    /// So many rounds a second over all connections, each timed from when it was due; 0: as fast as they go
+    #[arg(long, value_name = "PER_SECOND", allow_negative_numbers = true, conflicts_with = "interval", value_parser = rate)]
+    rate: Option<f64>,
     /// The bytes of a round, with k, M or G for powers of 1024
     #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true, default_value = "64", value_parser = payload_size)]
     size: u64,
+    /// So many connections to each address at once
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    connections: u64,
+    /// A new connection for each round
+    #[arg(long)]
+    reconnect: bool,
+    /// Wait for answers by looking again and again: no wake-up in the figures, and one processor busy
+    #[arg(long)]
+    spin: bool,
+    /// How to close: with a FIN, or with a RST, which leaves no TIME-WAIT but an error in the server's log
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    close: CloseArg,
     /// How long to wait for the connection, and then whenever nothing moves, in seconds
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, default_value = "5", value_parser = seconds)]
     timeout: Duration,
@@ -41,15 +61,27 @@ pub(super) struct TcpEchoArgs {
     /// Every address of a name, side by side, not only until one answers
     #[arg(long)]
     all_addresses: bool,
-    /// Only connect and close
-    #[arg(long, conflicts_with_all = ["count", "interval", "size"])]
+    /// Only connect and close; with --count so many times
+    #[arg(long, conflicts_with_all = ["size", "reconnect", "spin"])]
     connect_only: bool,
+    /// Of many ports also list those that do not connect
+    #[arg(long)]
+    all: bool,
     /// Connect from this address, and port if one is given
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = source)]
     source: Option<SocketAddr>,
     /// Connect by this interface
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum CloseArg {
+    /// Let the other end finish
+    #[default]
+    Fin,
+    /// Break off
+    Rst,
 }
 
 impl TcpEchoArgs {
@@ -59,24 +91,59 @@ impl TcpEchoArgs {
             check_family(family, target.host.family(), &target.host)?;
             check_zone(&target.host, self.interface.as_deref())?;
         }
-        if let Some(source) = self.source.filter(|source| source.port() != 0 && self.targets.len() > 1) {
+        self.check_several()?;
+        let pace = match self.rate {
+            Some(rate) if rate > 0.0 => Pace::Rate(rate),
+            Some(_) => Pace::Flat,
+            None if self.interval.is_zero() => Pace::Flat,
+            None => Pace::Every(self.interval),
+        };
+        Ok(Request {
+            targets: self.targets,
+            rounds: self.count,
+            pace,
+            size: self.size,
+            timeout: self.timeout,
+            family,
+            all_addresses: self.all_addresses,
+            connect_only: self.connect_only,
+            connections: self.connections,
+            reconnect: self.reconnect,
+            spin: self.spin,
+            close: match self.close {
+                CloseArg::Fin => CloseWith::Fin,
+                CloseArg::Rst => CloseWith::Rst,
+            },
+            origin: Origin { source: self.source, interface: self.interface },
+            lists_all: self.all,
+        })
+    }
+
+    /// Refuses what only one of several can have.
+    fn check_several(&self) -> Result<()> {
+        let range = self.targets.iter().find(|target| target.only_port().is_none());
+        if let Some(range) = range {
+            if !self.connect_only {
+                return Err(Error::usage(format!("{range} is several ports, and an echo needs one service"))
+                    .hint("add --connect-only to see which of them can be connected to"));
+            }
+            if self.count > 1 || self.connections > 1 {
+                return Err(Error::usage(format!("each port of {range} is connected to once"))
+                    .hint("leave out --count and --connections, or name one port"));
+            }
+        } else if self.all {
+            return Err(Error::usage("--all is for several ports, as in HOST:20-25 --connect-only"));
+        }
+        let is_several =
+            self.targets.len() > 1 || range.is_some() || self.connections > 1 || self.all_addresses;
+        if let Some(source) = self.source.filter(|source| source.port() != 0 && is_several) {
             return Err(Error::usage(format!(
                 "port {} cannot be the source of several connections",
                 source.port()
             ))
             .hint("give --source without a port"));
         }
-        Ok(Request {
-            targets: self.targets,
-            rounds: self.count,
-            interval: self.interval,
-            size: self.size,
-            timeout: self.timeout,
-            family,
-            all_addresses: self.all_addresses,
-            connect_only: self.connect_only,
-            origin: Origin { source: self.source, interface: self.interface },
-        })
+        Ok(())
     }
 }
 
@@ -84,6 +151,15 @@ fn payload_size(text: &str) -> std::result::Result<u64, String> {
     match size(text)? {
         0 => Err("a round has at least one byte; --connect-only sends none".to_owned()),
         size => Ok(size),
+    }
+}
+
+fn rate(text: &str) -> std::result::Result<f64, String> {
+    /// More than any connection does.
+    const MOST: f64 = 10_000_000.0;
+    match text.parse::<f64>() {
+        Ok(rate) if rate == 0.0 || (0.000_01..=MOST).contains(&rate) => Ok(rate),
+        _ => Err("a rate is a number of rounds a second, up to 10000000, or 0".to_owned()),
     }
 }
 

@@ -105,6 +105,11 @@ impl Emitter {
         }
     }
 
+    /// Whether the result is a table, which people read, and not data for a script.
+    pub fn is_for_people(&self) -> bool {
+        self.options.format == Format::Table
+    }
+
     /// Whether a person is watching standard output as it is written.
     pub fn is_watched(&self) -> bool {
         self.screen.is_terminal

@@ -101,6 +101,7 @@ pub(super) fn port_settings() -> PortSettings {
     PortSettings {
         ephemeral,
         reserved: None,
+        time_wait_reuse: None,
         // macOS since 10.14 lets anyone bind any port on the wildcard address and only there: no one answer.
         unprivileged_start: if cfg!(target_os = "macos") {
             None
@@ -120,4 +121,84 @@ fn sysctl(name: &str) -> Option<u16> {
         libc::sysctlbyname(name.as_ptr(), (&raw mut value).cast(), &raw mut length, ptr::null_mut(), 0)
     };
     if result == 0 { u16::try_from(value).ok() } else { None }
+}
+
+#[cfg(target_os = "freebsd")]
+pub(super) fn tcp_info(_: &impl super::AsSocket) -> Option<super::TcpInfo> {
+    None
+}
+
+/// TCP_CONNECTION_INFO (`netinet/tcp.h`), whose times are in milliseconds and whose windows are in bytes.
+#[cfg(target_os = "macos")]
+pub(super) fn tcp_info(socket: &impl super::AsSocket) -> Option<super::TcpInfo> {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the structure is numbers only, of which all-zero bytes are valid ones.
+    let mut info: libc::tcp_connection_info = unsafe { mem::zeroed() };
+    let mut length = libc::socklen_t::try_from(mem::size_of_val(&info)).ok()?;
+    let wanted = length;
+    // SAFETY: `info` has the `length` bytes that the kernel may write.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_CONNECTION_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    if result != 0 || length < wanted {
+        return None;
+    }
+    let milliseconds = |time: u32| time.saturating_mul(1000);
+    let has = |bit: u32| info.tcpi_options & bit != 0;
+    let mss = info.tcpi_maxseg.max(1);
+    Some(super::TcpInfo {
+        state: state(info.tcpi_state),
+        rtt_us: milliseconds(info.tcpi_srtt),
+        rttvar_us: Some(milliseconds(info.tcpi_rttvar)),
+        min_rtt_us: None,
+        rto_us: Some(milliseconds(info.tcpi_rto)),
+        retransmissions: None,
+        unacked: None,
+        mss_bytes: info.tcpi_maxseg,
+        pmtu_bytes: None,
+        cwnd_segments: info.tcpi_snd_cwnd / mss,
+        // TCP_MAXWIN << TCP_MAX_WINSHIFT: no loss has set one yet.
+        ssthresh_segments: Some(info.tcpi_snd_ssthresh)
+            .filter(|bytes| *bytes < 65_535 << 14)
+            .map(|bytes| bytes / mss),
+        congestion_control: None,
+        delivery_rate_bytes_per_s: None,
+        send_window_bytes: Some(info.tcpi_snd_wnd),
+        receive_window_bytes: Some(info.tcpi_rcv_wnd),
+        receive_space_bytes: None,
+        send_window_scale: has(4).then_some(info.tcpi_snd_wscale),
+        receive_window_scale: has(4).then_some(info.tcpi_rcv_wscale),
+        sack: Some(has(2)),
+        ecn: Some(has(8)),
+        timestamps: Some(has(1)),
+        segments_out: Some(info.tcpi_txpackets),
+        segments_in: Some(info.tcpi_rxpackets),
+        acknowledged_bytes: None,
+    })
+}
+
+/// A state by its number in `netinet/tcp_fsm.h`.
+#[cfg(target_os = "macos")]
+fn state(number: u8) -> Option<super::TcpState> {
+    use super::TcpState as State;
+    const STATES: [State; 11] = [
+        State::Closed,
+        State::Listen,
+        State::SynSent,
+        State::SynReceived,
+        State::Established,
+        State::CloseWait,
+        State::FinWait1,
+        State::Closing,
+        State::LastAck,
+        State::FinWait2,
+        State::TimeWait,
+    ];
+    STATES.get(usize::from(number)).copied()
 }

@@ -11,6 +11,7 @@ mod bsd;
 mod linux;
 mod portable;
 mod signals;
+mod tcp;
 #[cfg(unix)]
 mod unix;
 #[cfg(not(target_os = "linux"))]
@@ -37,9 +38,13 @@ use socket2::Socket;
 #[cfg(target_os = "linux")]
 pub use linux::{
     ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
-    ipv6_without_way, parse_extended_error, wait_for_icmp,
+    ipv6_without_way, parse_extended_error, parse_socket, parse_tcp_info, wait_for_icmp,
 };
 pub use signals::{Listen, StopRequests};
+pub use tcp::{
+    Process, TcpBuffers, TcpInfo, TcpSocket, TcpState, processes_with, sleep_precisely, tcp_buffers,
+    tcp_info, tcp_socket, tcp_sockets, time_wait_count,
+};
 #[cfg(unix)]
 pub use unix::{interface_index, interface_name};
 #[cfg(windows)]
@@ -158,29 +163,6 @@ pub struct IcmpError {
     pub mtu: Option<u32>,
 }
 
-/// The kernel's own figures of a TCP connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct TcpInfo {
-    /// The smoothed round-trip time in microseconds (RFC 6298).
-    pub rtt_us: u32,
-    /// Its variation in microseconds.
-    pub rttvar_us: u32,
-    /// Segments sent again since the connection began.
-    pub retransmissions: u32,
-    /// Segments sent and not yet acknowledged.
-    pub unacked: u32,
-    /// The largest segment sent, in bytes.
-    pub mss_bytes: u32,
-    /// The path's MTU in bytes.
-    pub pmtu_bytes: u32,
-    /// The congestion window in segments.
-    pub cwnd_segments: u32,
-    /// The slow-start threshold in segments; `None` before the first loss.
-    pub ssthresh_segments: Option<u32>,
-    /// The receive window's room in bytes.
-    pub receive_space_bytes: u32,
-}
-
 /// Three clocks at one moment, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
@@ -203,6 +185,15 @@ pub struct PortSettings {
     pub reserved: Option<Vec<(u16, u16)>>,
     /// The first port an ordinary user may bind; 0 where any may.
     pub unprivileged_start: Option<u16>,
+    /// Whether a port in TIME-WAIT may be connected from again: on every network, or on the loopback.
+    pub time_wait_reuse: Option<(bool, bool)>,
+}
+
+impl PortSettings {
+    /// Whether a port in TIME-WAIT is soon connected from again toward such a target.
+    pub fn reuses_time_wait(&self, is_loopback: bool) -> bool {
+        self.time_wait_reuse.is_some_and(|(everywhere, loopback)| everywhere || (is_loopback && loopback))
+    }
 }
 
 /// What this system tells about its interfaces, addresses and default routes; where it refuses to list them
@@ -243,11 +234,6 @@ pub fn keep_icmp_errors(socket: &Socket, family: Family, keep: bool) -> io::Resu
 /// Takes the ICMP error that the kernel kept for a socket, if there is one.
 pub fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
     kernel::take_icmp_error(socket)
-}
-
-/// The kernel's own figures of a TCP connection, where it tells them.
-pub fn tcp_info<S: AsSocket>(socket: &S) -> Option<TcpInfo> {
-    kernel::tcp_info(socket)
 }
 
 /// The present value of the sysctl that lets groups open unprivileged ICMP sockets (`icmp(7)`), on Linux.
@@ -334,6 +320,15 @@ pub fn lacks(what: impl Into<String>, source: io::Error) -> Error {
         }
         None => error,
     }
+}
+
+/// Lets this process open as many descriptors as it may ask for; gives how many that is.
+pub fn raise_descriptor_limit() -> u64 {
+    #[cfg(unix)]
+    return unix::raise_descriptor_limit();
+    // Windows counts handles by the million.
+    #[cfg(not(unix))]
+    return 1 << 20;
 }
 
 /// Checks that this process may open the descriptors that waiting for the network and for signals takes: tokio

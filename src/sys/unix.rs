@@ -35,3 +35,20 @@ pub(super) fn exhausted_descriptors(error: &std::io::Error) -> Option<u64> {
     #[allow(clippy::useless_conversion, reason = "signed on FreeBSD")]
     if result == 0 { u64::try_from(limit.rlim_cur).ok() } else { None }
 }
+
+/// Raises the soft limit of open files to the hard one (`getrlimit(2)`), and gives what then holds.
+pub(super) fn raise_descriptor_limit() -> u64 {
+    /// The usual one, where it cannot be read.
+    const USUAL: u64 = 256;
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is what the call may write.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return USUAL;
+    }
+    let wanted = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+    // SAFETY: `wanted` is read for the length of the call.
+    let raised = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const wanted) } == 0;
+    // FreeBSD's are signed.
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "limits are not negative")]
+    return if raised { wanted.rlim_cur as u64 } else { limit.rlim_cur as u64 };
+}

@@ -1,11 +1,11 @@
 //! What only Linux tells: everywhere else these say so.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use socket2::Socket;
 
-use super::{AsSocket, Clocks, IcmpError, TcpInfo};
+use super::{AsSocket, Clocks, IcmpError, Process, TcpSocket};
 use crate::address::Family;
 
 pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
@@ -24,9 +24,27 @@ pub(super) fn take_icmp_error(_: &Socket) -> Option<IcmpError> {
     None
 }
 
-pub(super) fn tcp_info(_: &impl AsSocket) -> Option<TcpInfo> {
+pub(super) fn tcp_queues(_: &impl AsSocket) -> (Option<u32>, Option<u32>) {
+    (None, None)
+}
+
+pub(super) fn tcp_socket(_: SocketAddr, _: SocketAddr) -> io::Result<Option<TcpSocket>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn tcp_sockets(_: u16, _: u16) -> io::Result<Vec<TcpSocket>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn time_wait_count() -> Option<u64> {
     None
 }
+
+pub(super) fn processes_with(_: u32) -> Vec<Process> {
+    Vec::new()
+}
+
+pub(super) fn sleep_precisely() {}
 
 pub(super) fn ping_group_range() -> Option<String> {
     None

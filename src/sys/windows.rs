@@ -11,7 +11,8 @@ use windows_sys::Win32::NetworkManagement::IpHelper::{
     IP_ADAPTER_ADDRESSES_LH, if_indextoname, if_nametoindex,
 };
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET, AF_INET6, AF_UNSPEC, SOCKADDR_IN, SOCKADDR_IN6, SOCKET_ADDRESS,
+    AF_INET, AF_INET6, AF_UNSPEC, SIO_TCP_INFO, SOCKADDR_IN, SOCKADDR_IN6, SOCKET_ADDRESS, TCP_INFO_v0,
+    WSAIoctl,
 };
 
 use super::{DefaultRoute, Link, Network, PortSettings};
@@ -191,5 +192,78 @@ unsafe fn wide_text(start: *const u16) -> String {
 
 pub(super) fn port_settings() -> PortSettings {
     // Any user may bind any port; the dynamic range is only told by `netsh`.
-    PortSettings { ephemeral: None, reserved: None, unprivileged_start: Some(0) }
+    PortSettings { ephemeral: None, reserved: None, unprivileged_start: Some(0), time_wait_reuse: None }
+}
+
+/// SIO_TCP_INFO (`mstcpip.h`), since Windows 10 1703.
+pub(super) fn tcp_info(socket: &impl super::AsSocket) -> Option<super::TcpInfo> {
+    use std::os::windows::io::{AsRawSocket, AsSocket as _};
+    let version: u32 = 0;
+    // SAFETY: the structure is numbers only, of which all-zero bytes are valid ones.
+    let mut info: TCP_INFO_v0 = unsafe { std::mem::zeroed() };
+    let size = |bytes: usize| u32::try_from(bytes).expect("structures are small");
+    let wanted = size(size_of::<TCP_INFO_v0>());
+    let mut written = 0;
+    // SAFETY: both buffers have the lengths beside them, and the call does not outlive them: it is not overlapped.
+    let result = unsafe {
+        WSAIoctl(
+            usize::try_from(socket.as_socket().as_raw_socket()).ok()?,
+            SIO_TCP_INFO,
+            (&raw const version).cast(),
+            size(size_of::<u32>()),
+            (&raw mut info).cast(),
+            wanted,
+            &raw mut written,
+            std::ptr::null_mut(),
+            None,
+        )
+    };
+    if result != 0 || written < wanted {
+        return None;
+    }
+    Some(super::TcpInfo {
+        state: state(info.State),
+        rtt_us: info.RttUs,
+        rttvar_us: None,
+        min_rtt_us: Some(info.MinRttUs).filter(|rtt| *rtt != u32::MAX),
+        rto_us: None,
+        retransmissions: None,
+        unacked: None,
+        mss_bytes: info.Mss,
+        pmtu_bytes: None,
+        cwnd_segments: info.Cwnd / info.Mss.max(1),
+        ssthresh_segments: None,
+        congestion_control: None,
+        delivery_rate_bytes_per_s: None,
+        send_window_bytes: Some(info.SndWnd),
+        receive_window_bytes: Some(info.RcvWnd),
+        receive_space_bytes: None,
+        send_window_scale: None,
+        receive_window_scale: None,
+        sack: None,
+        ecn: None,
+        timestamps: Some(info.TimestampsEnabled),
+        segments_out: None,
+        segments_in: None,
+        acknowledged_bytes: None,
+    })
+}
+
+/// A state by its number in `TCPSTATE`.
+fn state(number: i32) -> Option<super::TcpState> {
+    use super::TcpState as State;
+    const STATES: [State; 11] = [
+        State::Closed,
+        State::Listen,
+        State::SynSent,
+        State::SynReceived,
+        State::Established,
+        State::FinWait1,
+        State::FinWait2,
+        State::CloseWait,
+        State::Closing,
+        State::LastAck,
+        State::TimeWait,
+    ];
+    STATES.get(usize::try_from(number).ok()?).copied()
 }

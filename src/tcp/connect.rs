@@ -1,10 +1,11 @@
 //! Connecting, with the evidence of why it failed.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{self, IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
@@ -47,20 +48,24 @@ pub(super) async fn connect(
     };
     // Without the queue a router's answer still ends the connect, only its sender stays unknown.
     let keeps_errors = sys::keep_icmp_errors(&socket, family, true).is_ok();
-    let evidence = socket.try_clone().map_err(|error| sys::lacks("cannot watch a socket", error))?;
+    socket.set_nonblocking(true).map_err(|error| sys::lacks("cannot prepare a socket", error))?;
     let start = Instant::now();
-    let told = |cause, at_once| Ok(Err(failure(target, cause, at_once, &evidence, start.elapsed(), timeout)));
     match socket.connect(&target.into()) {
-        Err(error) if !is_under_way(&error) => return told(Cause::Said(error), true),
+        Err(error) if !is_under_way(&error) => {
+            let told = failure(target, Cause::Said(error), true, &socket, start.elapsed(), timeout);
+            return Ok(Err(told));
+        }
         Ok(()) | Err(_) => {}
     }
     let stream =
         TcpStream::from_std(socket.into()).map_err(|error| sys::lacks("cannot watch a socket", error))?;
+    let evidence = SockRef::from(&stream);
+    let told = |cause| Ok(Err(failure(target, cause, false, &evidence, start.elapsed(), timeout)));
     let deadline = tokio::time::Instant::from_std(start + timeout);
     match timeout_at(deadline, stream.writable()).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => return told(Cause::Said(error), false),
-        Err(_) => return told(Cause::Silence, false),
+        Ok(Err(error)) => return told(Cause::Said(error)),
+        Err(_) => return told(Cause::Silence),
     }
     match standing(&stream, &evidence, deadline).await {
         Ok(()) => {
@@ -69,9 +74,58 @@ pub(super) async fn connect(
                 // On a standing connection a soft error must not become fatal (`ip(7)`).
                 let _ = sys::keep_icmp_errors(&evidence, family, false);
             }
+            drop(evidence);
             Ok(Ok(Connected { stream, took }))
         }
-        Err(cause) => told(cause, false),
+        Err(cause) => told(cause),
+    }
+}
+
+/// The same without waiting for anything else meanwhile, as a connection's own thread does again and again.
+/// `known` is told of the socket before it connects, so that another thread can break it off; if that has been
+/// done, `broken_off` knows why.
+///
+/// Errors: what this machine lacks to try at all.
+pub(super) fn connect_again(
+    target: SocketAddr,
+    origin: &Origin,
+    timeout: Duration,
+    known: impl FnOnce(&Arc<net::TcpStream>),
+    broken_off: impl FnOnce() -> Option<Failure>,
+) -> Result<std::result::Result<(Arc<net::TcpStream>, Duration), Failure>> {
+    let family = Family::of(target.ip());
+    let socket = match open(target, origin) {
+        Ok(socket) => socket,
+        Err(Refused::Cannot(error)) => return Err(error),
+        Err(Refused::NoLocalPort(error)) => {
+            return Ok(Err(Failure::of_connect(&error, true, timeout)));
+        }
+    };
+    let keeps_errors = sys::keep_icmp_errors(&socket, family, true).is_ok();
+    let stream = Arc::new(net::TcpStream::from(socket));
+    known(&stream);
+    let evidence = SockRef::from(&*stream);
+    let start = Instant::now();
+    let connected = if cfg!(unix) {
+        evidence.connect(&target.into())
+    } else {
+        // Elsewhere a connect that blocks cannot be broken off.
+        evidence.connect_timeout(&target.into(), timeout)
+    };
+    let took = start.elapsed();
+    match connected {
+        Ok(()) => {
+            if keeps_errors {
+                let _ = sys::keep_icmp_errors(&evidence, family, false);
+            }
+            drop(evidence);
+            Ok(Ok((stream, took)))
+        }
+        Err(error) => {
+            // Without a queue there is no telling whether it was this machine or another that said so.
+            let told = || failure(target, Cause::Said(error), keeps_errors, &evidence, took, timeout);
+            Ok(Err(broken_off().unwrap_or_else(told)))
+        }
     }
 }
 
@@ -157,8 +211,41 @@ fn failure(
             Failure::new(Outcome::NoRoute, format!("this machine has no {} address", family.name()))
         }
         (None, Cause::Said(error)) => Failure::of_connect(&error, at_once, timeout),
-        (None, _) => Failure::filtered(timeout),
+        (None, _) => silence(target, evidence, timeout),
     }
+}
+
+/// The failure of a connect that nothing answered, with what the kernel can tell of it.
+fn silence(target: SocketAddr, evidence: &Socket, timeout: Duration) -> Failure {
+    let retransmissions = sys::tcp_info(evidence).and_then(|info| info.retransmissions);
+    let listener = if is_own_address(target.ip()) { listener(target) } else { None };
+    // `sk_acceptq_is_full` (net/sock.h): one more than the backlog may wait.
+    let full = listener.filter(|listener| listener.receive_queue > listener.send_queue);
+    Failure {
+        syn_retransmissions: retransmissions,
+        ..match full {
+            Some(listener) => Failure::new(
+                Outcome::Filtered,
+                format!(
+                    "no answer within {}: the server's queue is full, {} connections wait to be accepted and its backlog is {}",
+                    humantime::format_duration(timeout),
+                    listener.receive_queue,
+                    listener.send_queue,
+                ),
+            ),
+            None => Failure::filtered(timeout, retransmissions),
+        }
+    }
+}
+
+/// The socket of this machine that listens where a target is.
+fn listener(target: SocketAddr) -> Option<sys::TcpSocket> {
+    let sockets = sys::tcp_sockets(target.port(), 0).ok()?;
+    let listens = |socket: &sys::TcpSocket| {
+        let at = socket.local.ip();
+        socket.state == sys::TcpState::Listen && (at == target.ip() || at.is_unspecified())
+    };
+    sockets.into_iter().find(listens)
 }
 
 /// Whether this machine has any address of a family, besides the loopback's.
@@ -167,7 +254,7 @@ fn has_address(family: Family) -> bool {
 }
 
 /// Whether an address is this machine's own.
-fn is_own_address(ip: IpAddr) -> bool {
+pub(super) fn is_own_address(ip: IpAddr) -> bool {
     ip.is_loopback() || own_addresses().any(|own| own == ip)
 }
 
@@ -189,7 +276,6 @@ fn open(target: SocketAddr, origin: &Origin) -> std::result::Result<Socket, Refu
     };
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))
         .map_err(cannot("cannot open a socket"))?;
-    socket.set_nonblocking(true).map_err(cannot("cannot prepare a socket"))?;
     // Small rounds are timed one by one; Nagle's algorithm (RFC 896) would wait to fill a segment.
     socket.set_tcp_nodelay(true).map_err(cannot("cannot prepare a socket"))?;
     if let Some(interface) = &origin.interface {

@@ -63,6 +63,8 @@ pub struct Failure {
     pub icmp_type: Option<u8>,
     /// The ICMP error's code.
     pub icmp_code: Option<u8>,
+    /// How often the SYN was sent again, where nothing answered it.
+    pub syn_retransmissions: Option<u32>,
 }
 
 /// Who sent an ICMP error.
@@ -114,16 +116,31 @@ impl Outcome {
 impl Failure {
     /// Makes a failure that no ICMP error told of.
     pub(super) fn new(kind: Outcome, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), from: None, icmp_type: None, icmp_code: None }
+        Self {
+            kind,
+            message: message.into(),
+            from: None,
+            icmp_type: None,
+            icmp_code: None,
+            syn_retransmissions: None,
+        }
     }
 
     /// The failure of a connect that nothing answered.
-    pub(super) fn filtered(waited: Duration) -> Self {
+    pub(super) fn filtered(waited: Duration, retransmissions: Option<u32>) -> Self {
         let waited = humantime::format_duration(waited);
-        Self::new(
-            Outcome::Filtered,
-            format!("no answer within {waited}: a firewall drops it, or the host is down"),
-        )
+        let tries = match retransmissions {
+            None => "no answer".to_owned(),
+            Some(0) => "no answer to the SYN".to_owned(),
+            Some(again) => format!("no answer to {} SYNs", again + 1),
+        };
+        Self {
+            syn_retransmissions: retransmissions,
+            ..Self::new(
+                Outcome::Filtered,
+                format!("{tries} within {waited}: a firewall drops it, or the host is down"),
+            )
+        }
     }
 
     /// The failure of a connect that an ICMP error ended.
@@ -146,7 +163,7 @@ impl Failure {
             (_, None) => format!("this machine itself says: {what}"),
         };
         let (icmp_type, icmp_code) = (Some(error.icmp_type), Some(error.icmp_code));
-        Self { kind, message, from: error.from, icmp_type, icmp_code }
+        Self { kind, message, from: error.from, icmp_type, icmp_code, syn_retransmissions: None }
     }
 
     /// The failure of a connect by what the system said; `at_once` if no packet can have been answered yet.
@@ -160,7 +177,7 @@ impl Failure {
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
                 Self::new(Outcome::Reset, "connected, then reset by the other end at once")
             }
-            ErrorKind::TimedOut => Self::filtered(waited),
+            ErrorKind::TimedOut => Self::filtered(waited, None),
             // InvalidInput is a blackhole route (`ip-route(8)`).
             ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::InvalidInput
                 if at_once =>

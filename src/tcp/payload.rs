@@ -1,7 +1,5 @@
 //! The bytes that are sent: random-looking, and known again at any offset without being kept.
 
-use std::hash::{BuildHasher, Hasher};
-
 /// A stream of bytes that nobody can guess and that needs no memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Payload {
@@ -11,12 +9,12 @@ pub(super) struct Payload {
 impl Payload {
     /// A stream unlike any other run's.
     pub(super) fn random() -> Self {
-        Self { seed: std::collections::hash_map::RandomState::new().build_hasher().finish() }
+        Self { seed: crate::sys::random() }
     }
 
-    /// The stream of a round: each round's is another.
-    pub(super) fn of_round(self, round: u64) -> Self {
-        Self { seed: mixed(self.seed ^ mixed(round)) }
+    /// The stream of a connection's round: each is another.
+    pub(super) fn of_round(self, connection: u64, round: u64) -> Self {
+        Self { seed: mixed(self.seed ^ mixed(round ^ mixed(connection))) }
     }
 
     /// Writes the bytes from an offset on.

@@ -1,4 +1,4 @@
-//! Linux: rtnetlink, the socket error queue, `TCP_INFO` and sysctls.
+//! Linux: rtnetlink, `sock_diag`, the socket error queue, `TCP_INFO` and sysctls.
 
 mod closed_output;
 mod control;
@@ -6,6 +6,7 @@ mod error_queue;
 mod icmp;
 mod netlink;
 mod rtnetlink;
+mod sock_diag;
 mod tcp_info;
 
 use std::fs;
@@ -18,7 +19,10 @@ pub use icmp::{
 };
 pub use rtnetlink::ipv6_neighbour_entries;
 pub(super) use rtnetlink::{lost_neighbours, neighbours, network};
-pub(super) use tcp_info::tcp_info;
+pub use sock_diag::parse as parse_socket;
+pub(super) use sock_diag::{processes_with, tcp_socket, tcp_sockets, time_wait_count};
+pub use tcp_info::parse as parse_tcp_info;
+pub(super) use tcp_info::{sleep_precisely, tcp_info, tcp_queues};
 
 use super::{Clocks, PortSettings};
 use crate::address::Family;
@@ -28,6 +32,7 @@ pub(super) fn port_settings() -> PortSettings {
         ephemeral: sysctl("ip_local_port_range").as_deref().and_then(range),
         reserved: sysctl("ip_local_reserved_ports").map(|text| ranges(&text)),
         unprivileged_start: sysctl("ip_unprivileged_port_start").and_then(|text| text.parse().ok()),
+        time_wait_reuse: sysctl("tcp_tw_reuse").map(|mode| (mode == "1", mode != "0")),
     }
 }
 

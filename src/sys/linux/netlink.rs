@@ -16,7 +16,7 @@ const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 
-/// A connection to the kernel's routing tables.
+/// A connection to one of the kernel's tables.
 pub(super) struct Netlink(Socket);
 
 /// How one dump ended.
@@ -29,8 +29,29 @@ enum End {
 impl Netlink {
     /// Opens a connection to rtnetlink.
     pub(super) fn route() -> io::Result<Self> {
+        Self::open(libc::NETLINK_ROUTE)
+    }
+
+    /// Opens a connection to `sock_diag(7)`.
+    pub(super) fn sock_diag() -> io::Result<Self> {
+        Self::open(libc::NETLINK_SOCK_DIAG)
+    }
+
+    fn open(protocol: i32) -> io::Result<Self> {
         let netlink = Domain::from(libc::AF_NETLINK);
-        Socket::new(netlink, Type::RAW, Some(Protocol::from(libc::NETLINK_ROUTE))).map(Self)
+        Socket::new(netlink, Type::RAW, Some(Protocol::from(protocol))).map(Self)
+    }
+
+    /// Asks for one thing: the payload of the answer, after its header.
+    pub(super) fn one(&self, message_type: u16, fixed: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.0.send(&request(message_type, NLM_F_REQUEST, 1, fixed))?;
+        let mut buffer = vec![0; BUFFER];
+        let length = (&self.0).read(&mut buffer)?;
+        match Messages(&buffer[..length]).find(|message| message.sequence == 1) {
+            Some(Message { kind: NLMSG_ERROR, payload, .. }) => Err(error_in(payload)),
+            Some(message) => Ok(Some(message.payload.to_vec())),
+            None => Ok(None),
+        }
     }
 
     /// Dumps all of one kind, in one consistent picture: the payload of each message, after its header.
@@ -41,7 +62,7 @@ impl Netlink {
         for attempt in 1..=MOST_DUMPS {
             messages.clear();
             let sequence = u32::try_from(attempt).unwrap_or(u32::MAX);
-            self.0.send(&request(message_type, sequence, fixed))?;
+            self.0.send(&request(message_type, NLM_F_REQUEST | NLM_F_DUMP, sequence, fixed))?;
             match self.receive(sequence, &mut messages) {
                 Ok(End::Whole) => return Ok(messages),
                 Ok(End::Torn) => {}
@@ -79,12 +100,12 @@ impl Netlink {
     }
 }
 
-fn request(message_type: u16, sequence: u32, fixed: &[u8]) -> Vec<u8> {
+fn request(message_type: u16, flags: u16, sequence: u32, fixed: &[u8]) -> Vec<u8> {
     let length = u32::try_from(HEADER + fixed.len()).expect("requests are a few bytes long");
     let mut bytes = Vec::with_capacity(HEADER + fixed.len());
     bytes.extend(length.to_ne_bytes());
     bytes.extend(message_type.to_ne_bytes());
-    bytes.extend((NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    bytes.extend(flags.to_ne_bytes());
     bytes.extend(sequence.to_ne_bytes());
     bytes.extend(0_u32.to_ne_bytes());
     bytes.extend(fixed);
@@ -168,7 +189,7 @@ mod tests {
 
     #[test]
     fn messages_and_attributes_end_where_they_are_cut_short() {
-        let whole = request(18, 7, &[1, 2, 3, 4, 5]);
+        let whole = request(18, 0, 7, &[1, 2, 3, 4, 5]);
         let mut two = whole.clone();
         two.extend([0; 3]);
         two.extend(&whole);

@@ -1,15 +1,23 @@
-//! How the result of an echo probe describes itself to the output layer.
+//! What an echo probe found, and how it describes itself to the output layer.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::super::{Failure, Outcome};
-use crate::address::{Endpoint, HostPort};
+use super::connection::Tally;
+use super::ports::TimeWait;
+use super::{Pace, Request};
+use crate::address::Endpoint;
 use crate::error::Exit;
-use crate::measure::Summary;
-use crate::output::record::{Cell, Column, Line, Record, Report, Warning};
-use crate::sys::TcpInfo;
+use crate::measure::{Summary, Times, microseconds};
+use crate::output::record::{Cell, Column, Line, Record, Report, Role, Warning};
+use crate::sys::{TcpBuffers, TcpInfo};
+
+/// A person wants to see each of so many ports; of more, those that did not connect are only counted.
+const FEW_PORTS: usize = 32;
 
 /// The result of an echo probe.
 #[derive(Clone, Debug, Serialize)]
@@ -24,6 +32,9 @@ pub struct Echo {
     pub resolve_us: Option<f64>,
     /// What became of each address, in the order they were tried.
     pub addresses: Vec<AddressReport>,
+    /// How many ports came to each outcome, where there are several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<&'static str, u64>,
     /// Every target without its addresses, where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetReport>,
@@ -33,6 +44,9 @@ pub struct Echo {
     exit: Exit,
     #[serde(skip)]
     warnings: Vec<Warning>,
+    /// The rows that are only counted.
+    #[serde(skip)]
+    hidden: usize,
 }
 
 /// What became of one target.
@@ -59,6 +73,8 @@ pub struct AddressReport {
     pub address: String,
     /// What became of it; `None` if it was stopped before that was known.
     pub outcome: Option<Outcome>,
+    /// Whether a client would end up with this address (RFC 8305); `None` where only one was probed.
+    pub is_client_choice: Option<bool>,
     /// The phases of the first round.
     pub phases_us: Phases,
     /// The bytes sent in all rounds.
@@ -67,17 +83,36 @@ pub struct AddressReport {
     pub received_bytes: u64,
     /// Whether every byte that was sent came back as it was; `None` where none was asked for.
     pub verified: Option<bool>,
-    /// The times of whole rounds.
+    /// The times of whole rounds; at a `--rate`, from when each was due. Of connects alone, their times.
     pub rtt_us: Option<Summary>,
+    /// At a `--rate`, the times from when each round was really sent.
+    pub service_us: Option<Summary>,
+    /// The times of the connects, where there were several.
+    pub connects_us: Option<Summary>,
     /// The rounds that succeeded.
     pub rounds: u64,
+    /// How many rounds a second that was; `None` of one.
+    pub rounds_per_s: Option<f64>,
+    /// The connections that were made at once.
+    pub connections: u64,
+    /// The connections that could not be made.
+    pub unconnected: u64,
+    /// The connections in TIME-WAIT toward this address, where one was made after another.
+    pub time_wait: Option<TimeWait>,
     /// The kernel's own figures, where the system tells them.
-    pub tcp_info: Option<TcpInfo>,
+    pub tcp_info: Option<Box<TcpInfo>>,
+    /// The two buffers at the end of the last round.
+    pub buffers: Option<TcpBuffers>,
     /// Why it failed, and who said so.
     pub failure: Option<Failure>,
+    /// How long connecting took, whatever came of it.
+    #[serde(skip)]
+    pub(super) connecting: Duration,
     /// Whether the other end reset the connection where it should have closed it.
     #[serde(skip)]
     pub(super) was_reset: bool,
+    #[serde(skip)]
+    pub(super) warnings: Vec<Warning>,
 }
 
 /// How long each phase took, in microseconds; `None` where it was not reached.
@@ -96,9 +131,9 @@ pub struct Phases {
 }
 
 impl Echo {
-    pub(super) fn new(mut targets: Vec<TargetReport>, interrupted: bool, all_addresses: bool) -> Self {
-        let exit = exit(&targets, interrupted, all_addresses);
-        let addresses: Vec<AddressReport> =
+    pub(super) fn new(mut targets: Vec<TargetReport>, interrupted: bool, request: &Request) -> Self {
+        let exit = exit(&targets, interrupted, request.all_addresses);
+        let mut addresses: Vec<AddressReport> =
             targets.iter_mut().flat_map(|target| std::mem::take(&mut target.addresses)).collect();
         let reset = addresses.iter().filter(|row| row.was_reset);
         let warnings = reset.map(|row| {
@@ -108,7 +143,14 @@ impl Echo {
             );
             Warning::new("reset-after-echo", message)
         });
-        let warnings = warnings.collect();
+        let mut warnings: Vec<Warning> = warnings.collect();
+        warnings.extend(addresses.iter_mut().flat_map(|row| std::mem::take(&mut row.warnings)));
+        let mut counts = BTreeMap::new();
+        if request.is_scan() {
+            for outcome in addresses.iter().filter_map(|row| row.outcome) {
+                *counts.entry(outcome.name()).or_default() += 1;
+            }
+        }
         let only = if let [only] = targets.as_slice() { Some(only.clone()) } else { None };
         Self {
             target: only.as_ref().map(|only| only.target.clone()),
@@ -116,11 +158,23 @@ impl Echo {
             failure: only.as_ref().and_then(|only| only.failure.clone()),
             resolve_us: only.as_ref().and_then(|only| only.resolve_us),
             addresses,
+            counts,
             targets: if only.is_some() { Vec::new() } else { targets },
             interrupted,
             exit,
             warnings,
+            hidden: 0,
         }
+    }
+
+    /// Leaves out, for a person, the ports of a range that did not connect, if there are many.
+    pub fn keep_connected(&mut self) {
+        if self.counts.is_empty() || self.addresses.len() <= FEW_PORTS {
+            return;
+        }
+        let before = self.addresses.len();
+        self.addresses.retain(|row| row.outcome.is_some_and(Outcome::is_good));
+        self.hidden = before - self.addresses.len();
     }
 }
 
@@ -139,7 +193,7 @@ fn exit(targets: &[TargetReport], interrupted: bool, all_addresses: bool) -> Exi
 }
 
 impl TargetReport {
-    pub(super) fn new(target: &HostPort, resolve_us: Option<f64>, addresses: Vec<AddressReport>) -> Self {
+    pub(super) fn new(target: &str, resolve_us: Option<f64>, addresses: Vec<AddressReport>) -> Self {
         let good = addresses.iter().find(|row| row.outcome.is_some_and(Outcome::is_good));
         let telling = good.or(addresses.iter().find(|row| row.outcome.is_some()));
         let outcome = telling.and_then(|row| row.outcome);
@@ -147,7 +201,7 @@ impl TargetReport {
         Self { target: target.to_string(), outcome, failure, resolve_us, addresses }
     }
 
-    pub(super) fn unresolved(target: &HostPort, resolve_us: Option<f64>, failure: Failure) -> Self {
+    pub(super) fn unresolved(target: &str, resolve_us: Option<f64>, failure: Failure) -> Self {
         let outcome = Some(Outcome::Unresolved);
         Self {
             target: target.to_string(),
@@ -160,26 +214,88 @@ impl TargetReport {
 }
 
 impl AddressReport {
-    pub(super) fn new(target: &HostPort, endpoint: Endpoint) -> Self {
+    pub(super) fn new(target: &str, endpoint: Endpoint) -> Self {
         Self {
             target: target.to_string(),
             address: endpoint.to_string(),
             outcome: None,
+            is_client_choice: None,
             phases_us: Phases::default(),
             sent_bytes: 0,
             received_bytes: 0,
             verified: None,
             rtt_us: None,
+            service_us: None,
+            connects_us: None,
             rounds: 0,
+            rounds_per_s: None,
+            connections: 0,
+            unconnected: 0,
+            time_wait: None,
             tcp_info: None,
+            buffers: None,
             failure: None,
+            connecting: Duration::ZERO,
             was_reset: false,
+            warnings: Vec::new(),
         }
     }
 
     pub(super) fn fail(&mut self, failure: Failure) {
         self.outcome = Some(failure.kind);
         self.failure = Some(failure);
+    }
+
+    /// Takes what the kernel knows of the first connection.
+    pub(super) fn note_kernel(&mut self, info: Option<TcpInfo>, buffers: TcpBuffers) {
+        self.tcp_info = info.map(Box::new);
+        self.buffers = Some(buffers);
+    }
+
+    /// Counts what all connections' rounds amount to.
+    #[expect(clippy::cast_precision_loss, reason = "rounds are far below 2^53")]
+    pub(super) fn count(&mut self, tallies: impl Iterator<Item = Tally>, request: &Request, took: Duration) {
+        let (mut times, mut service, mut connects) = (Times::default(), Times::default(), Times::default());
+        for (index, tally) in tallies.enumerate() {
+            times.merge(&tally.times);
+            service.merge(&tally.service);
+            connects.merge(&tally.connects);
+            self.sent_bytes += tally.sent;
+            self.received_bytes += tally.received;
+            if let Some(first) = tally.first.filter(|_| index == 0 && !request.connect_only) {
+                self.phases_us.send = Some(microseconds(first.send));
+                self.phases_us.first_byte = Some(microseconds(first.first_byte));
+                self.phases_us.echo = Some(microseconds(first.echo));
+            }
+        }
+        self.rounds = times.count();
+        self.rtt_us = times.summary();
+        self.service_us = service.summary().filter(|_| matches!(request.pace, Pace::Rate(_)));
+        self.connects_us = connects.summary().filter(|_| connects.count() > 1);
+        if times.count() > 1 && !took.is_zero() {
+            self.rounds_per_s = Some(times.count() as f64 / took.as_secs_f64());
+        }
+        if times.count() > 0 && self.outcome.is_none() {
+            self.outcome = Some(if request.connect_only { Outcome::Connected } else { Outcome::Echoed });
+        }
+        if times.count() > 0 && !request.connect_only {
+            self.verified = Some(true);
+        }
+    }
+
+    /// What the kernel says of the connection, in a line.
+    fn kernel(&self) -> Option<Line> {
+        let info = self.tcp_info.as_deref()?;
+        let mut said = vec![format!("rtt {:.3} ms", f64::from(info.rtt_us) / 1000.0)];
+        said.extend(info.retransmissions.map(|count| format!("{count} retransmitted")));
+        said.push(format!("window {} x {} B", info.cwnd_segments, info.mss_bytes));
+        said.extend(info.congestion_control.clone());
+        let options = [("SACK", info.sack), ("ECN", info.ecn), ("timestamps", info.timestamps)];
+        said.extend(options.iter().filter(|(_, on)| *on == Some(true)).map(|(name, _)| (*name).to_owned()));
+        if let Some(TcpBuffers { send_bytes: Some(send), receive_bytes: Some(receive), .. }) = self.buffers {
+            said.push(format!("SO_SNDBUF {send} B, SO_RCVBUF {receive} B"));
+        }
+        Some(Line::default().dim(format!("kernel: {}", said.join(", "))))
     }
 }
 
@@ -201,7 +317,13 @@ impl Report for Echo {
         let interrupted = self
             .interrupted
             .then(|| Line::default().dim("interrupted: the figures are of the rounds so far"));
-        interrupted.into_iter().collect()
+        let hidden = (self.hidden > 0).then(|| {
+            let count = |(outcome, count): (&&str, &u64)| format!("{count} {outcome}");
+            let counts: Vec<String> = self.counts.iter().map(count).collect();
+            Line::default().dim(format!("of the ports: {} (--all lists them)", counts.join(", ")))
+        });
+        let kernel = if let [row] = self.addresses.as_slice() { row.kernel() } else { None };
+        interrupted.into_iter().chain(hidden).chain(kernel).collect()
     }
 
     fn warnings(&self) -> &[Warning] {
@@ -220,10 +342,16 @@ impl Report for Echo {
 impl Record for AddressReport {
     fn columns() -> &'static [Column<Self>] {
         type Col = Column<AddressReport>;
-        static COLUMNS: [Col; 23] = [
+        static COLUMNS: [Col; 28] = [
             Col::new("target", "TARGET", |row| Cell::text(row.target.as_str())).if_so(is_named).dropped_at(5),
             Col::new("address", "ADDRESS", |row| Cell::text(row.address.as_str())),
             Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
+            Col::new("is_client_choice", "CLIENT", |row| match row.is_client_choice {
+                Some(true) => Cell::word("takes this").role(Role::Good),
+                _ => Cell::MISSING,
+            })
+            .if_any()
+            .dropped_at(4),
             Col::new("phases_us.connect", "CONNECT_MS", |row| time(row.phases_us.connect))
                 .right()
                 .if_any()
@@ -244,6 +372,12 @@ impl Record for AddressReport {
                 .right()
                 .if_any()
                 .dropped_at(6),
+            Col::new("tcp_info.rtt_us", "KERNEL_RTT_MS", |row| {
+                Cell::maybe(row.tcp_info.as_ref(), |info| Cell::millis(f64::from(info.rtt_us)))
+            })
+            .right()
+            .if_any()
+            .dropped_at(5),
             Col::new("sent_bytes", "SENT", |row| Cell::integer(row.sent_bytes)).right().dropped_at(7),
             Col::new("received_bytes", "RECEIVED", |row| Cell::integer(row.received_bytes))
                 .right()
@@ -283,14 +417,31 @@ impl Record for AddressReport {
                 .right()
                 .if_so(is_repeated)
                 .dropped_at(5),
-            Col::new("tcp_info.rtt_us", "KERNEL_RTT_MS", |row| {
-                time(row.tcp_info.map(|info| f64::from(info.rtt_us)))
+            Col::new("rounds_per_s", "PER_SECOND", |row| {
+                Cell::maybe(row.rounds_per_s, |rate| Cell::real(rate, 0))
             })
             .right()
-            .verbose()
-            .dropped_at(9),
+            .if_so(|row| row.rounds > 1 && row.rounds_per_s.is_some_and(|rate| rate >= 10.0))
+            .dropped_at(3),
+            Col::new("connections", "CONNECTIONS", |row| Cell::integer(row.connections))
+                .right()
+                .if_so(|row| row.connections > 1)
+                .dropped_at(4),
+            Col::new("connects_us.p50", "CONNECTS_P50_MS", |row| {
+                time(row.connects_us.map(|times| times.p50))
+            })
+            .right()
+            .if_any()
+            .dropped_at(6),
+            Col::new("time_wait.after", "TIME_WAIT", |row| {
+                Cell::maybe(row.time_wait, |held| Cell::integer(held.after))
+            })
+            .right()
+            .if_any()
+            .dropped_at(6),
             Col::new("tcp_info.retransmissions", "RETRANSMITS", |row| {
-                Cell::maybe(row.tcp_info, |info| Cell::integer(info.retransmissions))
+                let count = row.tcp_info.as_ref().and_then(|info| info.retransmissions);
+                Cell::maybe(count, Cell::integer)
             })
             .right()
             .verbose()

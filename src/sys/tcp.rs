@@ -1,0 +1,196 @@
+//! What the kernel knows of TCP connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::{AsSocket, kernel, system};
+
+/// A connection's state (RFC 9293, 3.3.2).
+#[expect(missing_docs, reason = "the RFC's names say it all")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpState {
+    Closed,
+    Listen,
+    SynSent,
+    SynReceived,
+    Established,
+    FinWait1,
+    FinWait2,
+    CloseWait,
+    Closing,
+    LastAck,
+    TimeWait,
+}
+
+impl TcpState {
+    /// The state's name, as `ss(8)` writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "CLOSED",
+            Self::Listen => "LISTEN",
+            Self::SynSent => "SYN-SENT",
+            Self::SynReceived => "SYN-RECV",
+            Self::Established => "ESTAB",
+            Self::FinWait1 => "FIN-WAIT-1",
+            Self::FinWait2 => "FIN-WAIT-2",
+            Self::CloseWait => "CLOSE-WAIT",
+            Self::Closing => "CLOSING",
+            Self::LastAck => "LAST-ACK",
+            Self::TimeWait => "TIME-WAIT",
+        }
+    }
+}
+
+impl Serialize for TcpState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// The kernel's own figures of a TCP connection; `None` where this kernel does not tell one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TcpInfo {
+    /// The state.
+    pub state: Option<TcpState>,
+    /// The smoothed round-trip time in microseconds (RFC 6298).
+    pub rtt_us: u32,
+    /// Its variation in microseconds.
+    pub rttvar_us: Option<u32>,
+    /// The shortest round-trip time of the last minutes, in microseconds.
+    pub min_rtt_us: Option<u32>,
+    /// How long the kernel waits for an acknowledgement, in microseconds.
+    pub rto_us: Option<u32>,
+    /// Segments sent again since the connection began.
+    pub retransmissions: Option<u32>,
+    /// Segments sent and not yet acknowledged.
+    pub unacked: Option<u32>,
+    /// The largest segment sent, in bytes.
+    pub mss_bytes: u32,
+    /// The path's MTU in bytes.
+    pub pmtu_bytes: Option<u32>,
+    /// The congestion window in segments.
+    pub cwnd_segments: u32,
+    /// The slow-start threshold in segments; `None` before the first loss.
+    pub ssthresh_segments: Option<u32>,
+    /// How congestion is controlled.
+    pub congestion_control: Option<String>,
+    /// How fast the other end has acknowledged of late, in bytes a second.
+    pub delivery_rate_bytes_per_s: Option<u64>,
+    /// What the other end has room for, in bytes.
+    pub send_window_bytes: Option<u32>,
+    /// What this end says it has room for, in bytes.
+    pub receive_window_bytes: Option<u32>,
+    /// The room the receive buffer is tuned to, in bytes.
+    pub receive_space_bytes: Option<u32>,
+    /// How many bits the windows of the other end are shifted by (RFC 7323); `None` without scaling.
+    pub send_window_scale: Option<u8>,
+    /// How many bits the windows of this end are shifted by.
+    pub receive_window_scale: Option<u8>,
+    /// Whether both ends acknowledge selectively (RFC 2018).
+    pub sack: Option<bool>,
+    /// Whether both ends take part in congestion notification (RFC 3168).
+    pub ecn: Option<bool>,
+    /// Whether segments carry timestamps (RFC 7323).
+    pub timestamps: Option<bool>,
+    /// The segments that left, with and without data.
+    pub segments_out: Option<u64>,
+    /// The segments that came.
+    pub segments_in: Option<u64>,
+    /// The bytes the other end has acknowledged, of the SYN and the FIN one each.
+    pub acknowledged_bytes: Option<u64>,
+}
+
+/// The buffers between a program and the network, in bytes; `None` where this system does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TcpBuffers {
+    /// The room of the send buffer (SO_SNDBUF), which the kernel may grow.
+    pub send_bytes: Option<usize>,
+    /// The room of the receive buffer (SO_RCVBUF), which the kernel may grow.
+    pub receive_bytes: Option<usize>,
+    /// What lies in the send buffer: not yet acknowledged by the other end.
+    pub unacknowledged_bytes: Option<u32>,
+    /// What lies in the receive buffer: not yet read by the program.
+    pub unread_bytes: Option<u32>,
+}
+
+/// A TCP socket of this machine as the kernel lists it, whoever's it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpSocket {
+    /// The state.
+    pub state: TcpState,
+    /// This end.
+    pub local: SocketAddr,
+    /// The other end; unspecified of a listener.
+    pub remote: SocketAddr,
+    /// The bytes its program has not read; of a listener the connections that wait to be accepted.
+    pub receive_queue: u32,
+    /// The bytes the other end has not acknowledged; of a listener how many may wait.
+    pub send_queue: u32,
+    /// The time until its timer runs out: in TIME-WAIT, until the port is free.
+    pub remaining: Option<Duration>,
+    /// How often its latest segment has been sent again.
+    pub retransmits: u8,
+    /// The user it belongs to.
+    pub uid: u32,
+    /// Its inode, by which its process is found; 0 while no program has it.
+    pub inode: u32,
+}
+
+/// A process that has a socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: u32,
+    /// Its name, as bytes.
+    pub name: Vec<u8>,
+}
+
+/// The kernel's own figures of a TCP connection, where it tells them.
+pub fn tcp_info<S: AsSocket>(socket: &S) -> Option<TcpInfo> {
+    system::tcp_info(socket)
+}
+
+/// The sizes of a connection's two buffers and what lies in them.
+pub fn tcp_buffers<S: AsSocket>(socket: &S) -> TcpBuffers {
+    let sizes = socket2::SockRef::from(socket);
+    let (unacknowledged_bytes, unread_bytes) = kernel::tcp_queues(socket);
+    TcpBuffers {
+        send_bytes: sizes.send_buffer_size().ok(),
+        receive_bytes: sizes.recv_buffer_size().ok(),
+        unacknowledged_bytes,
+        unread_bytes,
+    }
+}
+
+/// The socket of this machine with these two ends, even one that has left its program behind; `None` if there is
+/// none.
+///
+/// Errors: the system does not tell.
+pub fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<TcpSocket>> {
+    kernel::tcp_socket(local, remote)
+}
+
+/// The TCP sockets of this machine on a local port, or with a remote one; 0 stands for any.
+///
+/// Errors: the system does not tell.
+pub fn tcp_sockets(local_port: u16, remote_port: u16) -> io::Result<Vec<TcpSocket>> {
+    kernel::tcp_sockets(local_port, remote_port)
+}
+
+/// How many connections of this machine are in TIME-WAIT, where it is told.
+pub fn time_wait_count() -> Option<u64> {
+    kernel::time_wait_count()
+}
+
+/// The processes that have a socket, of those this user may look at.
+pub fn processes_with(inode: u32) -> Vec<Process> {
+    kernel::processes_with(inode)
+}
+
+/// Lets the sleeps of this thread end as precisely as the system can; by default Linux groups those of 50 µs.
+pub fn sleep_precisely() {
+    kernel::sleep_precisely();
+}
