@@ -115,15 +115,8 @@ enum CommandArgs {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 struct OutputArgs {
     /// The format of standard output
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "FORMAT",
-        hide_default_value = true
-    )]
-    format: FormatArg,
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    format: Option<FormatArg>,
     /// Short for --format json
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
@@ -150,10 +143,9 @@ struct OutputArgs {
     verbose: bool,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
+#[derive(Clone, Copy, ValueEnum)]
 enum FormatArg {
-    /// For people; plain aligned columns when piped
-    #[default]
+    /// For people; plain aligned columns when piped (the default, but for tcp-serve when piped)
     Table,
     /// One JSON object at the end
     Json,
@@ -198,7 +190,7 @@ impl FamilyArgs {
 impl OutputArgs {
     /// Whether an option was given that only a result of rows can follow.
     fn asks_for_rows(&self) -> bool {
-        let is_table = matches!(self.format, FormatArg::Table) && !self.json;
+        let is_table = matches!(self.format, None | Some(FormatArg::Table)) && !self.json;
         !is_table || self.no_header || self.columns.is_some() || self.sort.is_some()
     }
 
@@ -206,11 +198,12 @@ impl OutputArgs {
         Options {
             format: match self.format {
                 _ if self.json => Format::Json,
-                FormatArg::Table => Format::Table,
-                FormatArg::Json => Format::Json,
-                FormatArg::Ndjson => Format::Ndjson,
-                FormatArg::Csv => Format::Csv,
+                None | Some(FormatArg::Table) => Format::Table,
+                Some(FormatArg::Json) => Format::Json,
+                Some(FormatArg::Ndjson) => Format::Ndjson,
+                Some(FormatArg::Csv) => Format::Csv,
             },
+            is_format_given: self.json || self.format.is_some(),
             columns: self.columns,
             sort: self.sort,
             header: !self.no_header,
@@ -244,7 +237,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         }),
         CommandArgs::Port(args) => Ok(Command::Port(args.request())),
         CommandArgs::TcpEcho(args) => args.request().map(Command::TcpEcho),
-        CommandArgs::TcpServe(args) => Ok(Command::TcpServe(args.request())),
+        CommandArgs::TcpServe(args) => args.request().map(Command::TcpServe),
         CommandArgs::Generate(_) if is_rows => {
             Err(Error::usage("generate writes a script or a page, which has no format, columns or rows")
                 .hint("leave out --format, --json, --columns, --sort and --no-header"))

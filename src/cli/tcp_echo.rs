@@ -11,6 +11,9 @@ use crate::address::{check_family, check_zone};
 use crate::error::{Error, Result};
 use crate::tcp::echo::{CloseWith, Origin, Pace, Request};
 
+/// So many bytes can be written before they are read, on any system: the steps stay in the lesson's order.
+const EXPLAINED: u64 = 32 * 1024;
+
 /// Probes TCP services: connects, sends, and checks that every byte comes back
 #[derive(Args)]
 #[command(after_long_help = "\
@@ -64,6 +67,9 @@ pub(super) struct TcpEchoArgs {
     /// Only connect and close; with --count so many times
     #[arg(long, conflicts_with_all = ["size", "reconnect", "spin"])]
     connect_only: bool,
+    /// Tell each step of one connection: the call, the connection's state, the segments, the buffers
+    #[arg(long, conflicts_with_all = ["count", "interval", "rate", "connections", "reconnect", "spin", "all_addresses"])]
+    explain: bool,
     /// Of many ports also list those that do not connect
     #[arg(long)]
     all: bool,
@@ -116,20 +122,30 @@ impl TcpEchoArgs {
             },
             origin: Origin { source: self.source, interface: self.interface },
             lists_all: self.all,
+            explain: self.explain,
         })
     }
 
     /// Refuses what only one of several can have.
     fn check_several(&self) -> Result<()> {
+        if self.explain && self.targets.len() > 1 {
+            return Err(
+                Error::usage("--explain tells the steps of one connection").hint("name one HOST:PORT")
+            );
+        }
+        if self.explain && self.size > EXPLAINED {
+            return Err(Error::usage(format!("--explain tells of a round of at most {EXPLAINED} bytes"))
+                .hint("leave out --size, or --explain"));
+        }
         let range = self.targets.iter().find(|target| target.only_port().is_none());
         if let Some(range) = range {
             if !self.connect_only {
                 return Err(Error::usage(format!("{range} is several ports, and an echo needs one service"))
                     .hint("add --connect-only to see which of them can be connected to"));
             }
-            if self.count > 1 || self.connections > 1 {
+            if self.explain || self.count > 1 || self.connections > 1 {
                 return Err(Error::usage(format!("each port of {range} is connected to once"))
-                    .hint("leave out --count and --connections, or name one port"));
+                    .hint("leave out --count, --connections and --explain, or name one port"));
             }
         } else if self.all {
             return Err(Error::usage("--all is for several ports, as in HOST:20-25 --connect-only"));

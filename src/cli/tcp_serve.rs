@@ -4,23 +4,32 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::seconds_or_none;
+use super::{seconds, seconds_or_none, size};
 use crate::address::HostPort;
-use crate::tcp::serve::Request;
+use crate::error::{Error, Result};
+use crate::tcp::serve::{Cut, Faults, Request};
 
 /// Serves TCP echo: sends back every byte, to many clients at once
 #[derive(Args)]
 #[command(
-    after_help = "Ctrl-C lets live connections finish; a second one ends at once.",
+    after_help = "\
+On a terminal its connections are a table, redrawn; piped, every event is a line of JSON (--format table for lines of \
+text). Ctrl-C lets live connections finish; a second one ends at once.",
     after_long_help = "\
-Ctrl-C lets live connections finish; a second one ends at once.
+On a terminal its connections are a table, redrawn; piped, every event is a line of JSON (--format table for lines of
+text). Ctrl-C lets live connections finish; a second one ends at once.
 
 Examples:
   netdiag tcp-serve                       on 127.0.0.1, on a port the system chooses
   netdiag tcp-serve 127.0.0.1:7777        on this port
   netdiag tcp-serve '[::1]:7777' --single  one client at a time
-  netdiag tcp-serve --format ndjson       an event a line, for a script"
+  netdiag tcp-serve localhost:7777        on all addresses of a name, IPv4 and IPv6
+  netdiag tcp-serve --format ndjson       an event a line, for a script
+  netdiag tcp-serve 127.0.0.1:7777 --explain
+  netdiag tcp-serve 127.0.0.1:7777 --delay 200 --truncate-after 1k
+  netdiag tcp-serve 127.0.0.1:7777 --no-accept --backlog 2"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct TcpServeArgs {
     /// The address and port to listen on; port 0 lets the system choose
     #[arg(value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = HostPort::to_listen)]
@@ -37,16 +46,89 @@ pub(super) struct TcpServeArgs {
     /// How long live connections may go on when it is stopped, in seconds
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, default_value = "5", value_parser = seconds_or_none)]
     drain: Duration,
+    /// Serve so many connections at once, and reset any more
+    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "single", value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: Option<u32>,
+    /// Close a connection on which nothing has moved for so long, in seconds
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
+    idle_timeout: Option<Duration>,
+    /// Close a connection after echoing so many bytes, with k, M or G for powers of 1024
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true, value_parser = some_bytes)]
+    max_bytes: Option<u64>,
+    /// Tell each step: the call, the connection's state, the buffers
+    #[arg(long)]
+    explain: bool,
+    #[command(flatten)]
+    faults: FaultArgs,
+}
+
+/// What to do wrong, to see how one's own clients take it.
+#[derive(Args)]
+#[command(next_help_heading = "Wrong on purpose, for testing clients")]
+struct FaultArgs {
+    /// Hold each answer back for so long, in milliseconds
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    delay: Option<u32>,
+    /// Reset a connection after echoing so many bytes, with k, M or G; 0: at once
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true, conflicts_with = "truncate_after", value_parser = size)]
+    reset_after: Option<u64>,
+    /// Close the sending side after echoing so many bytes, with k, M or G; 0: at once
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true, value_parser = size)]
+    truncate_after: Option<u64>,
+    /// Turn over a bit of every thousandth byte, the first byte's first
+    #[arg(long)]
+    corrupt: bool,
+    /// Read at most so many bytes a second from each connection
+    #[arg(long, value_name = "BYTES_PER_SECOND", allow_negative_numbers = true, value_parser = some_bytes)]
+    slow_read: Option<u64>,
+    /// Never accept: connections wait in the system's queue until it is full
+    #[arg(long, conflicts_with_all = ["delay", "reset_after", "truncate_after", "corrupt", "slow_read", "close_on_accept", "single", "max_connections", "idle_timeout", "max_bytes"])]
+    no_accept: bool,
+    /// Close each connection as soon as it stands
+    #[arg(long, conflicts_with_all = ["delay", "reset_after", "truncate_after", "corrupt", "slow_read", "idle_timeout", "max_bytes"])]
+    close_on_accept: bool,
 }
 
 impl TcpServeArgs {
-    pub(super) fn request(self) -> Request {
-        Request {
+    pub(super) fn request(self) -> Result<Request> {
+        let faults = self.faults.faults();
+        if self.explain && faults != Faults::default() {
+            return Err(Error::usage("--explain tells the steps of an honest server")
+                .hint(format!("leave out what is wrong on purpose: {}", faults.names().join(", "))));
+        }
+        Ok(Request {
             listen: self.listen,
             single: self.single,
             backlog: self.backlog,
             reuse_address: !self.no_reuse_address,
             drain: self.drain,
+            max_connections: self.max_connections.and_then(|most| usize::try_from(most).ok()),
+            idle_timeout: self.idle_timeout,
+            max_bytes: self.max_bytes,
+            faults,
+            explain: self.explain,
+        })
+    }
+}
+
+impl FaultArgs {
+    fn faults(&self) -> Faults {
+        let reset = self.reset_after.map(|bytes| (Cut::Reset, bytes));
+        let truncate = self.truncate_after.map(|bytes| (Cut::Truncate, bytes));
+        Faults {
+            delay: Duration::from_millis(self.delay.unwrap_or(0).into()),
+            cut: reset.or(truncate),
+            corrupt: self.corrupt,
+            slow_read: self.slow_read,
+            no_accept: self.no_accept,
+            close_on_accept: self.close_on_accept,
         }
+    }
+}
+
+fn some_bytes(text: &str) -> std::result::Result<u64, String> {
+    match size(text)? {
+        0 => Err("it is at least one byte".to_owned()),
+        bytes => Ok(bytes),
     }
 }

@@ -22,12 +22,17 @@ use sink::Sink;
 use crate::error::{Error, Exit, Result};
 use crate::sys;
 
+/// How far what stands below an event's line is indented.
+const BELOW: usize = 4;
+
 /// How a run's result is to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact by itself")]
 pub struct Options {
     /// The format of standard output.
     pub format: Format,
+    /// Whether that was asked for, and is not just the default.
+    pub is_format_given: bool,
     /// The ids of the columns to show, in order; `None` leaves it to the record.
     pub columns: Option<Vec<String>>,
     /// The id of the column to sort by, with `-` before it for descending.
@@ -44,6 +49,14 @@ pub struct Options {
     pub verbose: bool,
     /// Whether CSV has a row an event, as it happens, instead of a row of the result.
     pub events: bool,
+}
+
+impl Options {
+    /// Whether something was asked for that speaks of a format, or of a table.
+    pub fn asks_for_table(&self) -> bool {
+        let is_shaped = self.columns.is_some() || self.sort.is_some() || !self.header || self.width.is_some();
+        self.is_format_given || self.verbose || self.quiet || is_shaped
+    }
 }
 
 /// The format of standard output.
@@ -193,8 +206,10 @@ impl Emitter {
         // What is piped stays a table.
         if self.screen.is_terminal {
             for note in report.notes() {
-                self.out.write(&style::line(&note, self.screen.charset, self.screen.colored));
-                self.out.write("\n");
+                for part in style::wrapped(&note, 0, self.screen.width.unwrap_or(usize::MAX)) {
+                    self.out.write(&style::line(&part, self.screen.charset, self.screen.colored));
+                    self.out.write("\n");
+                }
             }
         }
         if self.options.verbose && !dropped.is_empty() {
@@ -312,8 +327,19 @@ impl<E: Event> Observer<E> for Emitter {
             Format::Table => {
                 if let Some(line) = event.line() {
                     self.clear();
-                    let line = style::line(&line, self.screen.charset, self.screen.colored);
-                    self.out.write(&line);
+                    let shown = |line: &Line| style::line(line, self.screen.charset, self.screen.colored);
+                    self.out.write(&shown(&line));
+                    for more in event.below() {
+                        if self.screen.is_terminal {
+                            for part in style::wrapped(&more, BELOW, self.screen.width.unwrap_or(usize::MAX))
+                            {
+                                self.out.write(&format!("\n{:BELOW$}{}", "", shown(&part)));
+                            }
+                        } else {
+                            self.out.write("  ");
+                            self.out.write(&shown(&more));
+                        }
+                    }
                     self.out.write("\n");
                     self.has_streamed = true;
                 }

@@ -26,3 +26,39 @@ pub(super) fn paint(text: &str, role: Role, colored: bool) -> String {
 pub(super) fn line(line: &Line, charset: Charset, colored: bool) -> String {
     line.pieces().iter().map(|(role, text)| paint(&text.escaped(charset), *role, colored)).collect()
 }
+
+/// Breaks a line between words, so that its parts fit a width after an indent; a word that is too long stays whole.
+pub(super) fn wrapped(line: &Line, indent: usize, width: usize) -> Vec<Line> {
+    let room = width.saturating_sub(indent).max(1);
+    let mut parts = vec![Line::default()];
+    let mut used = 0;
+    for (role, text) in line.pieces() {
+        let text = text.to_lossy();
+        for word in text.split(' ').filter(|word| !word.is_empty()) {
+            let length = unicode_width::UnicodeWidthStr::width(word);
+            if used > 0 && used + 1 + length > room {
+                parts.push(Line::default());
+                used = 0;
+            }
+            let last = parts.pop().unwrap_or_default();
+            let last = if used > 0 { last.plain(" ") } else { last };
+            used += length + usize::from(used > 0);
+            parts.push(last.with(*role, word));
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_whole_and_lines_fit() {
+        let parts = wrapped(&Line::new("one two three four averyveryverylongword end"), 4, 14);
+        let shown: Vec<String> =
+            parts.iter().map(|part| super::line(part, Charset::Unicode, false)).collect();
+        assert_eq!(shown, ["one two", "three four", "averyveryverylongword", "end"]);
+        assert_eq!(wrapped(&Line::default(), 4, 20).len(), 1);
+    }
+}

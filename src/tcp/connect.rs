@@ -81,50 +81,59 @@ pub(super) async fn connect(
     }
 }
 
-/// The same without waiting for anything else meanwhile, as a connection's own thread does again and again.
-/// `known` is told of the socket before it connects, so that another thread can break it off; if that has been
-/// done, `broken_off` knows why.
-///
-/// Errors: what this machine lacks to try at all.
-pub(super) fn connect_again(
+/// A socket that is ready to connect, as a connection's own thread makes one again and again.
+pub(super) struct Prepared {
+    pub(super) stream: Arc<net::TcpStream>,
     target: SocketAddr,
-    origin: &Origin,
-    timeout: Duration,
-    known: impl FnOnce(&Arc<net::TcpStream>),
-    broken_off: impl FnOnce() -> Option<Failure>,
-) -> Result<std::result::Result<(Arc<net::TcpStream>, Duration), Failure>> {
-    let family = Family::of(target.ip());
-    let socket = match open(target, origin) {
-        Ok(socket) => socket,
-        Err(Refused::Cannot(error)) => return Err(error),
-        Err(Refused::NoLocalPort(error)) => {
-            return Ok(Err(Failure::of_connect(&error, true, timeout)));
-        }
-    };
-    let keeps_errors = sys::keep_icmp_errors(&socket, family, true).is_ok();
-    let stream = Arc::new(net::TcpStream::from(socket));
-    known(&stream);
-    let evidence = SockRef::from(&*stream);
-    let start = Instant::now();
-    let connected = if cfg!(unix) {
-        evidence.connect(&target.into())
-    } else {
-        // Elsewhere a connect that blocks cannot be broken off.
-        evidence.connect_timeout(&target.into(), timeout)
-    };
-    let took = start.elapsed();
-    match connected {
-        Ok(()) => {
-            if keeps_errors {
-                let _ = sys::keep_icmp_errors(&evidence, family, false);
+    keeps_errors: bool,
+}
+
+impl Prepared {
+    /// Makes one.
+    ///
+    /// Errors: what this machine lacks to try at all.
+    pub(super) fn new(target: SocketAddr, origin: &Origin) -> Result<std::result::Result<Self, Failure>> {
+        let socket = match open(target, origin) {
+            Ok(socket) => socket,
+            Err(Refused::Cannot(error)) => return Err(error),
+            Err(Refused::NoLocalPort(error)) => {
+                return Ok(Err(Failure::of_connect(&error, true, Duration::ZERO)));
             }
-            drop(evidence);
-            Ok(Ok((stream, took)))
-        }
-        Err(error) => {
-            // Without a queue there is no telling whether it was this machine or another that said so.
-            let told = || failure(target, Cause::Said(error), keeps_errors, &evidence, took, timeout);
-            Ok(Err(broken_off().unwrap_or_else(told)))
+        };
+        let keeps_errors = sys::keep_icmp_errors(&socket, Family::of(target.ip()), true).is_ok();
+        Ok(Ok(Self { stream: Arc::new(net::TcpStream::from(socket)), target, keeps_errors }))
+    }
+
+    /// Connects it, and waits for nothing else meanwhile; another thread may break that off by shutting the socket
+    /// down, and `broken_off` then knows why.
+    pub(super) fn connect(
+        &self,
+        timeout: Duration,
+        broken_off: impl FnOnce() -> Option<Failure>,
+    ) -> std::result::Result<Duration, Failure> {
+        let evidence = SockRef::from(&*self.stream);
+        let start = Instant::now();
+        let connected = if cfg!(unix) {
+            evidence.connect(&self.target.into())
+        } else {
+            // Elsewhere a connect that blocks cannot be broken off.
+            evidence.connect_timeout(&self.target.into(), timeout)
+        };
+        let took = start.elapsed();
+        match connected {
+            Ok(()) => {
+                if self.keeps_errors {
+                    // As in `connect`.
+                    let _ = sys::keep_icmp_errors(&evidence, Family::of(self.target.ip()), false);
+                }
+                Ok(took)
+            }
+            Err(error) => {
+                // Without a queue there is no telling whether it was this machine or another that said so.
+                let at_once = self.keeps_errors;
+                let told = || failure(self.target, Cause::Said(error), at_once, &evidence, took, timeout);
+                Err(broken_off().unwrap_or_else(told))
+            }
         }
     }
 }

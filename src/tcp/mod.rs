@@ -2,8 +2,10 @@
 
 mod connect;
 pub mod echo;
+mod explain;
 mod failure;
 mod payload;
 pub mod serve;
 
+pub use explain::{OtherEnd, Step};
 pub use failure::{Failure, Outcome};

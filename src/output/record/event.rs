@@ -14,6 +14,12 @@ pub trait Event: Serialize {
     /// The sentence a person reads; `None` where only a script would care.
     fn line(&self) -> Option<Line>;
 
+    /// What stands below the sentence where there is a terminal, indented, and behind it in the same line where there
+    /// is none.
+    fn below(&self) -> Vec<Line> {
+        Vec::new()
+    }
+
     /// The keys of its JSON that CSV has, `event` first; those below a key after a dot.
     fn keys() -> &'static [&'static str]
     where

@@ -22,7 +22,10 @@ pub(in crate::sys) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::R
     let request =
         request(family(local.ip()), ALL_STATES, Some((local, remote)), (local.port(), remote.port()));
     match Netlink::sock_diag()?.one(BY_FAMILY, &request) {
-        Ok(message) => Ok(message.as_deref().and_then(parse)),
+        // Where the connection is gone, the kernel answers with whoever listens there.
+        Ok(message) => {
+            Ok(message.as_deref().and_then(parse).filter(|socket| socket.state != TcpState::Listen))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -9,10 +9,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::super::connect::{Connected, connect};
+use super::super::explain::Step;
 use super::super::{Failure, Outcome};
 use super::connection::{Connection, Ended, Tally};
 use super::exchange::{self, Close};
 use super::link::{Link, Watch};
+use super::narrate::Narration;
 use super::pace::Schedule;
 use super::ports::{Foresight, TimeWait};
 use super::report::AddressReport;
@@ -36,6 +38,10 @@ pub(super) async fn probe(
     let request = context.request.clone();
     let mut report = AddressReport::new(&target, Endpoint(endpoint));
     let address: Arc<str> = report.address.as_str().into();
+    if request.explain {
+        narrate(&target, &address, endpoint, &context, &mut report).await?;
+        return Ok(report);
+    }
     let start = Instant::now();
     let connected = tokio::select! {
         connected = connect(endpoint, &request.origin, request.timeout) => connected?,
@@ -87,6 +93,55 @@ pub(super) async fn probe(
     }
     report.warnings.extend(foresight.warning());
     Ok(report)
+}
+
+/// Tells each step of one round on one connection.
+async fn narrate(
+    target: &Arc<str>,
+    address: &Arc<str>,
+    endpoint: SocketAddr,
+    context: &Context,
+    report: &mut AddressReport,
+) -> Result<()> {
+    let (link, request, payload) = (Arc::new(Link::default()), context.request.clone(), context.payload);
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let (tell, kept, used) = (teller(target, address, context), steps.clone(), link.clone());
+    let (done, ended) = tokio::sync::oneshot::channel();
+    let narration = std::thread::Builder::new().name("connection".to_owned()).spawn(move || {
+        let tell = move |step: Step| {
+            lock(&kept).push(step.clone());
+            tell(What::Step(Box::new(step)));
+        };
+        let narration =
+            Narration { request: &request, target: endpoint, payload, link: used, tell: Box::new(tell) };
+        let told = narration.run();
+        drop(narration);
+        // The receiver waits for it.
+        let _ = done.send(told);
+    });
+    narration.map_err(|error| sys::lacks("cannot start a thread", error))?;
+    let links = [link];
+    let mut watch = Watch::new(&links, context.request.timeout);
+    let mut looks = tokio::time::interval(watch.period());
+    let mut stop = context.stop.clone();
+    let (mut ended, mut is_stopping) = (ended, false);
+    let told = loop {
+        tokio::select! {
+            biased;
+            told = &mut ended => break told.expect("narrating does not panic")?,
+            () = stop.at_least(1), if !is_stopping => {
+                is_stopping = true;
+                watch.stop();
+            }
+            _ = looks.tick() => watch.look(Instant::now()),
+        }
+    };
+    report.steps = std::mem::take(&mut *lock(&steps));
+    report.told(told, context.request.connect_only);
+    if let Some(failure) = report.failure.clone() {
+        context.tell(target, address, What::Failed { failure }).await;
+    }
+    Ok(())
 }
 
 /// Connects the rest of several connections, side by side.
@@ -232,6 +287,6 @@ async fn conclude(
     report.phases_us.close = closes.summary().map(|summary| summary.avg);
 }
 
-fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
-    tally.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::Failure;
-use super::super::connect::connect_again;
+use super::super::connect::Prepared;
 use super::super::payload::Payload;
 use super::exchange::{self, Broken, Close, Exchange, Timing};
 use super::link::{Halt, Link};
@@ -77,6 +77,8 @@ impl Connection {
             let result = self.reconnected(round, &mut stream, &mut exchange).and_then(|connect| {
                 let timing = if self.request.connect_only {
                     Timing::default()
+                } else if self.schedule.has_pauses() && round > 1 && exchange.is_left() {
+                    return Err(Exchange::left().into());
                 } else {
                     exchange.round(self.payload.of_round(self.number, round), size)?
                 };
@@ -158,25 +160,20 @@ impl Connection {
         // The last of its owners: this closes it.
         exchange.leaves();
         *stream = None;
-        let timeout = self.request.timeout;
-        self.link.waits(true);
-        let connected = connect_again(
-            self.target,
-            &self.request.origin,
-            timeout,
-            |stream| self.link.uses(stream),
-            || {
-                let evidence = self.link.evidence().and_then(|evidence| evidence.info.as_ref());
-                self.link.halted()?;
-                Some(Failure::filtered(timeout, evidence.and_then(|info| info.retransmissions)))
-            },
-        );
-        self.link.waits(false);
-        let (new, took) = match connected {
-            _ if self.is_asked() => return Err(Broken::Stopped),
+        let prepared = match Prepared::new(self.target, &self.request.origin) {
             Err(error) => return Err(Broken::Cannot(error)),
             Ok(Err(failure)) => return Err(Broken::Failed(failure)),
-            Ok(Ok(connected)) => connected,
+            Ok(Ok(prepared)) => prepared,
+        };
+        let (new, timeout) = (prepared.stream.clone(), self.request.timeout);
+        self.link.uses(&new);
+        self.link.waits(true);
+        let connected = prepared.connect(timeout, || self.link.unanswered(timeout));
+        self.link.waits(false);
+        let took = match connected {
+            _ if self.is_asked() => return Err(Broken::Stopped),
+            Err(failure) => return Err(Broken::Failed(failure)),
+            Ok(took) => took,
         };
         self.tally().connects.add(took);
         exchange.moves_to(new.clone());

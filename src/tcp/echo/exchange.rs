@@ -126,6 +126,23 @@ impl Exchange {
         self.stream.as_deref().expect("rounds are between connecting and leaving")
     }
 
+    /// Whether the other end has closed meanwhile: writing to it would only provoke a reset.
+    pub(super) fn is_left(&self) -> bool {
+        #[cfg(unix)]
+        {
+            let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+            let mut byte = [std::mem::MaybeUninit::uninit()];
+            matches!(socket2::SockRef::from(self.stream()).recv_with_flags(&mut byte, flags), Ok(0))
+        }
+        #[cfg(not(unix))]
+        false
+    }
+
+    /// The failure of a round before which the other end had closed.
+    pub(super) fn left() -> Failure {
+        Failure::new(Outcome::ClosedEarly, "connected, then closed by the other end between two rounds")
+    }
+
     /// Sends `size` bytes of a payload and reads as many back; no size can deadlock.
     pub(super) fn round(&mut self, payload: Payload, size: u64) -> Result<Timing, Broken> {
         let start = Instant::now();

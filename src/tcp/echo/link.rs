@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
+use super::super::Failure;
 use super::super::connect::is_own_address;
 use crate::sys::{self, TcpBuffers, TcpInfo, TcpSocket};
 
@@ -85,6 +86,13 @@ impl Link {
     /// What the kernel knew when it was broken off.
     pub(super) fn evidence(&self) -> Option<&Evidence> {
         self.evidence.get()
+    }
+
+    /// The failure of a connect that was broken off; `None` if it was not.
+    pub(super) fn unanswered(&self, timeout: Duration) -> Option<Failure> {
+        self.halted()?;
+        let info = self.evidence().and_then(|evidence| evidence.info.as_ref());
+        Some(Failure::filtered(timeout, info.and_then(|info| info.retransmissions)))
     }
 
     /// Breaks the connection off: whatever the thread waits for in the kernel ends at once.

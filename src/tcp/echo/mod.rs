@@ -8,6 +8,7 @@ mod connection;
 mod exchange;
 mod link;
 mod live;
+mod narrate;
 mod pace;
 mod ports;
 mod race;
@@ -25,6 +26,7 @@ pub use pace::Pace;
 pub use ports::TimeWait;
 pub use report::{AddressReport, Echo, Phases, TargetReport};
 
+use super::explain::Step;
 use super::payload::Payload;
 use super::{Failure, Outcome};
 use crate::address::{Address, Family, HostPorts, ResolveError, resolve, unknown_interface};
@@ -74,6 +76,8 @@ pub struct Request {
     pub origin: Origin,
     /// Whether a person wants to see the ports of a range that did not connect, too.
     pub lists_all: bool,
+    /// Whether each step of one connection and one round is told.
+    pub explain: bool,
 }
 
 /// How a connection is closed.
@@ -153,6 +157,8 @@ pub enum What {
         /// Why, and who said so.
         failure: Failure,
     },
+    /// A call was made.
+    Step(Box<Step>),
 }
 
 impl record::Event for Event {
@@ -161,6 +167,7 @@ impl record::Event for Event {
             What::Connected { .. } => "connected",
             What::Round { .. } => "round",
             What::Failed { .. } => "failure",
+            What::Step(_) => "step",
         }
     }
 
@@ -186,7 +193,12 @@ impl record::Event for Event {
             What::Failed { failure } => Line::default()
                 .with(Role::Bad, failure.kind.name())
                 .plain(format!(" {address}: {}", failure.message)),
+            What::Step(step) => step.line(),
         })
+    }
+
+    fn below(&self) -> Vec<Line> {
+        if let What::Step(step) = &self.what { step.below() } else { Vec::new() }
     }
 
     fn is_urgent(&self) -> bool {
@@ -196,7 +208,7 @@ impl record::Event for Event {
 
     fn is_detail(&self) -> bool {
         // A run of many rounds is watched round by round; of an address the table says it all.
-        self.address.is_some() && !matches!(self.what, What::Round { .. })
+        self.address.is_some() && !matches!(self.what, What::Round { .. } | What::Step(_))
     }
 }
 

@@ -47,6 +47,11 @@ impl Schedule {
         }
     }
 
+    /// Whether there may be time between two rounds.
+    pub(super) fn has_pauses(&self) -> bool {
+        self.pace != Pace::Flat
+    }
+
     /// Whether a round's time counts from when it was due.
     pub(super) fn counts_from_due(&self) -> bool {
         matches!(self.pace, Pace::Rate(_))

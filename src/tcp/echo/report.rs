@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::super::explain::Step;
 use super::super::{Failure, Outcome};
 use super::connection::Tally;
+use super::exchange::{self, Close};
+use super::narrate::Told;
 use super::ports::TimeWait;
 use super::{Pace, Request};
 use crate::address::Endpoint;
@@ -105,6 +108,9 @@ pub struct AddressReport {
     pub buffers: Option<TcpBuffers>,
     /// Why it failed, and who said so.
     pub failure: Option<Failure>,
+    /// Each call, with what the kernel did meanwhile, if that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
     /// How long connecting took, whatever came of it.
     #[serde(skip)]
     pub(super) connecting: Duration,
@@ -235,6 +241,7 @@ impl AddressReport {
             tcp_info: None,
             buffers: None,
             failure: None,
+            steps: Vec::new(),
             connecting: Duration::ZERO,
             was_reset: false,
             warnings: Vec::new(),
@@ -244,6 +251,44 @@ impl AddressReport {
     pub(super) fn fail(&mut self, failure: Failure) {
         self.outcome = Some(failure.kind);
         self.failure = Some(failure);
+    }
+
+    /// Takes what a told round came to.
+    pub(super) fn told(&mut self, told: Told, connect_only: bool) {
+        let us = |time: Option<Duration>| time.map(microseconds);
+        self.connecting = told.connect.unwrap_or_default();
+        self.connections = u64::from(told.connect.is_some());
+        self.phases_us = Phases {
+            connect: us(told.connect),
+            send: us(told.send),
+            first_byte: us(told.first_byte),
+            echo: us(told.echo),
+            close: None,
+        };
+        (self.sent_bytes, self.received_bytes) = (told.sent, told.received);
+        if let Some(echo) = told.echo {
+            let mut times = Times::default();
+            times.add(echo);
+            (self.rounds, self.rtt_us) = (1, times.summary());
+            (self.outcome, self.verified) = (Some(Outcome::Echoed), Some(true));
+        } else if connect_only && told.connect.is_some() {
+            self.outcome = Some(Outcome::Connected);
+        }
+        self.note_kernel(told.info, told.buffers);
+        match told.close {
+            Some(Close::Finished(took)) => self.phases_us.close = us(Some(took)),
+            Some(Close::Reset) => self.was_reset = told.failure.is_none() && told.echo.is_some(),
+            Some(Close::Surplus(bytes)) if told.failure.is_none() && !connect_only => {
+                self.received_bytes += bytes as u64;
+                self.verified = Some(false);
+                self.fail(Failure::new(Outcome::Mismatch, exchange::surplus(bytes)));
+            }
+            Some(Close::StaysOpen | Close::Surplus(_)) | None => {}
+        }
+        if let Some(failure) = told.failure {
+            self.verified = (!connect_only && told.connect.is_some()).then_some(false);
+            self.fail(failure);
+        }
     }
 
     /// Takes what the kernel knows of the first connection.
@@ -323,7 +368,12 @@ impl Report for Echo {
             Line::default().dim(format!("of the ports: {} (--all lists them)", counts.join(", ")))
         });
         let kernel = if let [row] = self.addresses.as_slice() { row.kernel() } else { None };
-        interrupted.into_iter().chain(hidden).chain(kernel).collect()
+        let looking = self
+            .addresses
+            .iter()
+            .any(|row| !row.steps.is_empty())
+            .then(|| Line::default().dim("the phases include the time it took to look at each step"));
+        interrupted.into_iter().chain(hidden).chain(looking).chain(kernel).collect()
     }
 
     fn warnings(&self) -> &[Warning] {

@@ -9,51 +9,107 @@ use tokio::net::TcpListener;
 use super::Request;
 use crate::address::{Address, Endpoint, HostPort, foreign_address, resolve};
 use crate::error::{Error, Result};
-use crate::sys;
+use crate::sys::{self, TcpState};
+use crate::tcp::explain::{self, Observation, Step};
 
-/// The address to listen on; of a name the first.
-pub(super) async fn address(listen: &HostPort) -> Result<SocketAddr> {
+/// The receive buffer of a server that reads slowly: what the kernel takes beyond that, the client would not notice.
+const SLOW_BUFFER: usize = 4096;
+
+/// Listens on every address of a host; gives the steps that took, if they are wanted.
+pub(super) async fn open_all(request: &Request) -> Result<Vec<(TcpListener, Vec<Step>)>> {
+    let mut listeners = Vec::new();
+    let mut port = request.listen.port;
+    for address in addresses(&request.listen).await? {
+        let (listener, steps) = open(address.with_port(port), request)?;
+        // Where the system chooses a port, it is the same for all of them.
+        if port == 0 {
+            port = listener.local_addr().map_or(0, |local| local.port());
+        }
+        listeners.push((listener, steps));
+    }
+    Ok(listeners)
+}
+
+/// The addresses to listen on.
+async fn addresses(listen: &HostPort) -> Result<Vec<Address>> {
     let addresses = resolve(&listen.host, None).await.map_err(|error| {
         Error::usage(format!("cannot listen on {listen}"))
             .caused_by(error)
             .hint("give an address of this machine")
     })?;
-    let first: &Address =
-        addresses.first().ok_or_else(|| Error::usage(format!("{listen} has no address")))?;
-    Ok(first.with_port(listen.port))
+    if addresses.is_empty() {
+        return Err(Error::usage(format!("{listen} has no address")));
+    }
+    Ok(addresses)
 }
 
 /// Creates, binds and listens.
-pub(super) fn open(address: SocketAddr, request: &Request) -> Result<TcpListener> {
+fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step>)> {
+    let mut steps = Vec::new();
+    let mut observation = Observation::new("server");
+    let family = if address.is_ipv4() { "AF_INET" } else { "AF_INET6" };
+    observation.before::<Socket>(None);
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
         .map_err(|error| sys::lacks("cannot open a socket", error))?;
+    let step = observation.after(
+        Some(&socket),
+        "socket",
+        format!("{family}, SOCK_STREAM"),
+        &Ok(explain::descriptor(&socket)),
+    );
+    steps.push(step.meaning("a socket: the end of a TCP connection to be, with two buffers of its own"));
     // Windows' option of this name lets two servers share a port; its default is Unix's with it set.
     if cfg!(unix) {
+        observation.before(Some(&socket));
         socket
             .set_reuse_address(request.reuse_address)
             .map_err(|error| Error::untested("cannot set SO_REUSEADDR").caused_by(error))?;
+        let value = u8::from(request.reuse_address);
+        let step = observation.after(
+            Some(&socket),
+            "setsockopt",
+            format!("SO_REUSEADDR, {value}"),
+            &Ok("0".to_owned()),
+        );
+        steps.push(step.meaning(if request.reuse_address {
+            "a port that an earlier server left in TIME-WAIT may be bound again at once"
+        } else {
+            "a port that an earlier server left in TIME-WAIT cannot be bound until that is over"
+        }));
     }
+    if address.is_ipv6() {
+        // Whatever the system's default: `[::]` is every address of both families.
+        let _ = socket.set_only_v6(false);
+    }
+    if request.faults.slow_read.is_some() {
+        socket
+            .set_recv_buffer_size(SLOW_BUFFER)
+            .map_err(|error| Error::untested("cannot set SO_RCVBUF").caused_by(error))?;
+    }
+    observation.before(Some(&socket));
     socket.bind(&address.into()).map_err(|error| cannot_bind(address, request.reuse_address, error))?;
-    let listening = socket.listen(request.backlog).and_then(|()| socket.set_nonblocking(true));
+    let step = observation.after(Some(&socket), "bind", Endpoint(address).to_string(), &Ok("0".to_owned()));
+    steps.push(step.meaning("the address and port are this socket's now"));
+    observation.before(Some(&socket));
+    let listening = socket.listen(request.backlog);
     listening.map_err(|error| cannot_bind(address, request.reuse_address, error))?;
-    TcpListener::from_std(socket.into()).map_err(|error| sys::lacks("cannot wait for connections", error))
+    let step = observation.after(Some(&socket), "listen", request.backlog.to_string(), &Ok("0".to_owned()));
+    // `sk_acceptq_is_full` (net/sock.h) admits one more.
+    let waiting = i64::from(request.backlog) + 1;
+    steps.push(step.meaning(format!(
+        "from now on the kernel answers clients by itself, and keeps up to {waiting} that wait to be accepted"
+    )));
+    socket.set_nonblocking(true).map_err(|error| sys::lacks("cannot prepare a socket", error))?;
+    let listener = TcpListener::from_std(socket.into());
+    let listener = listener.map_err(|error| sys::lacks("cannot wait for connections", error))?;
+    Ok((listener, if request.explain { steps } else { Vec::new() }))
 }
 
 fn cannot_bind(address: SocketAddr, reuse_address: bool, error: io::Error) -> Error {
     let what = format!("cannot listen on {}", Endpoint(address));
     let port = address.port();
     match error.kind() {
-        ErrorKind::AddrInUse => {
-            let error = Error::untested(what).caused_by(error);
-            let error = error.hint(format!(
-                "somebody holds port {port}: end that program, or take another port (0 for any)"
-            ));
-            if reuse_address {
-                error
-            } else {
-                error.hint("or nobody does and it is in TIME_WAIT, up to 60 s on Linux: leave out --no-reuse-address")
-            }
-        }
+        ErrorKind::AddrInUse => in_use(Error::untested(what).caused_by(error), address, reuse_address),
         ErrorKind::AddrNotAvailable => {
             foreign_address(address.ip()).hint("127.0.0.1 serves this machine, 0.0.0.0 all its networks")
         }
@@ -62,10 +118,48 @@ fn cannot_bind(address: SocketAddr, reuse_address: bool, error: io::Error) -> Er
     }
 }
 
+/// Who holds a port, for how long, and what to do.
+fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
+    let port = address.port();
+    let another = "take another port (0 for any)";
+    let Ok(sockets) = sys::tcp_sockets(port, 0) else {
+        return error.hint(format!("somebody holds port {port}: end that program, or {another}"));
+    };
+    let collides = |local: SocketAddr| {
+        let (one, other) = (local.ip().to_canonical(), address.ip().to_canonical());
+        one == other || one.is_unspecified() || other.is_unspecified()
+    };
+    let mut holders: Vec<_> = sockets.into_iter().filter(|socket| collides(socket.local)).collect();
+    holders.sort_by_key(|socket| (socket.state != TcpState::Listen, std::cmp::Reverse(socket.remaining)));
+    match holders.first() {
+        Some(holder) if holder.state == TcpState::TimeWait && !reuse_address => {
+            let left = holder.remaining.unwrap_or_default().as_secs_f64();
+            error
+                .hint(format!("an earlier connection holds port {port} in TIME_WAIT for {left:.0} s more"))
+                .hint(format!("leave out --no-reuse-address, which takes it at once; wait; or {another}"))
+        }
+        Some(holder) => {
+            let state = holder.state.name();
+            let processes = sys::processes_with(holder.inode);
+            let who = match processes.first() {
+                Some(process) => {
+                    let name = String::from_utf8_lossy(&process.name).escape_debug().to_string();
+                    format!("process {} ({name}) of user {}", process.pid, holder.uid)
+                }
+                None if holder.inode == 0 => "a connection whose program has gone".to_owned(),
+                None => format!("a process of user {}", holder.uid),
+            };
+            error
+                .hint(format!("{who} holds {} ({state})", Endpoint(holder.local)))
+                .hint(format!("end it, or {another}"))
+        }
+        None => error.hint(format!("somebody holds port {port}: end that program, or {another}")),
+    }
+}
+
 /// Both ways out where a port is only for the privileged.
 fn privileged(error: Error, port: u16) -> Error {
-    let program =
-        std::env::current_exe().map_or_else(|_| "netdiag".to_owned(), |path| path.display().to_string());
+    let program = sys::program();
     match sys::port_settings().unprivileged_start {
         Some(start) if port < start => error
             .hint(format!("take a port from {start} on, which needs no privilege"))

@@ -1,31 +1,39 @@
-//! The echo server: the honest other end of the echo probe.
+//! The echo server: the honest other end of the echo probe, and on request a broken one.
+//!
+//! The server has a thread of its own: a reader of its events that stalls does not stall its clients.
 
+mod faults;
 mod listener;
+mod live;
+mod narrator;
 mod report;
+mod server;
 mod session;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use serde::Serialize;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
 
+pub use faults::{Cut, Faults};
 pub use report::{Served, ServedConnection};
 
-use crate::address::{Endpoint, HostPort};
+use super::explain::Step;
+use crate::address::HostPort;
 use crate::error::{Error, Result};
-use crate::measure::microseconds;
-use crate::output::record::{self, Line, Observer, Role, Warning};
-use crate::sys::{Listen, StopRequests};
-use session::{Counts, Ended};
+use crate::output::record::{self, Line, Observer, Role};
+use crate::sys::{self, Listen, StopRequests};
+use live::Board;
+use server::Server;
+
+/// The events that may wait for their reader before the server waits too.
+const EVENTS: usize = 100_000;
 
 /// Where and how to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The address and port to listen on; port 0 lets the system choose.
+    /// The address and port to listen on; port 0 lets the system choose. A name means all its addresses.
     pub listen: HostPort,
     /// One client at a time, as a server that knows no better does.
     pub single: bool,
@@ -35,6 +43,16 @@ pub struct Request {
     pub reuse_address: bool,
     /// How long live connections may go on once the server is asked to stop.
     pub drain: Duration,
+    /// How many connections are served at once; more are reset.
+    pub max_connections: Option<usize>,
+    /// How long a connection may be silent.
+    pub idle_timeout: Option<Duration>,
+    /// How many bytes of a connection are echoed before it is closed.
+    pub max_bytes: Option<u64>,
+    /// What the server does wrong on purpose.
+    pub faults: Faults,
+    /// Whether each step is told.
+    pub explain: bool,
 }
 
 /// One thing that happened to the server.
@@ -63,6 +81,8 @@ pub enum What {
         backlog: i32,
         /// Whether a port in TIME_WAIT may be taken.
         reuse_address: bool,
+        /// What it does wrong on purpose.
+        faults: Vec<String>,
         /// Who else can reach it, where that is more than this machine.
         warning: Option<String>,
     },
@@ -70,6 +90,13 @@ pub enum What {
     Accepted {
         /// The client.
         peer: String,
+    },
+    /// A client was turned away.
+    RefusedOverLimit {
+        /// The client.
+        peer: String,
+        /// How many are served at once.
+        limit: usize,
     },
     /// A connection has ended.
     Closed(ServedConnection),
@@ -83,6 +110,8 @@ pub enum What {
         /// The connections that may still finish.
         active: usize,
     },
+    /// A call it made.
+    Step(Box<Step>),
 }
 
 impl record::Event for Event {
@@ -90,28 +119,45 @@ impl record::Event for Event {
         match self.what {
             What::Listening { .. } => "listening",
             What::Accepted { .. } => "accepted",
+            What::RefusedOverLimit { .. } => "refused-over-limit",
             What::Closed(_) => "closed",
             What::Error { .. } => "error",
             What::Stopping { .. } => "stopping",
+            What::Step(_) => "step",
         }
     }
 
     fn line(&self) -> Option<Line> {
         Some(match &self.what {
-            What::Listening { address, mode, .. } => {
+            What::Listening { address, mode, faults, .. } => {
                 let clients = if *mode == "single" { "one client at a time" } else { "many clients at once" };
                 let line =
                     Line::default().with(Role::Good, "listening").plain(" on ").strong(address.as_str());
-                line.plain(format!(", {clients}; Ctrl-C ends it"))
+                let line = line.plain(format!(", {clients}"));
+                let line = if faults.is_empty() {
+                    line
+                } else {
+                    line.plain("; ").with(Role::Caution, format!("on purpose: {}", faults.join(", ")))
+                };
+                line.plain("; Ctrl-C ends it")
             }
             What::Accepted { peer } => Line::new(format!("accepted {peer}")),
+            What::RefusedOverLimit { peer, limit } => Line::default()
+                .with(Role::Caution, "refused")
+                .plain(format!(" {peer}: {limit} connections are all that are served at once")),
             What::Closed(connection) => connection.line(),
             What::Error { message } => Line::default().with(Role::Bad, "error").plain(format!(": {message}")),
             What::Stopping { active: 0 } => Line::new("stopping"),
+            What::Stopping { active: 1 } => Line::new("stopping when 1 live connection has ended"),
             What::Stopping { active } => {
                 Line::new(format!("stopping when {active} live connections have ended"))
             }
+            What::Step(step) => step.line(),
         })
+    }
+
+    fn below(&self) -> Vec<Line> {
+        if let What::Step(step) = &self.what { step.below() } else { Vec::new() }
     }
 
     fn warning(&self) -> Option<&str> {
@@ -127,167 +173,66 @@ impl record::Event for Event {
     }
 }
 
-/// A server under way.
-struct Server<'a> {
-    observer: &'a mut dyn Observer<Event>,
-    served: Served,
-    /// The connections that have not ended, by the number they were accepted as.
-    live: BTreeMap<u64, Live>,
-    sessions: JoinSet<(u64, Ended)>,
-    stop: StopRequests,
-    single: bool,
-    /// Whether the last attempt to accept failed: a shortage is told once, not each time.
-    is_short: bool,
-}
-
-/// A connection that has not ended.
-struct Live {
-    peer: String,
-    counts: Arc<Counts>,
-    start: Instant,
+impl Event {
+    /// Whether a picture of the connections shows it already.
+    fn is_in_the_picture(&self) -> bool {
+        matches!(self.what, What::Accepted { .. } | What::Closed(_) | What::RefusedOverLimit { .. })
+    }
 }
 
 /// Serves until the user asks it to stop, then lets live connections finish; a second request ends at once.
 ///
-/// Errors: the address cannot be bound, with who may bind it and how.
-pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Served> {
+/// Errors: the address cannot be bound, with who holds it, or who may bind it and how.
+pub fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Served> {
     let stop = StopRequests::listen(Listen::Stop)?;
-    let mut asked = stop.clone();
-    let address = tokio::select! {
-        address = listener::address(&request.listen) => address?,
-        () = asked.at_least(1) => return Err(Error::interrupted()),
-    };
-    let listener = listener::open(address, request)?;
-    let local = listener.local_addr().map_err(|source| Error::untested("cannot listen").caused_by(source))?;
-    let mut server = Server {
-        observer,
-        served: Served::new(Endpoint(local), bound_wide(local).into_iter().collect()),
-        live: BTreeMap::new(),
-        sessions: JoinSet::new(),
-        stop,
-        single: request.single,
-        is_short: false,
-    };
-    let listening = What::Listening {
-        address: Endpoint(local).to_string(),
-        port: local.port(),
-        mode: if request.single { "single" } else { "multi" },
-        backlog: request.backlog,
-        reuse_address: request.reuse_address,
-        warning: server.served.warnings.first().map(|warning| warning.message.clone()),
-    };
-    if server.tell(listening) && server.accept(&listener).await {
-        // From here on new clients are refused, not left waiting.
-        drop(listener);
-        server.drain(request.drain).await;
-    }
-    Ok(server.served)
-}
-
-/// The warning for an address that others than this machine can reach.
-fn bound_wide(local: SocketAddr) -> Option<Warning> {
-    let reach = match local.ip().to_canonical() {
-        ip if ip.is_loopback() => return None,
-        ip if ip.is_unspecified() => "every network of this machine",
-        _ => "its network",
-    };
-    Some(Warning::new("bound-wide", format!("{} can be reached from {reach}", Endpoint(local))))
-}
-
-impl Server<'_> {
-    /// Tells the observer; false once nobody listens.
-    fn tell(&mut self, what: What) -> bool {
-        let at = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
-        self.observer.observe(Event { at, what }).is_continue()
-    }
-
-    /// Accepts until asked to stop (true), or until nobody listens to the events any more (false).
-    async fn accept(&mut self, listener: &TcpListener) -> bool {
-        let mut stop = self.stop.clone();
-        loop {
-            let has_room = !self.single || self.live.is_empty();
-            let goes_on = tokio::select! {
-                biased;
-                () = stop.at_least(1) => return true,
-                Some(ended) = self.sessions.join_next() => self.note(ended),
-                accepted = listener.accept(), if has_room => match accepted {
-                    Ok((stream, peer)) => self.admit(stream, peer),
-                    Err(error) => self.back_off(&error).await,
-                },
+    let (events, happened) = mpsc::channel(EVENTS);
+    let board = Arc::new(Board::default());
+    let is_drawn = observer.room().is_some() && !request.explain;
+    let runtime = sys::runtime()?;
+    let (request, asked, shown) = (request.clone(), stop.clone(), board.clone());
+    let server = std::thread::Builder::new().name("server".to_owned()).spawn(move || -> Result<Served> {
+        sys::runtime()?.block_on(async {
+            let mut waiting = asked.clone();
+            let listeners = tokio::select! {
+                listeners = listener::open_all(&request) => listeners?,
+                () = waiting.at_least(1) => return Err(Error::interrupted()),
             };
-            if !goes_on {
-                return false;
-            }
-        }
-    }
+            Server::new(&request, events, asked, shown).serve(listeners).await
+        })
+    });
+    let server = server.map_err(|error| sys::lacks("cannot start a thread", error))?;
+    runtime.block_on(observe(happened, &board, is_drawn, &stop, observer));
+    server.join().expect("serving does not panic")
+}
 
-    /// Starts a session for a new connection.
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) -> bool {
-        let peer = Endpoint(peer).unmapped().to_string();
-        let number = self.served.connections;
-        self.served.connections += 1;
-        self.is_short = false;
-        let counts = Arc::new(Counts::default());
-        self.live.insert(number, Live { peer: peer.clone(), counts: counts.clone(), start: Instant::now() });
-        self.sessions.spawn(async move {
-            let ended = session::echo(&stream, &counts).await;
-            (number, ended)
-        });
-        self.tell(What::Accepted { peer })
-    }
-
-    /// Waits a moment where the system has no descriptor left for one more connection.
-    async fn back_off(&mut self, error: &std::io::Error) -> bool {
-        const BACK_OFF: Duration = Duration::from_millis(50);
-        self.served.errors += 1;
-        let is_news = !std::mem::replace(&mut self.is_short, true);
-        let message = format!("cannot accept a connection: {error}; trying again until one ends");
-        let goes_on = !is_news || self.tell(What::Error { message });
-        tokio::time::sleep(BACK_OFF).await;
-        goes_on
-    }
-
-    /// Tells that a session has ended.
-    fn note(&mut self, ended: Result<(u64, Ended), tokio::task::JoinError>) -> bool {
-        let (number, ended) = ended.expect("a session does not panic and is not aborted");
-        match self.live.remove(&number) {
-            Some(live) => self.close(live, ended),
-            None => true,
-        }
-    }
-
-    fn close(&mut self, live: Live, ended: Ended) -> bool {
-        let (bytes_in, bytes_out) = live.counts.bytes();
-        self.served.bytes_in += bytes_in;
-        self.served.bytes_out += bytes_out;
-        let duration_us = microseconds(live.start.elapsed());
-        let Ended { reason, error } = ended;
-        self.tell(What::Closed(ServedConnection {
-            peer: live.peer,
-            bytes_in,
-            bytes_out,
-            duration_us,
-            reason,
-            error,
-        }))
-    }
-
-    /// Lets live connections finish, for so long or until asked a second time; the rest are cut.
-    async fn drain(&mut self, patience: Duration) {
-        let mut goes_on = self.tell(What::Stopping { active: self.live.len() });
-        let deadline = tokio::time::Instant::now() + patience;
-        let mut stop = self.stop.clone();
-        while goes_on && !self.live.is_empty() {
-            tokio::select! {
-                biased;
-                Some(ended) = self.sessions.join_next() => goes_on = self.note(ended),
-                () = stop.at_least(2) => break,
-                () = tokio::time::sleep_until(deadline) => break,
-            }
-        }
-        for live in std::mem::take(&mut self.live).into_values() {
-            self.served.aborted += 1;
-            self.close(live, Ended { reason: "aborted", error: None });
+/// Tells the observer, until the server has ended.
+async fn observe(
+    mut happened: mpsc::Receiver<Event>,
+    board: &Board,
+    is_drawn: bool,
+    stop: &StopRequests,
+    observer: &mut dyn Observer<Event>,
+) {
+    let mut redraws = tokio::time::interval(Board::PERIOD);
+    loop {
+        let flow = tokio::select! {
+            biased;
+            event = happened.recv() => match event {
+                None => return,
+                Some(event) if is_drawn && event.is_in_the_picture() => continue,
+                Some(event) => observer.observe(event),
+            },
+            _ = redraws.tick(), if is_drawn => match observer.room() {
+                Some(room) if board.has_changed() => observer.draw(Some(board.frame(room))),
+                _ => continue,
+            },
+        };
+        if flow.is_break() {
+            // Nobody can read what it says: it ends at once.
+            happened.close();
+            stop.ask();
+            stop.ask();
+            return;
         }
     }
 }

@@ -4,16 +4,17 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::address::Endpoint;
 use crate::output::record::{Cell, Column, Line, Record, Report, Role, Warning};
 
 /// What a server has done.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Served {
-    /// The address and port it listened on.
+    /// The address and port it listened on; several with commas between.
     pub address: String,
     /// The connections it accepted.
     pub connections: u64,
+    /// The connections it turned away because it had all it may have.
+    pub refused: u64,
     /// The bytes that came in on all of them.
     pub bytes_in: u64,
     /// The bytes that went out again.
@@ -38,16 +39,19 @@ pub struct ServedConnection {
     pub bytes_out: u64,
     /// From accepting to closing, in microseconds.
     pub duration_us: f64,
-    /// `eof`, `reset`, `error`, or `aborted` where the server ended first.
+    /// `eof`, `reset`, `idle`, `limit`, `fault`, `error`, or `aborted` where the server ended first.
     pub reason: &'static str,
     /// What the system said, where it did not end well.
     pub error: Option<String>,
 }
 
 impl Served {
-    pub(super) fn new(address: Endpoint, warnings: Vec<Warning>) -> Self {
-        let address = address.to_string();
-        Self { address, connections: 0, bytes_in: 0, bytes_out: 0, errors: 0, aborted: 0, warnings }
+    /// Adds an address that it listens on.
+    pub(super) fn listens_on(&mut self, address: &str) {
+        if !self.address.is_empty() {
+            self.address.push_str(", ");
+        }
+        self.address.push_str(address);
     }
 }
 
@@ -86,9 +90,13 @@ impl Report for Served {
 impl Record for Served {
     fn columns() -> &'static [Column<Self>] {
         type Col = Column<Served>;
-        static COLUMNS: [Col; 6] = [
+        static COLUMNS: [Col; 7] = [
             Col::new("address", "ADDRESS", |served| Cell::text(served.address.as_str()).role(Role::Strong)),
             Col::new("connections", "CONNECTIONS", |served| Cell::integer(served.connections)).right(),
+            Col::new("refused", "REFUSED", |served| Cell::integer(served.refused))
+                .right()
+                .if_so(|served| served.refused > 0)
+                .dropped_at(2),
             Col::new("bytes_in", "BYTES_IN", |served| Cell::integer(served.bytes_in)).right().dropped_at(1),
             Col::new("bytes_out", "BYTES_OUT", |served| Cell::integer(served.bytes_out))
                 .right()

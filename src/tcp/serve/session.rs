@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// The bytes read at once.
-const CHUNK: usize = 64 * 1024;
+pub(super) const CHUNK: usize = 64 * 1024;
 
 thread_local! {
     /// One buffer for all connections: between two reads an idle one holds nothing.
@@ -27,7 +28,7 @@ impl Counts {
         (self.bytes_in.load(Ordering::Relaxed), self.bytes_out.load(Ordering::Relaxed))
     }
 
-    fn came_in(&self, bytes: usize) {
+    pub(super) fn came_in(&self, bytes: usize) {
         self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
@@ -38,36 +39,45 @@ impl Counts {
 
 /// Why a connection ended.
 pub(super) struct Ended {
-    /// `eof`: the client closed and got everything back; `reset`: it broke off; `error`: the system did.
+    /// `eof`: the client closed and got everything back; `reset`: it broke off; `limit`: it had its bytes; `idle`: it
+    /// was silent for too long; `fault`: on purpose; `error`: the system did.
     pub(super) reason: &'static str,
     pub(super) error: Option<String>,
 }
 
-/// Echoes until the client closes its side, then closes ours: a half-closed client still gets every byte.
-pub(super) async fn echo(stream: &TcpStream, counts: &Counts) -> Ended {
-    match echo_all(stream, counts).await {
-        Ok(()) => Ended { reason: "eof", error: None },
-        Err(error) => {
-            let is_reset = matches!(
-                error.kind(),
-                ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
-            );
-            Ended { reason: if is_reset { "reset" } else { "error" }, error: Some(error.to_string()) }
-        }
+/// The end of a connection by an error.
+pub(super) fn broken(error: &io::Error) -> Ended {
+    let is_reset = matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
+    );
+    Ended { reason: if is_reset { "reset" } else { "error" }, error: Some(error.to_string()) }
+}
+
+/// Echoes until the client closes its side, then closes ours: a half-closed client still gets every byte. Of `most`
+/// bytes if there is such a limit.
+pub(super) async fn echo(stream: &TcpStream, counts: &Counts, most: Option<u64>) -> Ended {
+    match echo_all(stream, counts, most).await {
+        Ok(reason) => Ended { reason, error: None },
+        Err(error) => broken(&error),
     }
 }
 
-async fn echo_all(stream: &TcpStream, counts: &Counts) -> io::Result<()> {
+async fn echo_all(stream: &TcpStream, counts: &Counts, most: Option<u64>) -> io::Result<&'static str> {
     // Small messages go back at once (RFC 896's algorithm would hold them); refusing to is no reason to stop.
     let _ = stream.set_nodelay(true);
     loop {
         stream.readable().await?;
-        match pass_on(stream, counts) {
+        let left = most.map_or(u64::MAX, |most| most.saturating_sub(counts.bytes().1));
+        match pass_on(stream, counts, left) {
             Ok(Passed::All) => {}
             Ok(Passed::Part(rest)) => write_all(stream, &rest, counts).await?,
-            Ok(Passed::End) => return Ok(()),
+            Ok(Passed::End) => return Ok("eof"),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
+        }
+        if most.is_some_and(|most| counts.bytes().1 >= most) {
+            return Ok("limit");
         }
     }
 }
@@ -79,14 +89,21 @@ enum Passed {
     End,
 }
 
-/// Reads once into the shared buffer and writes as much of it back as goes at once.
-fn pass_on(stream: &TcpStream, counts: &Counts) -> io::Result<Passed> {
+/// Reads once into the shared buffer and writes as much of it back as goes at once, at most `left`.
+fn pass_on(stream: &TcpStream, counts: &Counts, left: u64) -> io::Result<Passed> {
     BUFFER.with_borrow_mut(|buffer| {
         let length = stream.try_read(buffer)?;
         if length == 0 {
             return Ok(Passed::End);
         }
+        if length < buffer.len() {
+            // That was all there is, and whatever comes next is announced by an event of its own (`epoll(7)`,
+            // edge-triggered): no need to ask again and be told that there is nothing.
+            let _ =
+                stream.try_io(Interest::READABLE, || -> io::Result<()> { Err(ErrorKind::WouldBlock.into()) });
+        }
         counts.came_in(length);
+        let length = usize::try_from(left).map_or(length, |left| length.min(left));
         let written = match stream.try_write(&buffer[..length]) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             result => result?,
@@ -96,7 +113,7 @@ fn pass_on(stream: &TcpStream, counts: &Counts) -> io::Result<Passed> {
     })
 }
 
-async fn write_all(stream: &TcpStream, mut rest: &[u8], counts: &Counts) -> io::Result<()> {
+pub(super) async fn write_all(stream: &TcpStream, mut rest: &[u8], counts: &Counts) -> io::Result<()> {
     while !rest.is_empty() {
         stream.writable().await?;
         match stream.try_write(rest) {

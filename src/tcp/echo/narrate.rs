@@ -1,0 +1,329 @@
+//! `--explain`: one connection, one round, and each call told as it is made.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use super::super::connect::Prepared;
+use super::super::explain::{self, Observation, Step};
+use super::super::payload::Payload;
+use super::super::{Failure, Outcome};
+use super::exchange::{Broken, Close};
+use super::{Request, link::Link};
+use crate::address::Endpoint;
+use crate::error::Result;
+use crate::sys::{self, TcpState};
+
+/// How long the end of a connection is followed after it was closed.
+const FOLLOWED: Duration = Duration::from_secs(2);
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(2);
+/// How long the other end may take to close after this one.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a told round came to.
+pub(super) struct Told {
+    pub(super) failure: Option<Failure>,
+    pub(super) connect: Option<Duration>,
+    pub(super) send: Option<Duration>,
+    pub(super) first_byte: Option<Duration>,
+    pub(super) echo: Option<Duration>,
+    pub(super) close: Option<Close>,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) info: Option<sys::TcpInfo>,
+    pub(super) buffers: sys::TcpBuffers,
+}
+
+/// Tells the steps of one connection to one address.
+pub(super) struct Narration<'a> {
+    pub(super) request: &'a Request,
+    pub(super) target: SocketAddr,
+    pub(super) payload: Payload,
+    pub(super) link: Arc<Link>,
+    pub(super) tell: Box<dyn Fn(Step) + Send>,
+}
+
+impl Narration<'_> {
+    /// Connects, sends, receives and closes; errors are what this machine lacks to try at all.
+    pub(super) fn run(&self) -> Result<Told> {
+        let mut told = Told {
+            failure: None,
+            connect: None,
+            send: None,
+            first_byte: None,
+            echo: None,
+            close: None,
+            sent: 0,
+            received: 0,
+            info: None,
+            buffers: sys::TcpBuffers::default(),
+        };
+        let mut observation = Observation::new("client");
+        let Some(stream) = self.connect(&mut observation, &mut told)? else { return Ok(told) };
+        if !self.request.connect_only {
+            match self.exchange(&stream, &mut observation, &mut told) {
+                Ok(()) => {}
+                Err(Broken::Failed(failure)) => told.failure = Some(failure),
+                Err(Broken::Stopped) => return Ok(told),
+                Err(Broken::Cannot(error)) => return Err(error),
+            }
+        }
+        told.info = sys::tcp_info(&*stream);
+        told.buffers = sys::tcp_buffers(&*stream);
+        self.close(&stream, &mut observation, &mut told);
+        self.follow(stream, &mut observation);
+        Ok(told)
+    }
+
+    /// Makes the socket and connects it; `None` if that failed.
+    fn connect(&self, observation: &mut Observation, told: &mut Told) -> Result<Option<Arc<TcpStream>>> {
+        let (target, timeout) = (Endpoint(self.target).to_string(), self.request.timeout);
+        let family = if self.target.is_ipv4() { "AF_INET" } else { "AF_INET6" };
+        observation.before::<TcpStream>(None);
+        let prepared = match Prepared::new(self.target, &self.request.origin)? {
+            Ok(prepared) => prepared,
+            Err(failure) => {
+                told.failure = Some(failure);
+                return Ok(None);
+            }
+        };
+        let stream = prepared.stream.clone();
+        self.link.uses(&stream);
+        let step = observation.after(
+            Some(&*stream),
+            "socket",
+            format!("{family}, SOCK_STREAM"),
+            &Ok(explain::descriptor(&*stream)),
+        );
+        let bound = self.request.origin.source.map(|source| format!("; bound to {}", Endpoint(source)));
+        (self.tell)(step.meaning(format!(
+            "the end of a TCP connection to be, with a send and a receive buffer{}; TCP_NODELAY lets small writes leave at once",
+            bound.unwrap_or_default()
+        )));
+        observation.before(Some(&*stream));
+        self.link.waits(true);
+        let connected = prepared.connect(timeout, || self.link.unanswered(timeout));
+        self.link.waits(false);
+        drop(prepared);
+        match connected {
+            Ok(took) => {
+                told.connect = Some(took);
+                let local = stream.local_addr().ok();
+                if let Some(local) = local {
+                    observation.connects(local, self.target);
+                }
+                let step = observation.after(Some(&*stream), "connect", target, &Ok("0".to_owned()));
+                let from =
+                    local.map_or_else(String::new, |local| format!("this end is {}; ", Endpoint(local)));
+                (self.tell)(step.infers(format!(
+                    "{from}SYN, SYN-ACK, ACK: each end has shown the other that it is heard, and the connection stands"
+                )));
+                Ok(Some(stream))
+            }
+            Err(failure) => {
+                let result = Err(io::Error::other(failure.kind.name()));
+                let step = observation.after(Some(&*stream), "connect", target, &result);
+                (self.tell)(step.meaning(failure.message.clone()));
+                self.link.leaves();
+                told.failure = Some(failure);
+                Ok(None)
+            }
+        }
+    }
+
+    fn exchange(
+        &self,
+        stream: &TcpStream,
+        observation: &mut Observation,
+        told: &mut Told,
+    ) -> std::result::Result<(), Broken> {
+        let size = usize::try_from(self.request.size).expect("the command line allows little here");
+        let payload = self.payload.of_round(1, 1);
+        let mut bytes = vec![0; size];
+        payload.fill(0, &mut bytes);
+        let (mut incoming, mut scratch) = (vec![0; size.max(512)], vec![0; 4096]);
+        let start = Instant::now();
+        let mut sent = 0;
+        while sent < size {
+            observation.before(Some(stream));
+            self.link.waits(true);
+            let result = (&*stream).write(&bytes[sent..]);
+            self.link.waits(false);
+            let shown = result.as_ref().map(ToString::to_string).map_err(copy);
+            let step = observation.after(Some(stream), "send", (size - sent).to_string(), &shown);
+            (self.tell)(step.meaning(
+                "copied the bytes into the send buffer, where they stay until they are acknowledged; the kernel sends them",
+            ));
+            match result {
+                Ok(written) => sent += written,
+                Err(error) => return Err(self.broken(&error, told)),
+            }
+            told.sent = sent as u64;
+        }
+        told.send = Some(start.elapsed());
+        let mut received = 0;
+        while received < size {
+            observation.before(Some(stream));
+            self.link.waits(true);
+            let result = (&*stream).read(&mut incoming);
+            self.link.waits(false);
+            let shown = result.as_ref().map(ToString::to_string).map_err(copy);
+            let step = observation.after(Some(stream), "recv", incoming.len().to_string(), &shown);
+            let length = match result {
+                Ok(0) => {
+                    (self.tell)(step.meaning("0 bytes: the other end has closed its side (FIN)"));
+                    let failure = if received == 0 {
+                        Failure::new(
+                            Outcome::ClosedEarly,
+                            "connected, then closed by the other end before any byte came back",
+                        )
+                    } else {
+                        Failure::new(
+                            Outcome::Short,
+                            format!("closed by the other end after {received} of {size} bytes"),
+                        )
+                    };
+                    return Err(if self.is_asked() { Broken::Stopped } else { failure.into() });
+                }
+                Ok(length) => length,
+                Err(error) => {
+                    (self.tell)(step.meaning("nothing came back, or the connection broke"));
+                    return Err(self.broken(&error, told));
+                }
+            };
+            told.first_byte.get_or_insert_with(|| start.elapsed());
+            let difference = payload.first_difference(received as u64, &incoming[..length], &mut scratch);
+            received += length;
+            told.received = received as u64;
+            if let Some(offset) = difference {
+                (self.tell)(
+                    step.meaning(format!("took what had come; byte {offset} is not the one that was sent")),
+                );
+                return Err(Failure::new(
+                    Outcome::Mismatch,
+                    format!("the answer is no echo: byte {offset} is wrong"),
+                )
+                .into());
+            }
+            (self.tell)(step.meaning(format!(
+                "took from the receive buffer what had come: {received} of {size} bytes, each as it was sent"
+            )));
+        }
+        told.echo = Some(start.elapsed());
+        Ok(())
+    }
+
+    fn is_asked(&self) -> bool {
+        self.link.halted() == Some(super::link::Halt::Asked)
+    }
+
+    fn broken(&self, error: &io::Error, told: &Told) -> Broken {
+        match self.link.halted() {
+            Some(super::link::Halt::Asked) => Broken::Stopped,
+            Some(super::link::Halt::Stalled) => Failure::new(
+                Outcome::TimedOutReading,
+                format!("no byte came for {}", humantime::format_duration(self.request.timeout)),
+            )
+            .into(),
+            None => Failure::of_exchange(error, told.received).into(),
+        }
+    }
+
+    /// Closes, and follows what the kernel still does with the connection.
+    fn close(&self, stream: &TcpStream, observation: &mut Observation, told: &mut Told) {
+        if self.request.close.is_reset() {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            observation.before(Some(stream));
+            // Connecting to nobody (AF_UNSPEC) would be another way; closing with no time to linger is the usual one.
+            let step = observation.after(
+                Some(stream),
+                "setsockopt",
+                "SO_LINGER, 0 s".to_owned(),
+                &Ok("0".to_owned()),
+            );
+            (self.tell)(
+                step.meaning("closing will now send a reset (RST) and forget the connection at once"),
+            );
+            return;
+        }
+        let start = Instant::now();
+        observation.before(Some(stream));
+        let result = stream.shutdown(Shutdown::Write);
+        let shown = result.as_ref().map(|()| "0".to_owned()).map_err(copy);
+        let step = observation.after(Some(stream), "shutdown", "SHUT_WR".to_owned(), &shown);
+        (self.tell)(step.infers("this end has nothing more to say: FIN; it can still listen"));
+        if result.is_err() {
+            told.close = Some(Close::Reset);
+            return;
+        }
+        let _ = stream.set_read_timeout(Some(CLOSE_PATIENCE));
+        observation.before(Some(stream));
+        let result = (&*stream).read(&mut [0; 512]);
+        let shown = result.as_ref().map(ToString::to_string).map_err(copy);
+        let step = observation.after(Some(stream), "recv", "512".to_owned(), &shown);
+        told.close = Some(match result {
+            Ok(0) => {
+                (self.tell)(
+                    step.infers("0 bytes: the other end has said FIN too, and this one has acknowledged it"),
+                );
+                Close::Finished(start.elapsed())
+            }
+            Ok(more) => {
+                (self.tell)(step.meaning("bytes that nobody sent"));
+                Close::Surplus(more)
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                (self.tell)(
+                    step.meaning(
+                        "the other end does not close: it may go on talking for as long as it likes",
+                    ),
+                );
+                Close::StaysOpen
+            }
+            Err(_) => {
+                (self.tell)(step.meaning("the other end broke the connection off"));
+                Close::Reset
+            }
+        });
+    }
+
+    /// Lets go of the socket, and follows where the kernel takes the connection.
+    fn follow(&self, stream: Arc<TcpStream>, observation: &mut Observation) {
+        observation.before(Some(&*stream));
+        self.link.leaves();
+        drop(stream);
+        let until = Instant::now() + FOLLOWED;
+        let is_settled = |state| matches!(state, None | Some(TcpState::TimeWait | TcpState::Closed));
+        let mut step = observation.after::<TcpStream>(None, "close", String::new(), &Ok("0".to_owned()));
+        while !is_settled(step.state_after) && Instant::now() < until && !self.is_asked() {
+            std::thread::sleep(LOOK);
+            let elapsed_us = step.elapsed_us;
+            let before = step.state_before;
+            step = observation.after::<TcpStream>(None, "close", String::new(), &Ok("0".to_owned()));
+            (step.elapsed_us, step.state_before) = (elapsed_us, before);
+        }
+        let meaning = match step.state_after {
+            Some(TcpState::TimeWait) => {
+                "the program is done with it; the kernel keeps the port for a while, lest a late segment be taken for \
+                 another connection's"
+            }
+            Some(TcpState::FinWait1 | TcpState::FinWait2) => {
+                "the program is done with it; the kernel waits for the other end's FIN, a minute at most"
+            }
+            Some(TcpState::Closed) => {
+                "the program is done with it, and so is the kernel: nothing is left here"
+            }
+            _ => "the program is done with it",
+        };
+        (self.tell)(step.meaning(meaning));
+    }
+}
+
+/// An error like another, which cannot be cloned.
+fn copy(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}

@@ -1,0 +1,109 @@
+//! A server's connection step by step.
+
+use std::io::{self, ErrorKind};
+use std::time::SystemTime;
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use super::super::explain::{Observation, Step};
+use super::session::{self, CHUNK, Counts, Ended};
+use super::{Event, What};
+
+/// So many calls of a connection are told; the rest would be the same again.
+const TOLD: usize = 40;
+
+/// Tells of every call on a connection.
+pub(super) struct Narrator {
+    events: mpsc::Sender<Event>,
+}
+
+impl Narrator {
+    pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
+        Self { events }
+    }
+
+    async fn tell(&self, step: Step) {
+        let at = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+        // Nobody may be listening any more.
+        let _ = self.events.send(Event { at, what: What::Step(Box::new(step)) }).await;
+    }
+
+    /// Echoes as an honest server does.
+    pub(super) async fn serve(&self, stream: TcpStream, counts: &Counts, most: Option<u64>) -> Ended {
+        match self.echo(stream, counts, most).await {
+            Ok(reason) => Ended { reason, error: None },
+            Err(error) => session::broken(&error),
+        }
+    }
+
+    async fn echo(&self, stream: TcpStream, counts: &Counts, most: Option<u64>) -> io::Result<&'static str> {
+        let _ = stream.set_nodelay(true);
+        let mut observation = Observation::new("server");
+        let peer = stream.peer_addr()?;
+        observation.before::<TcpStream>(None);
+        observation.connects(stream.local_addr()?, peer);
+        let accepted = observation.after(Some(&stream), "accept", String::new(), &Ok(peer.to_string()));
+        self.tell(accepted.infers(
+            "the kernel had shaken hands with this client by itself (SYN, SYN-ACK, ACK); accept only hands over the \
+             connection, as a new socket",
+        ))
+        .await;
+        let mut buffer = vec![0; CHUNK];
+        let mut told = 0;
+        let reason = loop {
+            observation.before(Some(&stream));
+            stream.readable().await?;
+            let read = stream.try_read(&mut buffer);
+            if read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+                continue;
+            }
+            told += 1;
+            if told <= TOLD {
+                let result = read.as_ref().map(ToString::to_string).map_err(copy);
+                let step = observation.after(Some(&stream), "recv", CHUNK.to_string(), &result);
+                self.tell(match &read {
+                    Ok(0) => step.meaning("0 bytes: the client has closed its side (FIN); no more will come"),
+                    Ok(_) => step.meaning(
+                        "took from the receive buffer what had come: a stream has no messages, only bytes",
+                    ),
+                    Err(_) => step.meaning("the client broke the connection off"),
+                })
+                .await;
+            }
+            let length = match read? {
+                0 => break "eof",
+                length => length,
+            };
+            counts.came_in(length);
+            let left = most.map_or(u64::MAX, |most| most.saturating_sub(counts.bytes().1));
+            let length = usize::try_from(left).map_or(length, |left| length.min(left));
+            observation.before(Some(&stream));
+            session::write_all(&stream, &buffer[..length], counts).await?;
+            if told <= TOLD {
+                let step =
+                    observation.after(Some(&stream), "send", length.to_string(), &Ok(length.to_string()));
+                self.tell(step.meaning("copied the same bytes into the send buffer; the kernel sends them"))
+                    .await;
+            }
+            if most.is_some_and(|most| counts.bytes().1 >= most) {
+                break "limit";
+            }
+        };
+        observation.before(Some(&stream));
+        drop(stream);
+        let step = observation.after::<TcpStream>(None, "close", String::new(), &Ok("0".to_owned()));
+        self.tell(
+            step.meaning(
+                "sent this end's FIN; once it is acknowledged nothing is left of the connection here",
+            ),
+        )
+        .await;
+        Ok(reason)
+    }
+}
+
+/// An error like another, which cannot be cloned.
+fn copy(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
