@@ -58,7 +58,8 @@ pub(super) struct Ended {
 impl Connection {
     /// Goes through the rounds on a connection that stands.
     pub(super) fn run(self, stream: TcpStream) -> Result<Ended> {
-        if self.schedule.counts_from_due() {
+        let precise = self.schedule.counts_from_due();
+        if precise {
             sys::sleep_precisely();
         }
         let stream = Arc::new(stream);
@@ -70,7 +71,9 @@ impl Connection {
         let mut failure = None;
         let mut is_whole = true;
         for round in 1..=self.request.rounds {
-            if self.schedule.due(round).is_some_and(|due| !self.link.sleep_until(due)) || self.is_asked() {
+            if self.schedule.due(round).is_some_and(|due| !self.link.sleep_until(due, precise))
+                || self.is_asked()
+            {
                 break;
             }
             let begun = Instant::now();

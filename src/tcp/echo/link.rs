@@ -15,6 +15,10 @@ use crate::sys::{self, TcpBuffers, TcpInfo, TcpSocket};
 /// How long a sleeping thread may take to notice that it was broken off.
 const NAP: Duration = Duration::from_millis(50);
 
+/// Being woken takes about so long; the rest is waited for by looking at the clock, or it would count as the
+/// server's time.
+const WAKE_UP: Duration = Duration::from_micros(80);
+
 /// What a connection's thread and its watcher share.
 #[derive(Default)]
 pub(super) struct Link {
@@ -113,8 +117,9 @@ impl Link {
         }
     }
 
-    /// Sleeps until then; false if it was broken off before.
-    pub(super) fn sleep_until(&self, then: Instant) -> bool {
+    /// Sleeps until then, to the microsecond if it is to be `precise`; false if it was broken off before.
+    pub(super) fn sleep_until(&self, then: Instant, precise: bool) -> bool {
+        let early = if precise { WAKE_UP } else { Duration::ZERO };
         loop {
             if self.halted().is_some() {
                 return false;
@@ -123,7 +128,11 @@ impl Link {
             if left.is_zero() {
                 return true;
             }
-            std::thread::sleep(left.min(NAP));
+            if left <= early {
+                std::hint::spin_loop();
+            } else {
+                std::thread::sleep((left - early).min(NAP));
+            }
         }
     }
 }

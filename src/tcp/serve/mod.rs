@@ -189,7 +189,7 @@ pub fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Serv
     let board = Arc::new(Board::default());
     let is_drawn = observer.room().is_some() && !request.explain;
     let runtime = sys::runtime()?;
-    let (request, asked, shown) = (request.clone(), stop.clone(), board.clone());
+    let (request, asked, shown) = (request.clone(), stop.clone(), is_drawn.then(|| board.clone()));
     let server = std::thread::Builder::new().name("server".to_owned()).spawn(move || -> Result<Served> {
         sys::runtime()?.block_on(async {
             let mut waiting = asked.clone();

@@ -30,7 +30,8 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 pub(super) struct Server<'a> {
     request: &'a Request,
     events: mpsc::Sender<Event>,
-    board: Arc<Board>,
+    /// What is drawn of it, if anybody looks.
+    board: Option<Arc<Board>>,
     served: Served,
     /// The connections that have not ended, by the number they were accepted as.
     live: BTreeMap<u64, Live>,
@@ -55,7 +56,7 @@ impl<'a> Server<'a> {
         request: &'a Request,
         events: mpsc::Sender<Event>,
         stop: StopRequests,
-        board: Arc<Board>,
+        board: Option<Arc<Board>>,
     ) -> Self {
         Self {
             request,
@@ -169,7 +170,9 @@ impl<'a> Server<'a> {
             })
         };
         let now = Instant::now();
-        self.board.begins(number, &peer, &counts);
+        if let Some(board) = &self.board {
+            board.begins(number, &peer, &counts);
+        }
         self.live.insert(number, Live { peer: address, counts, start: now, session, silent_since: (0, now) });
         self.tell(What::Accepted { peer }).await
     }
@@ -239,7 +242,9 @@ impl<'a> Server<'a> {
             reason: ended.reason,
             error: ended.error,
         };
-        self.board.ends(number, &connection);
+        if let Some(board) = &self.board {
+            board.ends(number, &connection);
+        }
         self.tell(What::Closed(connection)).await
     }
 
