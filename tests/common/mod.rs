@@ -170,6 +170,8 @@ pub struct Server {
     stderr: Option<ChildStderr>,
     pub address: String,
     pub port: u16,
+    /// The event that says where it listens.
+    pub listening: Value,
 }
 
 impl Server {
@@ -180,11 +182,13 @@ impl Server {
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("netdiag starts");
         let lines = BufReader::new(child.stdout.take().expect("standard output is piped"));
         let stderr = child.stderr.take();
-        let mut server = Self { child, lines, stderr, address: String::new(), port: 0 };
+        let mut server =
+            Self { child, lines, stderr, address: String::new(), port: 0, listening: Value::Null };
         let first = server.event();
         assert_eq!(first["event"], "listening", "{first}");
         first["address"].as_str().expect("an address").clone_into(&mut server.address);
         server.port = u16::try_from(first["port"].as_u64().expect("a port")).expect("a port");
+        server.listening = first;
         server
     }
 

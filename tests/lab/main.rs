@@ -18,6 +18,8 @@ mod net;
 #[cfg(target_os = "linux")]
 mod ping;
 #[cfg(target_os = "linux")]
+mod services;
+#[cfg(target_os = "linux")]
 mod sweep;
 #[cfg(target_os = "linux")]
 mod tcp;
@@ -49,7 +51,16 @@ fn main() -> ExitCode {
 
 fn tests() -> Vec<Test> {
     #[cfg(target_os = "linux")]
-    return [ping::TESTS, hostile::TESTS, impaired::TESTS, sweep::TESTS, tcp::TESTS, ifaces::TESTS].concat();
+    return [
+        ping::TESTS,
+        hostile::TESTS,
+        impaired::TESTS,
+        sweep::TESTS,
+        tcp::TESTS,
+        services::TESTS,
+        ifaces::TESTS,
+    ]
+    .concat();
     #[cfg(not(target_os = "linux"))]
     return vec![("lab", || Ok(()))];
 }

@@ -16,7 +16,7 @@ use super::exchange::{self, Close};
 use super::link::{Link, Watch};
 use super::narrate::Narration;
 use super::pace::Schedule;
-use super::ports::{Foresight, TimeWait};
+use super::ports::{self, Foresight, TimeWait};
 use super::report::AddressReport;
 use super::{Context, Event, What};
 use crate::address::Endpoint;
@@ -51,6 +51,7 @@ pub(super) async fn probe(
     let Connected { stream, took } = match connected {
         Ok(connected) => connected,
         Err(failure) => {
+            let failure = ports::explained(failure, endpoint);
             context.tell(&target, &address, What::Failed { failure: failure.clone() }).await;
             report.fail(failure);
             return Ok(report);

@@ -10,6 +10,7 @@ use super::super::payload::Payload;
 use super::exchange::{self, Broken, Close, Exchange, Timing};
 use super::link::{Halt, Link};
 use super::pace::Schedule;
+use super::ports;
 use super::{Request, What};
 use crate::error::Result;
 use crate::measure::{Times, microseconds};
@@ -175,7 +176,7 @@ impl Connection {
         self.link.waits(false);
         let took = match connected {
             _ if self.is_asked() => return Err(Broken::Stopped),
-            Err(failure) => return Err(Broken::Failed(failure)),
+            Err(failure) => return Err(Broken::Failed(ports::explained(failure, self.target))),
             Ok(took) => took,
         };
         self.tally().connects.add(took);

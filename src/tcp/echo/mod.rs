@@ -237,6 +237,9 @@ impl Context {
 /// Errors: what this machine lacks to probe at all, or a zone, source or interface that it does not have.
 pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Echo> {
     let stop = StopRequests::listen(Listen::Stop)?;
+    if request.connections > 1 {
+        sys::raise_descriptor_limit();
+    }
     let (events, mut happened) = mpsc::channel(EVENTS);
     let is_drawn = observer.room().is_some() && request.is_long();
     let wants_rounds = match observer.attention() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::super::{Failure, Outcome};
 use crate::address::Endpoint;
 use crate::output::record::Warning;
 use crate::sys::{self, TcpState};
@@ -19,6 +20,30 @@ pub struct TimeWait {
     pub before: u64,
     /// How many there were right after it.
     pub after: u64,
+}
+
+/// Where the failure is a want of ports, counts who has them.
+pub(super) fn explained(mut failure: Failure, target: SocketAddr) -> Failure {
+    if failure.kind != Outcome::NoLocalPort {
+        return failure;
+    }
+    if let (Some((first, last)), Ok(sockets)) =
+        (sys::port_settings().ephemeral, sys::tcp_sockets(0, target.port()))
+    {
+        let toward = |socket: &&sys::TcpSocket| {
+            socket.remote.ip().to_canonical() == target.ip() && (first..=last).contains(&socket.local.port())
+        };
+        let taken = sockets.iter().filter(toward).count();
+        let waiting =
+            sockets.iter().filter(toward).filter(|socket| socket.state == TcpState::TimeWait).count();
+        let all = u32::from(last.saturating_sub(first)) + 1;
+        failure.message = format!(
+            "{}: {taken} of {all} ports ({first}-{last}) are taken toward {}, {waiting} of them in TIME-WAIT",
+            failure.message,
+            Endpoint(target)
+        );
+    }
+    failure
 }
 
 /// Foresees that the ports run out.

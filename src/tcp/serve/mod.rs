@@ -185,6 +185,8 @@ impl Event {
 /// Errors: the address cannot be bound, with who holds it, or who may bind it and how.
 pub fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Served> {
     let stop = StopRequests::listen(Listen::Stop)?;
+    // A connection takes a descriptor, and the usual limit of a shell is low.
+    sys::raise_descriptor_limit();
     let (events, happened) = mpsc::channel(EVENTS);
     let board = Arc::new(Board::default());
     let is_drawn = observer.room().is_some() && !request.explain;

@@ -1,0 +1,537 @@
+//! TCP services, real and broken on purpose, and what a probe says of them.
+
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
+
+use std::io::Read;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::common::{self, Test, expect_code};
+use crate::net::{Host, Routed, can_become_nobody};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("services::real_servers", real_servers),
+    ("services::faults_on_purpose_are_what_a_probe_finds", faults),
+    ("services::a_full_queue_and_an_unaccepted_connection", queue),
+    ("services::limits_of_a_server", limits),
+    ("services::a_shortage_of_descriptors_passes", shortage),
+    ("services::a_stalled_server_is_seen_in_the_percentiles", stall),
+    ("services::a_connection_for_each_round", reconnecting),
+    ("services::ports_that_will_run_out_are_foreseen", running_out),
+    ("services::every_step_is_told", explained),
+    ("services::a_range_of_ports", ports),
+    ("services::all_addresses_and_a_clients_choice", addresses),
+    ("services::several_connections_at_once", connections),
+    ("services::an_address_in_use_names_its_holder", in_use),
+    ("services::both_families_of_a_name", families),
+];
+
+/// A program that serves in a host, and ends with the value.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    /// Starts a program in a host, and waits until it listens on a port.
+    #[track_caller]
+    fn start(host: &Host, program: &str, args: &[&str], port: u16) -> Self {
+        let mut command = host.command(program);
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let running = Self(command.spawn().expect("a program that is there starts"));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while host.sh(&format!("ss -tlnH sport = :{port}")).trim().is_empty() {
+            assert!(Instant::now() < deadline, "{program} does not listen on {port}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        running
+    }
+}
+
+fn row(host: &Host, args: &str) -> Value {
+    host.netdiag(&format!("tcp-echo {args} --json")).json()["data"]["addresses"][0].clone()
+}
+
+#[track_caller]
+fn outcome(row: &Value) -> &str {
+    row["outcome"].as_str().unwrap_or_else(|| panic!("no outcome: {row}"))
+}
+
+fn message(row: &Value) -> String {
+    row["failure"]["message"].as_str().unwrap_or_default().to_owned()
+}
+
+fn real_servers() -> Result<(), String> {
+    let net = Routed::new();
+    let far = &net.far;
+    let mut missing = Vec::new();
+    let mut has = |program: &'static str| {
+        let has = common::has(program);
+        if !has {
+            missing.push(program);
+        }
+        has
+    };
+    far.sh("mkdir -p /run/real");
+    if has("nginx") {
+        far.sh("cat > /run/real/nginx.conf <<'END'
+daemon off; pid /run/real/nginx.pid; error_log /dev/null; worker_processes 1;
+events { }
+http { access_log off; server { listen 10.8.0.2:80; } }
+END");
+        let _nginx = Running::start(far, "nginx", &["-c", "/run/real/nginx.conf"], 80);
+        assert_eq!(outcome(&row(&net.client, "10.8.0.2:80 --connect-only")), "connected");
+        // Random bytes with no end of a line may be waited for; two kilobytes have one.
+        let probed = row(&net.client, "10.8.0.2:80 -s 2k --timeout 1");
+        assert_eq!(outcome(&probed), "mismatch", "{probed}");
+        assert!(message(&probed).contains("HTTP/1.1 400"), "{probed}");
+    }
+    if has("redis-server") {
+        let args = ["--port", "6379", "--bind", "10.8.0.2", "--save", "", "--protected-mode", "no"];
+        let _redis = Running::start(far, "redis-server", &args, 6379);
+        let probed = row(&net.client, "10.8.0.2:6379 -s 2k --timeout 1");
+        // What it makes of random bytes is its own affair, but it is no echo.
+        let answers = ["mismatch", "reset", "closed-early", "timed-out-reading"];
+        assert!(answers.contains(&outcome(&probed)), "{probed}");
+    }
+    if has("inetd") {
+        far.sh("echo '10.8.0.2:echo stream tcp nowait root internal' > /run/real/inetd.conf");
+        let _inetd = Running::start(far, "inetd", &["-i", "/run/real/inetd.conf"], 7);
+        let probed = row(&net.client, "10.8.0.2:7 -c 3 -i 0 -s 100000");
+        assert_eq!((outcome(&probed), &probed["received_bytes"]), ("echoed", &300_000.into()), "{probed}");
+    }
+    if has("sshd") && can_become_nobody() {
+        far.sh("mkdir -p /run/sshd && ssh-keygen -q -t ed25519 -N '' -f /run/real/key");
+        let options = ["-D", "-f", "/dev/null", "-h", "/run/real/key", "-o", "ListenAddress=10.8.0.2:22"];
+        let _sshd = Running::start(far, "/usr/sbin/sshd", &options, 22);
+        let probed = row(&net.client, "10.8.0.2:22 --timeout 2");
+        assert_eq!(outcome(&probed), "mismatch", "{probed}");
+        assert!(message(&probed).contains("SSH-2.0"), "{probed}");
+    }
+    if has("ncat") {
+        let _ncat = Running::start(far, "ncat", &["-l", "10.8.0.2", "9007", "-k", "-e", "/bin/cat"], 9007);
+        assert_eq!(outcome(&row(&net.client, "10.8.0.2:9007 -c 5 -i 0 -s 5000")), "echoed");
+    }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("not installed: {}; the others pass", missing.join(", ")))
+    }
+}
+
+fn faults() -> Result<(), String> {
+    let host = Host::new("alone");
+    for (fault, named, probe, outcomes, says) in [
+        ("--delay 150", "delay 150ms", "", &["echoed"][..], ""),
+        ("--reset-after 10", "reset-after 10 bytes", "", &["reset"], "reset by the other end"),
+        ("--reset-after 0", "reset-after 0 bytes", "", &["reset"], ""),
+        ("--truncate-after 10", "truncate-after 10 bytes", "", &["short"], "after 10 of 64 bytes"),
+        ("--truncate-after 0", "truncate-after 0 bytes", "", &["closed-early"], "before any byte"),
+        (
+            "--truncate-after 1M",
+            "truncate-after 1048576 bytes",
+            "-s 4M",
+            &["short"],
+            "after 1048576 of 4194304",
+        ),
+        ("--corrupt", "corrupt", "", &["mismatch"], "byte 0 is wrong"),
+        ("--slow-read 100", "slow-read 100 bytes a second", "-s 200", &["echoed"], ""),
+        ("--close-on-accept", "close-on-accept", "", &["closed-early", "reset"], ""),
+        ("--max-bytes 100", "", "-s 500", &["short", "reset"], ""),
+    ] {
+        let server = host.serve(&format!("127.0.0.1:0 {fault}"));
+        let listening = &server.listening;
+        let names: Vec<&str> =
+            listening["faults"].as_array().expect("faults").iter().filter_map(Value::as_str).collect();
+        assert_eq!(names.join(" "), named, "{listening}");
+        let probed = row(&host, &format!("{} {probe}", server.address));
+        assert!(outcomes.contains(&outcome(&probed)), "{fault}: {probed}");
+        assert!(message(&probed).contains(says), "{fault}: {probed}");
+        let least = match fault {
+            "--delay 150" => 150_000.0,
+            "--slow-read 100" => 1_800_000.0,
+            _ => continue,
+        };
+        assert!(probed["rtt_us"]["min"].as_f64().is_some_and(|us| us >= least), "{probed}");
+    }
+    Ok(())
+}
+
+fn queue() -> Result<(), String> {
+    let host = Host::new("alone");
+    let server = host.serve("127.0.0.1:0 --no-accept --backlog 2");
+    let probed = row(&host, &format!("{} --timeout 0.4", server.address));
+    assert_eq!(outcome(&probed), "timed-out-reading", "{probed}");
+    assert!(message(&probed).contains("no program has accepted it"), "{probed}");
+    // That one waits on, and with two more there is no place left.
+    let address: std::net::SocketAddr = server.address.parse().expect("an address");
+    let mut holder = host.command(env!("CARGO_BIN_EXE_netdiag"));
+    holder.args(["tcp-echo", &address.to_string(), "--connections", "2", "--timeout", "20"]);
+    let mut holder = Running(holder.stdout(Stdio::null()).spawn().expect("netdiag starts"));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let port = address.port();
+    while host.sh(&format!("ss -tnH state established dport = :{port} | wc -l")).trim() != "2" {
+        assert!(Instant::now() < deadline, "the two do not connect");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let probed = row(&host, &format!("{address} --timeout 1.5"));
+    assert_eq!(outcome(&probed), "filtered", "{probed}");
+    assert!(message(&probed).contains("queue is full, 3 connections wait"), "{probed}");
+    assert!(probed["failure"]["syn_retransmissions"].as_u64().is_some_and(|count| count >= 1), "{probed}");
+    holder.0.kill().expect("ending a child of ours");
+    Ok(())
+}
+
+fn limits() -> Result<(), String> {
+    let host = Host::new("alone");
+    let mut server = host.serve("127.0.0.1:0 --max-connections 1 --idle-timeout 0.3");
+    let mut first = host.command(env!("CARGO_BIN_EXE_netdiag"));
+    first.args(["tcp-echo", &server.address, "-c", "1000", "-i", "60", "--json"]).stdout(Stdio::piped());
+    let first = first.spawn().expect("netdiag starts");
+    assert_eq!(server.event()["event"], "accepted");
+    let probed = row(&host, &server.address);
+    assert_eq!(outcome(&probed), "reset", "{probed}");
+    let refused = server.event();
+    assert_eq!((&refused["event"], &refused["limit"]), (&"refused-over-limit".into(), &1.into()));
+    let closed = server.event();
+    assert_eq!((&closed["event"], &closed["reason"]), (&"closed".into(), &"idle".into()), "{closed}");
+    assert!(closed["duration_us"].as_f64().is_some_and(|us| us >= 300_000.0), "{closed}");
+    drop(Running(first));
+    let (events, code) = server.stop();
+    let data = &events.last().expect("a summary")["data"];
+    assert_eq!((code, &data["connections"], &data["refused"]), (Some(0), &1.into(), &1.into()), "{data}");
+    Ok(())
+}
+
+fn shortage() -> Result<(), String> {
+    let host = Host::new("alone");
+    let mut command = host.command("prlimit");
+    command.args([
+        "--nofile=40",
+        env!("CARGO_BIN_EXE_netdiag"),
+        "tcp-serve",
+        "--format",
+        "ndjson",
+        "--drain",
+        "0",
+    ]);
+    let mut server = common::Server::start(command);
+    let mut holder = host.command(env!("CARGO_BIN_EXE_netdiag"));
+    holder.args([
+        "tcp-echo",
+        &server.address,
+        "--connections",
+        "50",
+        "-c",
+        "100",
+        "-i",
+        "30",
+        "--timeout",
+        "60",
+    ]);
+    let mut holder = Running(holder.stdout(Stdio::null()).spawn().expect("netdiag starts"));
+    let mut accepted = 0;
+    let error = loop {
+        let event = server.event();
+        match event["event"].as_str() {
+            Some("accepted") => accepted += 1,
+            _ => break event,
+        }
+    };
+    assert_eq!(error["event"], "error", "{error}");
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("open files")), "{error}");
+    assert!(accepted < 40);
+    holder.0.kill().expect("ending a child of ours");
+    let probed = row(&host, &format!("{} --timeout 10", server.address));
+    assert_eq!(outcome(&probed), "echoed", "it has recovered: {probed}");
+    Ok(())
+}
+
+fn stall() -> Result<(), String> {
+    const RATE: f64 = 1000.0;
+    const ROUNDS: f64 = 4000.0;
+    let host = Host::new("alone");
+    let server = host.serve("127.0.0.1:0");
+    let mut probe = host.command(env!("CARGO_BIN_EXE_netdiag"));
+    let probe = probe
+        .args(["tcp-echo", &server.address, "-c", "4000", "--rate", "1000", "--format", "ndjson"])
+        .stdout(Stdio::piped());
+    let mut probe = probe.spawn().expect("netdiag starts");
+    let mut events = std::io::BufReader::new(probe.stdout.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("\"round\":1000,") {
+        line.clear();
+        let length = std::io::BufRead::read_line(&mut events, &mut line).expect("text");
+        assert!(length > 0, "it ended");
+    }
+    server.signal("STOP");
+    let start = Instant::now();
+    std::thread::sleep(Duration::from_millis(500));
+    server.signal("CONT");
+    let stalled = start.elapsed().as_secs_f64();
+    let mut rest = String::new();
+    events.read_to_string(&mut rest).expect("text");
+    assert!(probe.wait().expect("waiting for a child of ours").success());
+    let summary: Value = serde_json::from_str(rest.lines().last().expect("a summary")).expect("JSON");
+    let row = &summary["data"]["addresses"][0];
+    // Of the rounds that the stall held up, the longest waited for all of it, and each next one a period less.
+    let truth = (stalled - 0.01 * ROUNDS / RATE) * 1e6;
+    let p99 = row["rtt_us"]["p99"].as_f64().expect("a figure");
+    assert!((p99 / truth - 1.0).abs() <= 0.05, "{p99} is not {truth}: {row}");
+    // From when each was sent, hardly any was slow: what other tools would print.
+    assert!(row["service_us"]["p99"].as_f64().is_some_and(|us| us < truth / 4.0), "{row}");
+    assert!(row["rounds_per_s"].as_f64().is_some_and(|rate| (rate - RATE).abs() < 50.0), "{row}");
+    Ok(())
+}
+
+fn reconnecting() -> Result<(), String> {
+    let net = Routed::new();
+    let server = net.far.serve("10.8.0.2:7");
+    for (options, held) in [("", 50), ("--close rst", 0)] {
+        let probed = row(&net.client, &format!("10.8.0.2:7 -c 50 -i 0 --reconnect {options}"));
+        assert_eq!((outcome(&probed), &probed["rounds"]), ("echoed", &50.into()), "{probed}");
+        let count = |when: &str| probed["time_wait"][when].as_u64().expect("a count");
+        assert_eq!(count("after") - count("before"), held, "{probed}");
+        assert!(probed["connects_us"]["p50"].as_f64().is_some_and(|us| us > 0.0), "{probed}");
+        let kernels = net.client.sh("ss -tanH state time-wait dport = :7 | wc -l");
+        assert_eq!(kernels.trim(), count("after").to_string());
+    }
+    let (events, _) = server.stop();
+    let data = &events.last().expect("a summary")["data"];
+    assert_eq!((&data["connections"], &data["bytes_in"]), (&100.into(), &6_400.into()), "{data}");
+    // The same without an echo, as `tcping` has it.
+    let _server = net.far.serve("10.8.0.2:8");
+    let run = net.client.netdiag("tcp-echo 10.8.0.2:8 --connect-only -c 4 -i 0.05");
+    expect_code(&run, 0);
+    assert_eq!(
+        run.stdout.lines().filter(|line| line.starts_with("connect to 10.8.0.2:8: round=")).count(),
+        4,
+        "{run:?}"
+    );
+    Ok(())
+}
+
+fn running_out() -> Result<(), String> {
+    let net = Routed::new();
+    let _server = net.far.serve("10.8.0.2:7");
+    net.client.sh("echo '40000 40039' > /proc/sys/net/ipv4/ip_local_port_range
+                   sysctl -qw net.ipv4.tcp_tw_reuse=0");
+    let run = net.client.netdiag("tcp-echo 10.8.0.2:7 -c 60 --rate 25 --reconnect --json");
+    expect_code(&run, 1);
+    let json = run.json();
+    let warning =
+        json["warnings"].as_array().expect("warnings").iter().find(|it| it["code"] == "ports-running-out");
+    let said =
+        warning.unwrap_or_else(|| panic!("no warning: {json}"))["message"].as_str().expect("text").to_owned();
+    assert!(
+        said.contains("the 40 ports") && said.contains("TIME-WAIT") && said.contains("--close rst"),
+        "{said}"
+    );
+    let row = &json["data"]["addresses"][0];
+    assert_eq!((outcome(row), &row["rounds"]), ("no-local-port", &40.into()), "{row}");
+    assert!(message(row).contains("in round 41") && message(row).contains("40 of 40"), "{row}");
+    Ok(())
+}
+
+fn explained() -> Result<(), String> {
+    let net = Routed::new();
+    let server = net.far.serve("10.8.0.2:7");
+    let run = net.client.netdiag("tcp-echo 10.8.0.2:7 --explain");
+    expect_code(&run, 0);
+    let step = |verb: &str| {
+        let begins = |line: &&str| line.starts_with(&format!("{verb}("));
+        run.stdout.lines().find(begins).unwrap_or_else(|| panic!("no {verb}: {run:?}")).to_owned()
+    };
+    for (verb, states) in [
+        ("socket", "CLOSED -> CLOSED"),
+        ("connect", "CLOSED -> ESTAB"),
+        ("send", "ESTAB -> ESTAB"),
+        ("recv", "ESTAB -> ESTAB"),
+        ("shutdown", "ESTAB -> FIN-WAIT"),
+        ("close", "-> TIME-WAIT"),
+    ] {
+        assert!(step(verb).contains(states), "{verb}: {}", step(verb));
+    }
+    assert!(step("connect").contains("SO_RCVBUF") && step("connect").contains("SO_SNDBUF"));
+    assert!(step("connect").contains("segments out+2 in+1") && step("connect").contains("(inferred)"));
+    assert!(!step("send").contains("server:"), "the server is on another machine: {}", step("send"));
+    let json = net.client.netdiag("tcp-echo 10.8.0.2:7 --explain --json").json();
+    let steps = json["data"]["addresses"][0]["steps"].as_array().expect("steps").clone();
+    let last = steps.last().expect("steps");
+    assert_eq!((&last["call"], &last["state_after"]), (&"close".into(), &"TIME-WAIT".into()), "{last}");
+    assert!(last["remaining_ms"].as_u64().is_some_and(|ms| (50_000..=60_000).contains(&ms)), "{last}");
+    drop(server);
+    // Both ends on one machine, and the server's own account.
+    let mut command = net.far.command(env!("CARGO_BIN_EXE_netdiag"));
+    let command = command.args(["tcp-serve", "10.8.0.2:9", "--explain"]).stdout(Stdio::piped());
+    let mut serving = command.spawn().expect("netdiag starts");
+    let mut told = std::io::BufReader::new(serving.stdout.take().expect("piped"));
+    let mut lines = Vec::new();
+    let mut read_until = |verb: &str, lines: &mut Vec<String>| {
+        while !lines.last().is_some_and(|line: &String| line.starts_with(verb)) {
+            let mut line = String::new();
+            assert!(std::io::BufRead::read_line(&mut told, &mut line).expect("text") > 0, "{lines:?}");
+            lines.push(line);
+        }
+    };
+    read_until("listening", &mut lines);
+    let run = net.far.netdiag("tcp-echo 10.8.0.2:9 --explain");
+    assert!(
+        run.stdout.lines().any(|line| line.starts_with("send(") && line.contains("server: ESTAB")),
+        "{run:?}"
+    );
+    read_until("close(", &mut lines);
+    drop(Running(serving));
+    let verbs: Vec<&str> =
+        lines.iter().filter_map(|line| line.split_once('(').map(|(verb, _)| verb)).collect();
+    let verbs: Vec<&str> = verbs.into_iter().filter(|verb| !verb.contains(' ')).collect();
+    assert_eq!(
+        verbs,
+        ["socket", "setsockopt", "bind", "listen", "accept", "recv", "send", "recv", "close"],
+        "{lines:?}"
+    );
+    assert!(
+        lines.iter().any(|line| line.starts_with("listen(") && line.contains("CLOSED -> LISTEN")),
+        "{lines:?}"
+    );
+    // A refusal is told too.
+    let run = net.client.netdiag("tcp-echo 10.8.0.2:99 --explain");
+    expect_code(&run, 1);
+    assert!(run.stdout.lines().any(|line| line.starts_with("connect(10.8.0.2:99) = -1: refused")), "{run:?}");
+    Ok(())
+}
+
+fn ports() -> Result<(), String> {
+    let net = Routed::new();
+    let _servers = [net.far.serve("0.0.0.0:22"), net.far.serve("0.0.0.0:24")];
+    let run = net.client.netdiag("tcp-echo 10.8.0.2:20-25 --connect-only --json");
+    expect_code(&run, 0);
+    let data = run.json()["data"].clone();
+    let rows = data["addresses"].as_array().expect("rows");
+    let found: Vec<(&str, &str)> =
+        rows.iter().filter_map(|row| Some((row["address"].as_str()?, row["outcome"].as_str()?))).collect();
+    let expected = [
+        ("20", "refused"),
+        ("21", "refused"),
+        ("22", "connected"),
+        ("23", "refused"),
+        ("24", "connected"),
+        ("25", "refused"),
+    ];
+    for (found, (port, outcome)) in found.iter().zip(expected) {
+        assert_eq!(*found, (format!("10.8.0.2:{port}").as_str(), outcome));
+    }
+    assert_eq!(
+        (rows.len(), &data["counts"]["connected"], &data["counts"]["refused"]),
+        (6, &2.into(), &4.into())
+    );
+    expect_code(&net.client.netdiag("tcp-echo 10.8.0.2:100-130 --connect-only"), 1);
+    // Thousands that do not answer take little more than one of them.
+    net.far.sh("nft add table inet t; nft add chain inet t c '{ type filter hook input priority 0; }'
+                nft add rule inet t c tcp dport 1000-8999 drop");
+    let run = net.client.netdiag("tcp-echo 10.8.0.2:22,1000-4999,9000-9999 --connect-only --timeout 0.5");
+    expect_code(&run, 0);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "only what connected is listed: {lines:?}");
+    assert!(lines[1].contains("10.8.0.2:22") && lines[1].contains("connected"), "{lines:?}");
+    assert!(run.took < Duration::from_secs(20), "{:?}", run.took);
+    if can_become_nobody() {
+        let run = net.client.netdiag_as_nobody("tcp-echo 10.8.0.2:20-25 --connect-only --json");
+        assert_eq!(run.json()["data"]["counts"]["connected"], 2, "{run:?}");
+    }
+    Ok(())
+}
+
+fn addresses() -> Result<(), String> {
+    let host = Host::new("alone");
+    let _server = host.serve("127.0.0.1:7");
+    let run = host.netdiag("tcp-echo dual.test:7 --all-addresses --json");
+    expect_code(&run, 1);
+    let rows = run.json()["data"]["addresses"].clone();
+    let of = |address: &str| {
+        let rows = rows.as_array().expect("rows");
+        rows.iter()
+            .find(|row| row["address"] == address)
+            .unwrap_or_else(|| panic!("{address}: {rows:?}"))
+            .clone()
+    };
+    let (v4, v6) = (of("127.0.0.1:7"), of("[::1]:7"));
+    assert_eq!((outcome(&v4), outcome(&v6)), ("echoed", "refused"));
+    assert_eq!((&v4["is_client_choice"], &v6["is_client_choice"]), (&true.into(), &false.into()));
+    Ok(())
+}
+
+fn connections() -> Result<(), String> {
+    let net = Routed::new();
+    let server = net.far.serve("[::]:7");
+    let probed = row(&net.client, "[fd08::2]:7 --connections 50 -c 20 -i 0 -s 1000");
+    assert_eq!((outcome(&probed), &probed["verified"]), ("echoed", &true.into()), "{probed}");
+    assert_eq!((&probed["connections"], &probed["rounds"]), (&50.into(), &1_000.into()), "{probed}");
+    assert_eq!((&probed["sent_bytes"], &probed["received_bytes"]), (&1_000_000.into(), &1_000_000.into()));
+    let spun = row(&net.client, "10.8.0.2:7 --spin -c 50 -i 0 -s 200000");
+    assert_eq!((outcome(&spun), &spun["received_bytes"]), ("echoed", &10_000_000.into()), "{spun}");
+    let big = row(&net.client, "10.8.0.2:7 -s 64M");
+    assert_eq!((outcome(&big), &big["received_bytes"]), ("echoed", &(64 << 20).into()), "{big}");
+    let (events, _) = server.stop();
+    let data = &events.last().expect("a summary")["data"];
+    assert_eq!(
+        (&data["connections"], &data["bytes_out"]),
+        (&52.into(), &(11_000_000 + (64 << 20)).into()),
+        "{data}"
+    );
+    // The kernel's figures are the ones `ss` prints.
+    let info = &big["tcp_info"];
+    assert!(info["rtt_us"].as_u64().is_some_and(|us| us > 0) && info["mss_bytes"] == 1448, "{info}");
+    assert_eq!(
+        (&info["pmtu_bytes"], &info["sack"], &info["timestamps"]),
+        (&1500.into(), &true.into(), &true.into())
+    );
+    let control = net.client.sh("cat /proc/sys/net/ipv4/tcp_congestion_control");
+    assert_eq!(info["congestion_control"], control.trim(), "{info}");
+    Ok(())
+}
+
+fn in_use() -> Result<(), String> {
+    let host = Host::new("alone");
+    let server = host.serve("127.0.0.1:7777");
+    let run = host.netdiag("tcp-serve 127.0.0.1:7777");
+    expect_code(&run, 3);
+    let holder = format!("process {} (netdiag)", server.id());
+    assert!(run.stderr.contains(&holder) && run.stderr.contains("(LISTEN)"), "{run:?}");
+    if can_become_nobody() {
+        let run = host.netdiag_as_nobody("tcp-serve 0.0.0.0:7777");
+        expect_code(&run, 3);
+        assert!(run.stderr.contains("a process of user 0 holds 127.0.0.1:7777"), "{run:?}");
+        let run = host.netdiag_as_nobody("tcp-serve 127.0.0.1:80");
+        expect_code(&run, 3);
+        assert!(run.stderr.contains("cap_net_bind_service") && run.stderr.contains("now 1024"), "{run:?}");
+    }
+    Ok(())
+}
+
+fn families() -> Result<(), String> {
+    let host = Host::new("alone");
+    let mut command = host.command(env!("CARGO_BIN_EXE_netdiag"));
+    // Piped, without a format: events for a script.
+    command.args(["tcp-serve", "dual.test:0"]);
+    let mut server = common::Server::start(command);
+    let second = server.event();
+    assert_eq!((&second["event"], &second["port"]), (&"listening".into(), &server.port.into()), "{second}");
+    for address in ["127.0.0.1", "[::1]"] {
+        assert_eq!(outcome(&row(&host, &format!("{address}:{}", server.port))), "echoed");
+    }
+    let (events, _) = server.stop();
+    assert_eq!(events.last().expect("a summary")["data"]["connections"], 2);
+    // One socket for both.
+    let wide = host.serve("[::]:0");
+    for address in ["127.0.0.1", "[::1]"] {
+        assert_eq!(outcome(&row(&host, &format!("{address}:{}", wide.port))), "echoed");
+    }
+    Ok(())
+}
