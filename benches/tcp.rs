@@ -54,7 +54,7 @@ mod linux {
         }
         if is_wanted("servers") {
             servers(floor, 50, 2_000);
-            servers(floor, 1_000, 300);
+            servers(floor, 1_000, 200);
         }
         if is_wanted("memory") {
             memory(floor);
@@ -296,6 +296,8 @@ mod linux {
                         &rounds,
                         "-i",
                         "0",
+                        "--timeout",
+                        "60",
                         "--json",
                     ],
                 );

@@ -16,25 +16,16 @@ pub mod sys;
 pub mod tcp;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 
 use cli::{Command, Invocation, Parsed};
 use error::{Error, Exit, Result};
-use output::{Emitter, Format, Options};
+use output::{Emitter, Options};
 
 /// Runs netdiag with a command line, the program's name first, and gives its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     match cli::parse(args) {
         Parsed::Run(invocation) => {
-            let Invocation { command, mut options } = *invocation;
-            if let Command::TcpServe(request) = &command
-                && !request.explain
-                && !options.asks_for_table()
-                && !std::io::stdout().is_terminal()
-            {
-                // Nobody looks at a server whose output goes elsewhere; whoever reads it is a program.
-                options.format = Format::Ndjson;
-            }
+            let Invocation { command, options } = *invocation;
             let mut emitter = Emitter::new(options);
             dispatch(command, &mut emitter).unwrap_or_else(|error| fail(&mut emitter, &error))
         }
@@ -85,6 +76,9 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
         }
         Command::TcpServe(request) => {
             emitter.check::<tcp::serve::Served>()?;
+            if !request.explain {
+                emitter.prefer_events();
+            }
             let report = tcp::serve::run(&request, emitter)?;
             emitter.finish(&report)
         }

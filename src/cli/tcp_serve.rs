@@ -29,7 +29,6 @@ Examples:
   netdiag tcp-serve 127.0.0.1:7777 --delay 200 --truncate-after 1k
   netdiag tcp-serve 127.0.0.1:7777 --no-accept --backlog 2"
 )]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct TcpServeArgs {
     /// The address and port to listen on; port 0 lets the system choose
     #[arg(value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = HostPort::to_listen)]

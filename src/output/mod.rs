@@ -53,7 +53,7 @@ pub struct Options {
 
 impl Options {
     /// Whether something was asked for that speaks of a format, or of a table.
-    pub fn asks_for_table(&self) -> bool {
+    fn asks_for_table(&self) -> bool {
         let is_shaped = self.columns.is_some() || self.sort.is_some() || !self.header || self.width.is_some();
         self.is_format_given || self.verbose || self.quiet || is_shaped
     }
@@ -115,6 +115,14 @@ impl Emitter {
             has_streamed: false,
             drawn: 0,
             is_progress_shown: false,
+        }
+    }
+
+    /// Writes events as JSON, a line each, if nobody looks and nothing else was asked for: whoever reads it then is a
+    /// program.
+    pub fn prefer_events(&mut self) {
+        if !self.screen.is_terminal && !self.options.asks_for_table() {
+            self.options.format = Format::Ndjson;
         }
     }
 

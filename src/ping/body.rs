@@ -62,6 +62,7 @@ impl Cookie {
         head == &named[..head.len()] && PATTERN[NAMED_BYTES..].starts_with(rest)
     }
 
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only the kernel's stamps need it"))]
     /// The probe of this run that a packet carries, wherever its body begins: behind headers of any link.
     pub(super) fn find(self, packet: &[u8]) -> Option<Named> {
         /// Ethernet with IPv4 and IPv6, and both without.

@@ -74,7 +74,6 @@ pub(super) async fn connect(
                 // On a standing connection a soft error must not become fatal (`ip(7)`).
                 let _ = sys::keep_icmp_errors(&evidence, family, false);
             }
-            drop(evidence);
             Ok(Ok(Connected { stream, took }))
         }
         Err(cause) => told(cause),

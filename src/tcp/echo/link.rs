@@ -131,7 +131,7 @@ impl Link {
             if left <= early {
                 std::hint::spin_loop();
             } else {
-                std::thread::sleep((left - early).min(NAP));
+                std::thread::sleep(left.saturating_sub(early).min(NAP));
             }
         }
     }

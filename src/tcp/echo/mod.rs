@@ -4,6 +4,7 @@
 //! but its own bytes ([`connection`]), and is watched from here ([`link`]).
 
 mod address;
+mod columns;
 mod connection;
 mod exchange;
 mod link;

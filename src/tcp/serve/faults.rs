@@ -35,7 +35,7 @@ pub enum Cut {
 }
 
 /// Every so manieth byte is corrupted.
-const CORRUPTED: u64 = 1000;
+const CORRUPTED: usize = 1000;
 /// How often a slow reader reads.
 const READS_PER_SECOND: u64 = 10;
 
@@ -162,8 +162,9 @@ impl Faults {
 
 /// Turns over a bit of every thousandth byte of a connection; these are the ones from `at` on.
 fn corrupt(at: u64, bytes: &mut [u8]) {
-    let first = usize::try_from((CORRUPTED - at % CORRUPTED) % CORRUPTED).expect("below a thousand");
-    bytes.iter_mut().skip(first).step_by(CORRUPTED as usize).for_each(|byte| *byte ^= 0x20);
+    let before = usize::try_from(at % CORRUPTED as u64).expect("below a thousand");
+    let first = (CORRUPTED - before) % CORRUPTED;
+    bytes.iter_mut().skip(first).step_by(CORRUPTED).for_each(|byte| *byte ^= 0x20);
 }
 
 #[cfg(test)]
