@@ -250,7 +250,7 @@ fn silence(target: SocketAddr, evidence: &Socket, timeout: Duration) -> Failure 
 fn listener(target: SocketAddr) -> Option<sys::TcpSocket> {
     let sockets = sys::tcp_sockets(target.port(), 0).ok()?;
     let listens = |socket: &sys::TcpSocket| {
-        let at = socket.local.ip();
+        let at = socket.local.ip().to_canonical();
         socket.state == sys::TcpState::Listen && (at == target.ip() || at.is_unspecified())
     };
     sockets.into_iter().find(listens)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::connect::is_own_address;
+use crate::address::Endpoint;
 use crate::measure::microseconds;
 use crate::output::record::{Line, Role};
 use crate::sys::{self, AsSocket, TcpBuffers, TcpState};
@@ -105,7 +106,8 @@ impl Observation {
 
     /// Learns the two ends of the connection, this one first.
     pub(super) fn connects(&mut self, local: SocketAddr, remote: SocketAddr) {
-        self.ends = Some((local, remote));
+        // A server for both families sees IPv4 clients in IPv6's clothes.
+        self.ends = Some((Endpoint(local).unmapped().0, Endpoint(remote).unmapped().0));
     }
 
     /// Looks right before a call.

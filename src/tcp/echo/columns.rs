@@ -44,9 +44,13 @@ impl Record for AddressReport {
             .right()
             .if_any()
             .dropped_at(5),
-            Col::new("sent_bytes", "SENT", |row| Cell::integer(row.sent_bytes)).right().dropped_at(7),
+            Col::new("sent_bytes", "SENT", |row| Cell::integer(row.sent_bytes))
+                .right()
+                .if_so(|row| row.sent_bytes > 0)
+                .dropped_at(7),
             Col::new("received_bytes", "RECEIVED", |row| Cell::integer(row.received_bytes))
                 .right()
+                .if_so(|row| row.sent_bytes > 0)
                 .dropped_at(7),
             Col::new("verified", "VERIFIED", |row| Cell::maybe(row.verified, Cell::flag))
                 .if_any()
@@ -73,8 +77,8 @@ impl Record for AddressReport {
                 .dropped_at(8),
             Col::new("rtt_us.p50", "P50_MS", |row| time(row.rtt_us.map(|rtt| rtt.p50)))
                 .right()
-                .verbose()
-                .dropped_at(8),
+                .if_so(is_repeated)
+                .dropped_at(5),
             Col::new("rtt_us.p95", "P95_MS", |row| time(row.rtt_us.map(|rtt| rtt.p95)))
                 .right()
                 .verbose()
@@ -131,7 +135,8 @@ impl Record for AddressReport {
 
 /// Whether the target is written otherwise than its address.
 fn is_named(row: &AddressReport) -> bool {
-    row.target != row.address
+    let host = row.target.rsplit_once(':').map_or(row.target.as_str(), |(host, _)| host);
+    row.address.strip_prefix(host).is_none_or(|rest| !rest.starts_with(':'))
 }
 
 fn is_repeated(row: &AddressReport) -> bool {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::super::explain::{Observation, Step};
 use super::session::{self, CHUNK, Counts, Ended};
 use super::{Event, What};
+use crate::address::Endpoint;
 
 /// So many calls of a connection are told; the rest would be the same again.
 const TOLD: usize = 40;
@@ -43,7 +44,12 @@ impl Narrator {
         let peer = stream.peer_addr()?;
         observation.before::<TcpStream>(None);
         observation.connects(stream.local_addr()?, peer);
-        let accepted = observation.after(Some(&stream), "accept", String::new(), &Ok(peer.to_string()));
+        let accepted = observation.after(
+            Some(&stream),
+            "accept",
+            String::new(),
+            &Ok(Endpoint(peer).unmapped().to_string()),
+        );
         self.tell(accepted.infers(
             "the kernel had shaken hands with this client by itself (SYN, SYN-ACK, ACK); accept only hands over the \
              connection, as a new socket",
