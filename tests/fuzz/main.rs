@@ -102,6 +102,33 @@ fn extended_errors() {
     });
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn tcp_infos() {
+    fuzz("tcp-info", |bytes| {
+        let info = netdiag::sys::parse_tcp_info(bytes);
+        assert_eq!(info.is_some(), bytes.len() >= 104, "what every kernel fills is enough");
+        let Some(info) = info else { return };
+        assert_eq!(info.segments_in.is_some(), bytes.len() >= 144);
+        assert_eq!(info.receive_window_bytes.is_some(), bytes.len() >= 236);
+        assert!(info.ssthresh_segments.is_none_or(|segments| segments < 0x7fff_ffff));
+        assert!(info.send_window_scale.is_none_or(|scale| scale < 16));
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn sockets() {
+    fuzz("socket", |bytes| {
+        let Some(socket) = netdiag::sys::parse_socket(bytes) else { return };
+        assert!(bytes.len() >= 72 && matches!(bytes[0], 2 | 10));
+        assert_eq!(socket.local.is_ipv4(), bytes[0] == 2);
+        assert_eq!(socket.local.is_ipv4(), socket.remote.is_ipv4());
+        assert_eq!(socket.local.port().to_be_bytes(), bytes[4..6]);
+        assert_eq!(socket.remaining.is_none(), bytes[2] == 0);
+    });
+}
+
 /// Runs `check` on the corpus, and on mutants of it.
 fn fuzz(corpus: &str, check: impl Fn(&[u8])) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
