@@ -67,7 +67,7 @@ pub(super) async fn probe(
         if !request.is_scan() {
             report.note_kernel(sys::tcp_info(&stream), sys::tcp_buffers(&stream));
         }
-        exchange::leave(&stream);
+        exchange::leave(&stream, request.close.is_reset());
         return Ok(report);
     }
     let mut streams = vec![(stream, took)];

@@ -412,12 +412,18 @@ pub(super) fn close(stream: &TcpStream) -> Close {
     }
 }
 
-/// Leaves a connection that was only made: closes with a FIN, after taking a greeting that is there already,
+/// Leaves a connection that was only made: with a reset if that is wanted, or else with a FIN, after taking a greeting that is there already,
 /// since closing over unread bytes sends a reset (RFC 2525, 2.17).
-pub(super) fn leave(stream: &tokio::net::TcpStream) {
+pub(super) fn leave(stream: &tokio::net::TcpStream, with_reset: bool) {
+    let socket = socket2::SockRef::from(stream);
+    if with_reset {
+        // Lingering for no time makes the close that follows a reset.
+        let _ = socket.set_linger(Some(Duration::ZERO));
+        return;
+    }
     while stream.try_read(&mut [0; 512]).is_ok_and(|length| length > 0) {}
     // A connection that is gone needs no farewell.
-    let _ = socket2::SockRef::from(stream).shutdown(Shutdown::Write);
+    let _ = socket.shutdown(Shutdown::Write);
 }
 
 /// What is said of bytes that nobody sent.
