@@ -88,6 +88,11 @@ pub(super) fn descriptor(socket: &impl AsSocket) -> String {
     socket.as_socket().as_raw_socket().to_string()
 }
 
+/// An error like another, which cannot be cloned.
+pub(super) fn copy(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}
+
 /// Looks at a connection before and after each call.
 pub(super) struct Observation {
     side: &'static str,

@@ -153,7 +153,7 @@ impl Narration<'_> {
             self.link.waits(true);
             let result = (&*stream).write(&bytes[sent..]);
             self.link.waits(false);
-            let shown = result.as_ref().map(ToString::to_string).map_err(copy);
+            let shown = result.as_ref().map(ToString::to_string).map_err(explain::copy);
             let step = observation.after(Some(stream), "send", (size - sent).to_string(), &shown);
             (self.tell)(step.meaning(
                 "copied the bytes into the send buffer, where they stay until they are acknowledged; the kernel sends them",
@@ -171,7 +171,7 @@ impl Narration<'_> {
             self.link.waits(true);
             let result = (&*stream).read(&mut incoming);
             self.link.waits(false);
-            let shown = result.as_ref().map(ToString::to_string).map_err(copy);
+            let shown = result.as_ref().map(ToString::to_string).map_err(explain::copy);
             let step = observation.after(Some(stream), "recv", incoming.len().to_string(), &shown);
             let length = match result {
                 Ok(0) => {
@@ -253,7 +253,7 @@ impl Narration<'_> {
         let start = Instant::now();
         observation.before(Some(stream));
         let result = stream.shutdown(Shutdown::Write);
-        let shown = result.as_ref().map(|()| "0".to_owned()).map_err(copy);
+        let shown = result.as_ref().map(|()| "0".to_owned()).map_err(explain::copy);
         let step = observation.after(Some(stream), "shutdown", "SHUT_WR".to_owned(), &shown);
         (self.tell)(step.infers("this end has nothing more to say: FIN; it can still listen"));
         if result.is_err() {
@@ -263,7 +263,7 @@ impl Narration<'_> {
         let _ = stream.set_read_timeout(Some(CLOSE_PATIENCE));
         observation.before(Some(stream));
         let result = (&*stream).read(&mut [0; 512]);
-        let shown = result.as_ref().map(ToString::to_string).map_err(copy);
+        let shown = result.as_ref().map(ToString::to_string).map_err(explain::copy);
         let step = observation.after(Some(stream), "recv", "512".to_owned(), &shown);
         told.close = Some(match result {
             Ok(0) => {
@@ -321,9 +321,4 @@ impl Narration<'_> {
         };
         (self.tell)(step.meaning(meaning));
     }
-}
-
-/// An error like another, which cannot be cloned.
-fn copy(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use super::super::explain::{Observation, Step};
+use super::super::explain::{self, Observation, Step};
 use super::session::{self, CHUNK, Counts, Ended};
 use super::{Event, What};
 use crate::address::Endpoint;
@@ -66,7 +66,7 @@ impl Narrator {
             }
             told += 1;
             if told <= TOLD {
-                let result = read.as_ref().map(ToString::to_string).map_err(copy);
+                let result = read.as_ref().map(ToString::to_string).map_err(explain::copy);
                 let step = observation.after(Some(&stream), "recv", CHUNK.to_string(), &result);
                 self.tell(match &read {
                     Ok(0) => step.meaning("0 bytes: the client has closed its side (FIN); no more will come"),
@@ -107,9 +107,4 @@ impl Narrator {
         .await;
         Ok(reason)
     }
-}
-
-/// An error like another, which cannot be cloned.
-fn copy(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }
