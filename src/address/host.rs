@@ -213,8 +213,12 @@ impl HostPort {
         Self::parse(text, 1)
     }
 
-    /// Parses a host and a port to listen on: 0 lets the system choose.
+    /// Parses a host and a port to listen on: 0 lets the system choose. A port alone is one of the loopback's.
     pub fn to_listen(text: &str) -> Result<Self, HostError> {
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            let host = Host::Address { ip: Ipv4Addr::LOCALHOST.into(), zone: None };
+            return Ok(Self { host, port: parse_port(text, 0)? });
+        }
         Self::parse(text, 0)
     }
 
@@ -302,11 +306,11 @@ fn split(text: &str) -> Result<(Host, &str), HostError> {
     if port.is_empty() {
         return Err(HostError::PortMissing);
     }
-    let is_bracketed = text.starts_with('[');
-    let host: Host = host.parse()?;
-    if is_bracketed && host.family() != Some(Family::Ipv6) {
+    // An IPv4-mapped address is IPv6 as it is written, and IPv4 as it is used.
+    if text.starts_with('[') && !host.contains(':') {
         return Err(HostError::Brackets);
     }
+    let host: Host = host.parse()?;
     Ok((host, port))
 }
 

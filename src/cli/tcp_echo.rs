@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{FamilyArgs, seconds, seconds_or_none, size};
-use crate::address::{HostError, HostPorts};
+use crate::address::{Family, HostError, HostPorts};
 use crate::address::{check_family, check_zone};
 use crate::error::{Error, Result};
 use crate::tcp::echo::{CloseWith, Origin, Pace, Request};
@@ -70,7 +70,7 @@ pub(super) struct TcpEchoArgs {
     /// Tell each step of one connection: the call, the connection's state, the segments, the buffers
     #[arg(long, conflicts_with_all = ["count", "interval", "rate", "connections", "reconnect", "spin", "all_addresses"])]
     explain: bool,
-    /// Of many ports also list those that do not connect
+    /// Of more than 32 ports also list those that do not connect
     #[arg(long)]
     all: bool,
     /// Connect from this address, and port if one is given
@@ -93,9 +93,17 @@ enum CloseArg {
 impl TcpEchoArgs {
     pub(super) fn request(self) -> Result<Request> {
         let family = self.family.family();
+        // A name's addresses of the other family cannot be reached from there.
+        let wanted = family.or(self.source.map(|source| Family::of(source.ip())));
         for target in &self.targets {
             check_family(family, target.host.family(), &target.host)?;
             check_zone(&target.host, self.interface.as_deref())?;
+            if let (Some(own), Some(source)) = (target.host.family(), self.source)
+                && own != Family::of(source.ip())
+            {
+                return Err(Error::usage(format!("cannot connect to {target} from {}", source.ip()))
+                    .hint("give a source of the target's family"));
+            }
         }
         self.check_several()?;
         let pace = match self.rate {
@@ -110,7 +118,7 @@ impl TcpEchoArgs {
             pace,
             size: self.size,
             timeout: self.timeout,
-            family,
+            family: wanted,
             all_addresses: self.all_addresses,
             connect_only: self.connect_only,
             connections: self.connections,
@@ -150,8 +158,12 @@ impl TcpEchoArgs {
         } else if self.all {
             return Err(Error::usage("--all is for several ports, as in HOST:20-25 --connect-only"));
         }
-        let is_several =
-            self.targets.len() > 1 || range.is_some() || self.connections > 1 || self.all_addresses;
+        let is_repeated = self.count > 1 && (self.reconnect || self.connect_only);
+        let is_several = self.targets.len() > 1
+            || range.is_some()
+            || self.connections > 1
+            || self.all_addresses
+            || is_repeated;
         if let Some(source) = self.source.filter(|source| source.port() != 0 && is_several) {
             return Err(Error::usage(format!(
                 "port {} cannot be the source of several connections",

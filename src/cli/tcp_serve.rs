@@ -30,7 +30,7 @@ Examples:
   netdiag tcp-serve 127.0.0.1:7777 --no-accept --backlog 2"
 )]
 pub(super) struct TcpServeArgs {
-    /// The address and port to listen on; port 0 lets the system choose
+    /// The address and port to listen on; a port alone is on 127.0.0.1, and port 0 lets the system choose
     #[arg(value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = HostPort::to_listen)]
     listen: HostPort,
     /// One client at a time

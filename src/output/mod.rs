@@ -336,7 +336,16 @@ impl<E: Event> Observer<E> for Emitter {
                 if let Some(line) = event.line() {
                     self.clear();
                     let shown = |line: &Line| style::line(line, self.screen.charset, self.screen.colored);
-                    self.out.write(&shown(&line));
+                    let width = self.screen.width.filter(|_| self.screen.is_terminal).unwrap_or(usize::MAX);
+                    if style::width(&line, self.screen.charset) > width {
+                        for (number, part) in style::wrapped(&line, BELOW, width).iter().enumerate() {
+                            let gap = if number == 0 { String::new() } else { format!("\n{:BELOW$}", "") };
+                            self.out.write(&gap);
+                            self.out.write(&shown(part));
+                        }
+                    } else {
+                        self.out.write(&shown(&line));
+                    }
                     for more in event.below() {
                         if self.screen.is_terminal {
                             for part in style::wrapped(&more, BELOW, self.screen.width.unwrap_or(usize::MAX))

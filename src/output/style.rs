@@ -27,6 +27,12 @@ pub(super) fn line(line: &Line, charset: Charset, colored: bool) -> String {
     line.pieces().iter().map(|(role, text)| paint(&text.escaped(charset), *role, colored)).collect()
 }
 
+/// The columns of text that a line takes.
+pub(super) fn width(line: &Line, charset: Charset) -> usize {
+    let text = line.pieces().iter().map(|(_, text)| text.escaped(charset));
+    text.map(|text| unicode_width::UnicodeWidthStr::width(&*text)).sum()
+}
+
 /// Breaks a line between words, so that its parts fit a width after an indent; a word that is too long stays whole.
 pub(super) fn wrapped(line: &Line, indent: usize, width: usize) -> Vec<Line> {
     let room = width.saturating_sub(indent).max(1);

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::failure::Speaker;
+use super::privileged;
 use super::{Failure, Outcome};
 use crate::address::{Endpoint, Family, foreign_address, unknown_interface};
 use crate::error::{Error, Result};
@@ -70,6 +71,9 @@ pub(super) async fn connect(
     match standing(&stream, &evidence, deadline).await {
         Ok(()) => {
             let took = start.elapsed();
+            if target.ip().is_loopback() && meets_itself(&evidence) {
+                return Ok(Err(met_itself()));
+            }
             if keeps_errors {
                 // On a standing connection a soft error must not become fatal (`ip(7)`).
                 let _ = sys::keep_icmp_errors(&evidence, family, false);
@@ -121,6 +125,9 @@ impl Prepared {
         let took = start.elapsed();
         match connected {
             Ok(()) => {
+                if self.target.ip().is_loopback() && meets_itself(&evidence) {
+                    return Err(met_itself());
+                }
                 if self.keeps_errors {
                     // As in `connect`.
                     let _ = sys::keep_icmp_errors(&evidence, Family::of(self.target.ip()), false);
@@ -209,7 +216,7 @@ fn failure(
         (Some(icmp), _) => {
             let speaker = match icmp.from {
                 Some(from) if !is_own_address(from) => Speaker::Other,
-                Some(_) if took < SOONER_THAN_ARP => Speaker::OwnRule,
+                Some(_) if took < SOONER_THAN_ARP && !is_lost(target.ip()) => Speaker::OwnRule,
                 Some(_) => Speaker::OwnNeighbourDiscovery,
                 None => Speaker::Other,
             };
@@ -219,13 +226,69 @@ fn failure(
             Failure::new(Outcome::NoRoute, format!("this machine has no {} address", family.name()))
         }
         (None, Cause::Said(error)) => Failure::of_connect(&error, at_once, timeout),
-        (None, _) => silence(target, evidence, timeout),
+        (None, _) => {
+            let retransmissions = sys::tcp_info(evidence).and_then(|info| info.retransmissions);
+            silence(target, retransmissions, timeout)
+        }
     }
 }
 
+/// Whether nobody answers for the neighbour that leads to an address; the search may have begun before this connect.
+fn is_lost(ip: IpAddr) -> bool {
+    let Ok(lost) = sys::lost_neighbours() else { return false };
+    if lost.is_empty() {
+        return false;
+    }
+    let network = sys::network().unwrap_or_default();
+    let is_on_link = network.addresses.iter().flatten().any(|own| shares_prefix(own.ip, ip, own.prefix_len));
+    if is_on_link {
+        return lost.contains(&ip);
+    }
+    let routes = network.default_routes.unwrap_or_default();
+    let mut gateways = routes
+        .iter()
+        .filter(|route| route.family == Family::of(ip))
+        .filter_map(|route| route.gateway)
+        .peekable();
+    gateways.peek().is_some() && gateways.all(|gateway| lost.contains(&gateway))
+}
+
+/// Whether two addresses agree in so many bits.
+fn shares_prefix(one: IpAddr, other: IpAddr, bits: u8) -> bool {
+    let equal = match (one, other) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
+        (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
+        _ => return false,
+    };
+    equal >= u32::from(bits)
+}
+
+/// Whether a connection is to its own beginning: nobody listens on the port, and the system happened to choose just it
+/// to connect from (RFC 9293, 3.5, a simultaneous open).
+fn meets_itself(socket: &Socket) -> bool {
+    let end = |address: io::Result<socket2::SockAddr>| address.ok().and_then(|address| address.as_socket());
+    let (local, remote) = (end(socket.local_addr()), end(socket.peer_addr()));
+    let is_itself = local.is_some() && local == remote;
+    if is_itself {
+        // No trace of it: lingering for no time ends it with a reset.
+        let _ = socket.set_linger(Some(Duration::ZERO));
+    }
+    is_itself
+}
+
+/// The failure of such a connection.
+fn met_itself() -> Failure {
+    Failure::new(
+        Outcome::Refused,
+        "nothing listens on this port (the connection met itself: the system chose the same port to connect from)",
+    )
+}
+
 /// The failure of a connect that nothing answered, with what the kernel can tell of it.
-fn silence(target: SocketAddr, evidence: &Socket, timeout: Duration) -> Failure {
-    let retransmissions = sys::tcp_info(evidence).and_then(|info| info.retransmissions);
+pub(super) fn silence(target: SocketAddr, retransmissions: Option<u32>, timeout: Duration) -> Failure {
+    if is_lost(target.ip()) {
+        return Failure::lost_neighbour(timeout);
+    }
     let listener = if is_own_address(target.ip()) { listener(target) } else { None };
     // `sk_acceptq_is_full` (net/sock.h): one more than the backlog may wait.
     let full = listener.filter(|listener| listener.receive_queue > listener.send_queue);
@@ -235,7 +298,7 @@ fn silence(target: SocketAddr, evidence: &Socket, timeout: Duration) -> Failure 
             Some(listener) => Failure::new(
                 Outcome::Filtered,
                 format!(
-                    "no answer within {}: the server's queue is full, {} connections wait to be accepted and its backlog is {}",
+                    "no answer within {}: the server's queue is full, with {} to be accepted and a backlog of {}",
                     humantime::format_duration(timeout),
                     listener.receive_queue,
                     listener.send_queue,
@@ -263,6 +326,7 @@ fn has_address(family: Family) -> bool {
 
 /// Whether an address is this machine's own.
 pub(super) fn is_own_address(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
     ip.is_loopback() || own_addresses().any(|own| own == ip)
 }
 
@@ -296,6 +360,12 @@ fn open(target: SocketAddr, origin: &Origin) -> std::result::Result<Socket, Refu
 }
 
 fn bind_source(socket: &Socket, source: SocketAddr, target: SocketAddr) -> std::result::Result<(), Refused> {
+    if source.ip().is_loopback() && !target.ip().is_loopback() && !is_own_address(target.ip()) {
+        let what = format!("cannot connect to {} from {}", Endpoint(target), source.ip());
+        let error =
+            Error::usage(what).hint("a loopback address cannot leave this machine: give one of its others");
+        return Err(Refused::Cannot(error));
+    }
     if source.is_ipv4() != target.is_ipv4() {
         let error = Error::usage(format!("cannot connect to {} from {}", Endpoint(target), source.ip()));
         return Err(Refused::Cannot(error.hint("give a source of the target's family, or -4 or -6")));
@@ -307,9 +377,23 @@ fn bind_source(socket: &Socket, source: SocketAddr, target: SocketAddr) -> std::
             .set_reuse_address(true)
             .map_err(|error| Refused::Cannot(sys::lacks("cannot set SO_REUSEADDR", error)))?;
     }
+    // A link-local source is on the target's link.
+    let source = match (source, target) {
+        (SocketAddr::V6(mut source), SocketAddr::V6(target))
+            if source.scope_id() == 0 && source.ip().is_unicast_link_local() =>
+        {
+            source.set_scope_id(target.scope_id());
+            SocketAddr::V6(source)
+        }
+        _ => source,
+    };
     socket.bind(&source.into()).map_err(|error| match error.kind() {
         ErrorKind::AddrNotAvailable => Refused::Cannot(foreign_address(source.ip())),
         ErrorKind::AddrInUse => Refused::NoLocalPort(error),
+        ErrorKind::PermissionDenied => {
+            let what = format!("cannot connect from {}", Endpoint(source));
+            Refused::Cannot(privileged(Error::untested(what).caused_by(error), source.port()))
+        }
         _ => Refused::Cannot(sys::lacks(format!("cannot bind {}", Endpoint(source)), error)),
     })
 }

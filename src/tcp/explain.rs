@@ -115,14 +115,8 @@ impl Observation {
         self.ends = Some((Endpoint(local).unmapped().0, Endpoint(remote).unmapped().0));
     }
 
-    /// Looks right before a call.
-    pub(super) fn before<S: AsSocket>(&mut self, socket: Option<&S>) {
-        let segments = self.before.segments;
-        if let Some(socket) = socket {
-            self.before = self.snapshot(Some(socket));
-            // Segments are counted from step to step, so that none is left out.
-            self.before.segments = segments.or(self.before.segments);
-        }
+    /// A call begins. What was before it is what the step before has shown, so that nothing falls between two steps.
+    pub(super) fn before(&mut self) {
         self.start = Instant::now();
     }
 

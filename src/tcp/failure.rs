@@ -143,6 +143,18 @@ impl Failure {
         }
     }
 
+    /// The failure of a connect for which no neighbour was found: no SYN has left.
+    pub(super) fn lost_neighbour(waited: Duration) -> Self {
+        let waited = humantime::format_duration(waited);
+        Self::new(
+            Outcome::UnreachableHost,
+            format!(
+                "no machine on the local network has answered for this address or its gateway within {waited} (ARP or \
+                 neighbour discovery)"
+            ),
+        )
+    }
+
     /// The failure of a connect that an ICMP error ended.
     pub(super) fn of_icmp(family: Family, error: IcmpError, speaker: Speaker) -> Self {
         let (kind, what) = match family {

@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("services::real_servers", real_servers),
     ("services::faults_on_purpose_are_what_a_probe_finds", faults),
     ("services::a_full_queue_and_an_unaccepted_connection", queue),
+    ("services::what_is_not_what_it_seems", seeming),
     ("services::limits_of_a_server", limits),
     ("services::a_shortage_of_descriptors_passes", shortage),
     ("services::a_stalled_server_is_seen_in_the_percentiles", stall),
@@ -182,9 +183,61 @@ fn queue() -> Result<(), String> {
     }
     let probed = row(&host, &format!("{address} --timeout 1.5"));
     assert_eq!(outcome(&probed), "filtered", "{probed}");
-    assert!(message(&probed).contains("queue is full, 3 connections wait"), "{probed}");
+    assert!(message(&probed).contains("queue is full, with 3 to be accepted"), "{probed}");
     assert!(probed["failure"]["syn_retransmissions"].as_u64().is_some_and(|count| count >= 1), "{probed}");
     holder.0.kill().expect("ending a child of ours");
+    Ok(())
+}
+
+fn seeming() -> Result<(), String> {
+    // A connection can meet itself where nobody listens.
+    let host = Host::new("alone");
+    let probed = row(&host, "127.0.0.1:45678 --source 127.0.0.1:45678");
+    assert_eq!(outcome(&probed), "refused", "{probed}");
+    assert!(message(&probed).contains("met itself"), "{probed}");
+    host.sh("echo '45678 45678' > /proc/sys/net/ipv4/ip_local_port_range");
+    let probed = row(&host, "127.0.0.1:45678 --connect-only");
+    assert!(["refused", "no-local-port"].contains(&outcome(&probed)), "{probed}");
+    // A neighbour that nobody is, however short the patience.
+    let net = Routed::new();
+    let probed = row(&net.client, "10.7.0.77:9 --timeout 0.5");
+    assert_eq!(outcome(&probed), "unreachable-host", "{probed}");
+    // A search that another program began makes no rule of it.
+    let probed = row(&net.client, "10.7.0.77:9 --timeout 6");
+    assert!(!message(&probed).contains("rule"), "{probed}");
+    // A path that breaks after it has connected.
+    let server = net.far.serve("10.8.0.2:7");
+    let mut probe = net.client.command(env!("CARGO_BIN_EXE_netdiag"));
+    probe.args(["tcp-echo", &server.address, "--timeout", "2", "-c", "2", "-i", "3", "--format", "ndjson"]);
+    let mut probe = probe.stdout(Stdio::piped()).spawn().expect("netdiag starts");
+    let mut events = std::io::BufReader::new(probe.stdout.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("\"round\":1,") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut events, &mut line).expect("text") > 0, "it ended");
+    }
+    net.router.sh("nft add table inet t; nft add chain inet t c '{ type filter hook forward priority 0; }'
+                   nft add rule inet t c drop");
+    let mut rest = String::new();
+    events.read_to_string(&mut rest).expect("text");
+    probe.wait().expect("waiting for a child of ours");
+    let report: Value = serde_json::from_str(rest.lines().last().expect("a summary")).expect("JSON");
+    let broken = &report["data"]["addresses"][0];
+    assert_eq!((outcome(broken), &broken["rounds"]), ("timed-out-reading", &1.into()), "{broken}");
+    assert!(message(broken).contains("acknowledges nothing any more"), "{broken}");
+    // With --explain it is told the same.
+    let silent = host.serve("127.0.0.1:7000 --no-accept");
+    let told = host.netdiag(&format!("tcp-echo {} --timeout 0.5 --explain --json", silent.address)).json();
+    let told = &told["data"]["addresses"][0];
+    assert_eq!((outcome(told), &told["tcp_info"]["state"]), ("timed-out-reading", &"ESTAB".into()), "{told}");
+    // A greeting is no surplus where only connecting was asked for.
+    if common::has("ncat") {
+        let _greeter =
+            Running::start(&net.far, "ncat", &["-l", "10.8.0.2", "2222", "-k", "-c", "echo hello"], 2222);
+        net.router.sh("nft flush ruleset");
+        let probed = row(&net.client, "10.8.0.2:2222 --connect-only -c 3 -i 0.05");
+        assert_eq!((outcome(&probed), &probed["rounds"]), ("connected", &3.into()), "{probed}");
+    }
     Ok(())
 }
 

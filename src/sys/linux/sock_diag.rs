@@ -21,14 +21,21 @@ const ID_AT: usize = 4;
 pub(in crate::sys) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<TcpSocket>> {
     let request =
         request(family(local.ip()), ALL_STATES, Some((local, remote)), (local.port(), remote.port()));
-    match Netlink::sock_diag()?.one(BY_FAMILY, &request) {
+    let found = match Netlink::sock_diag()?.one(BY_FAMILY, &request) {
         // Where the connection is gone, the kernel answers with whoever listens there.
-        Ok(message) => {
-            Ok(message.as_deref().and_then(parse).filter(|socket| socket.state != TcpState::Listen))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Ok(message) => message.as_deref().and_then(parse).filter(|socket| socket.state != TcpState::Listen),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if found.is_some() {
+        return Ok(found);
     }
+    // One that is bound to an interface is only found in the whole list.
+    let same = |one: SocketAddr, other: SocketAddr| {
+        (one.ip().to_canonical(), one.port()) == (other.ip().to_canonical(), other.port())
+    };
+    let all = tcp_sockets(local.port(), remote.port())?;
+    Ok(all.into_iter().find(|socket| same(socket.local, local) && same(socket.remote, remote)))
 }
 
 pub(in crate::sys) fn tcp_sockets(local_port: u16, remote_port: u16) -> io::Result<Vec<TcpSocket>> {

@@ -62,7 +62,7 @@ pub(super) async fn probe(
     if !request.is_scan() {
         context.tell(&target, &address, What::Connected { connect_us: microseconds(took) }).await;
     }
-    if request.connect_only && request.rounds == 1 {
+    if request.connect_only && request.rounds == 1 && request.connections == 1 {
         report.outcome = Some(Outcome::Connected);
         if !request.is_scan() {
             report.note_kernel(sys::tcp_info(&stream), sys::tcp_buffers(&stream));
@@ -76,6 +76,7 @@ pub(super) async fn probe(
         match other {
             Ok(Connected { stream, took }) => streams.push((stream, took)),
             Err(failure) => {
+                let failure = ports::explained(failure, endpoint);
                 report.unconnected += 1;
                 if report.failure.is_none() {
                     context.tell(&target, &address, What::Failed { failure: failure.clone() }).await;
@@ -229,7 +230,7 @@ async fn run(
             }
             _ = foresees.tick(), if request.makes_many() && !request.close.is_reset() => {
                 let made: u64 = tallies.iter().map(|tally| lock(tally).connects.count()).sum();
-                foresight.look(made, start.elapsed(), (request.rounds * count).saturating_sub(made));
+                foresight.look(made, start.elapsed(), request.rounds.saturating_mul(count).saturating_sub(made));
             }
             _ = looks.tick() => watch.look(Instant::now()),
         }
@@ -266,17 +267,18 @@ async fn conclude(
                 None
             }
             Some(Close::Reset) => {
-                report.was_reset = true;
+                report.was_reset = failure.is_none();
                 None
             }
-            Some(Close::Surplus(bytes)) => {
+            Some(Close::Surplus(bytes)) if !context.request.connect_only => {
                 report.received_bytes += bytes as u64;
                 Some(Failure::new(Outcome::Mismatch, exchange::surplus(bytes)))
             }
-            Some(Close::StaysOpen) | None => None,
+            Some(Close::StaysOpen | Close::Surplus(_)) | None => None,
         };
         if let Some(failure) = failure.or(surplus) {
             context.tell(target, address, What::Failed { failure: failure.clone() }).await;
+            report.broken += 1;
             if !context.request.connect_only {
                 report.verified = Some(false);
             }
@@ -284,6 +286,17 @@ async fn conclude(
                 report.fail(failure);
             }
         }
+    }
+    let all = context.request.connections;
+    if let Some(failure) = report.failure.as_mut().filter(|_| all > 1) {
+        let of = match (report.unconnected, report.broken) {
+            (0, broken) => format!("{broken} of {all} connections"),
+            (unconnected, 0) => format!("{unconnected} of {all} connections were not made"),
+            (unconnected, broken) => {
+                format!("{unconnected} of {all} connections were not made, and {broken} failed")
+            }
+        };
+        failure.message = format!("{of}: {}", failure.message);
     }
     report.phases_us.close = closes.summary().map(|summary| summary.avg);
 }

@@ -16,6 +16,9 @@ use crate::error::Result;
 use crate::measure::{Times, microseconds};
 use crate::sys::{self, TcpBuffers, TcpInfo};
 
+/// A round that begins so late was held up, and is not just woken late.
+const LATE: Duration = Duration::from_millis(10);
+
 /// What one connection is to do.
 pub(super) struct Connection {
     pub(super) request: Arc<Request>,
@@ -71,13 +74,15 @@ impl Connection {
         let mut stream = Some(stream);
         let mut failure = None;
         let mut is_whole = true;
+        let mut last = Instant::now();
         for round in 1..=self.request.rounds {
-            if self.schedule.due(round).is_some_and(|due| !self.link.sleep_until(due, precise))
-                || self.is_asked()
-            {
+            let due = self.schedule.due(round, last);
+            if due.is_some_and(|due| !self.link.sleep_until(due, precise)) || self.is_asked() {
                 break;
             }
             let begun = Instant::now();
+            // Being woken a little late does not add up; a round that took long is not made up for.
+            last = due.filter(|due| begun.duration_since(*due) < LATE).unwrap_or(begun);
             let result = self.reconnected(round, &mut stream, &mut exchange).and_then(|connect| {
                 let timing = if self.request.connect_only {
                     Timing::default()
@@ -89,7 +94,10 @@ impl Connection {
                 Ok((connect, timing))
             });
             match result {
-                Ok((connect, timing)) => self.count(round, connect, timing, begun, &exchange),
+                Ok((connect, timing)) => {
+                    let late = due.map_or(Duration::ZERO, |due| begun.duration_since(due));
+                    self.count(round, late, connect, timing, &exchange);
+                }
                 Err(Broken::Cannot(error)) => return Err(error),
                 Err(Broken::Stopped) => {
                     is_whole = false;
@@ -122,9 +130,8 @@ impl Connection {
         };
         // Of a round that was broken off more may still come back, which says nothing.
         let close = stream.filter(|_| is_whole).map(|stream| {
-            if self.request.close.is_reset() {
-                // Lingering for no time is a reset, with the drop that follows.
-                let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+            if self.request.close.is_reset() || self.request.connect_only {
+                exchange::part(stream, self.request.close.is_reset());
                 return Close::StaysOpen;
             }
             let close = exchange::close(stream);
@@ -156,10 +163,10 @@ impl Connection {
             return Ok(Duration::ZERO);
         }
         self.link.leaves();
-        if self.request.close.is_reset()
-            && let Some(stream) = &stream
+        if let Some(stream) = &stream
+            && (self.request.close.is_reset() || self.request.connect_only)
         {
-            let _ = socket2::SockRef::from(&**stream).set_linger(Some(Duration::ZERO));
+            exchange::part(stream, self.request.close.is_reset());
         }
         // The last of its owners: this closes it.
         exchange.leaves();
@@ -172,7 +179,7 @@ impl Connection {
         let (new, timeout) = (prepared.stream.clone(), self.request.timeout);
         self.link.uses(&new);
         self.link.waits(true);
-        let connected = prepared.connect(timeout, || self.link.unanswered(timeout));
+        let connected = prepared.connect(timeout, || self.link.unanswered(self.target, timeout));
         self.link.waits(false);
         let took = match connected {
             _ if self.is_asked() => return Err(Broken::Stopped),
@@ -190,16 +197,14 @@ impl Connection {
         Ok(took)
     }
 
-    fn count(&self, round: u64, connect: Duration, timing: Timing, begun: Instant, exchange: &Exchange) {
+    fn count(&self, round: u64, late: Duration, connect: Duration, timing: Timing, exchange: &Exchange) {
         // What a round is about: its echo, or its connect where there is none.
         let service = if self.request.connect_only { connect } else { timing.echo };
-        let time = match self.schedule.due(round) {
-            Some(due) if self.schedule.counts_from_due() => {
-                let late = begun.saturating_duration_since(due);
-                let connect = if round == 1 || self.request.connect_only { Duration::ZERO } else { connect };
-                late + connect + service
-            }
-            _ => service,
+        let time = if self.schedule.counts_from_due() {
+            let connect = if round == 1 || self.request.connect_only { Duration::ZERO } else { connect };
+            late + connect + service
+        } else {
+            service
         };
         {
             let mut tally = self.tally();

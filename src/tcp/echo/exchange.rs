@@ -38,6 +38,8 @@ pub(super) struct Exchange {
     outgoing: Vec<u8>,
     incoming: Vec<u8>,
     scratch: Vec<u8>,
+    /// What this round has sent.
+    progress: Arc<AtomicU64>,
     pub(super) sent: u64,
     pub(super) received: u64,
 }
@@ -71,7 +73,8 @@ struct Round {
     payload: Payload,
     size: u64,
     start: Instant,
-    sent: AtomicU64,
+    /// Shared with the thread that writes, if there is one.
+    sent: Arc<AtomicU64>,
     received: u64,
     timing: Timing,
 }
@@ -95,6 +98,7 @@ impl Exchange {
             outgoing: buffer(),
             incoming: buffer(),
             scratch: buffer(),
+            progress: Arc::default(),
             sent: 0,
             received: 0,
         }
@@ -146,8 +150,9 @@ impl Exchange {
     /// Sends `size` bytes of a payload and reads as many back; no size can deadlock.
     pub(super) fn round(&mut self, payload: Payload, size: u64) -> Result<Timing, Broken> {
         let start = Instant::now();
-        let mut round =
-            Round { payload, size, start, sent: AtomicU64::new(0), received: 0, timing: Timing::default() };
+        self.progress.store(0, Ordering::Relaxed);
+        let sent = self.progress.clone();
+        let mut round = Round { payload, size, start, sent, received: 0, timing: Timing::default() };
         self.link.waits(true);
         let result = if self.spin {
             self.spinning(&mut round)
@@ -157,7 +162,7 @@ impl Exchange {
             self.streamed(&mut round)
         };
         self.link.waits(false);
-        self.sent += *round.sent.get_mut();
+        self.sent += round.sent.load(Ordering::Relaxed);
         self.received += round.received;
         result.map(|()| round.timing)
     }
@@ -186,14 +191,15 @@ impl Exchange {
     /// Writes and reads whatever goes, again and again, without ever waiting in the kernel.
     fn spinning(&mut self, round: &mut Round) -> Result<(), Broken> {
         while round.received < round.size {
-            let sent = *round.sent.get_mut();
+            let sent = round.sent.load(Ordering::Relaxed);
             if sent < round.size {
                 let length = piece(round.size - sent, self.outgoing.len());
                 round.payload.fill(sent, &mut self.outgoing[..length]);
                 match (&mut self.stream()).write(&self.outgoing[..length]) {
                     Ok(written) => {
-                        *round.sent.get_mut() += written as u64;
-                        if *round.sent.get_mut() == round.size {
+                        self.link.moved();
+                        round.sent.store(sent + written as u64, Ordering::Relaxed);
+                        if sent + written as u64 == round.size {
                             round.timing.send = round.start.elapsed();
                         }
                     }
@@ -212,8 +218,7 @@ impl Exchange {
         let stream = stream.expect("rounds are between connecting and leaving");
         let mut outgoing = std::mem::take(&mut self.outgoing);
         let (payload, size, start) = (round.payload, round.size, round.start);
-        let written = Arc::new(AtomicU64::new(0));
-        let counter = written.clone();
+        let counter = round.sent.clone();
         let writer = move || {
             let mut sent = 0;
             while sent < size && link.halted().is_none() {
@@ -238,7 +243,6 @@ impl Exchange {
         };
         let mut result = Ok(());
         while result.is_ok() && round.received < round.size {
-            round.sent.store(written.load(Ordering::Relaxed), Ordering::Relaxed);
             result = self.read(round);
         }
         if result.is_err() {
@@ -247,7 +251,6 @@ impl Exchange {
         }
         let send;
         (self.outgoing, send) = writer.join().expect("writing does not panic");
-        round.sent.store(written.load(Ordering::Relaxed), Ordering::Relaxed);
         round.timing.send = send;
         result
     }
@@ -259,8 +262,12 @@ impl Exchange {
             return Ok(());
         }
         // What the other end answered before it broke off tells more than that it did.
-        while let Ok(length @ 1..) = self.receive() {
-            self.check(length, round)?;
+        loop {
+            match self.receive() {
+                Ok(0) => return Err(ended(round).into()),
+                Ok(length) => self.check(length, round)?,
+                Err(_) => break,
+            }
         }
         Err(Failure::of_exchange(error, round.received).into())
     }
@@ -308,7 +315,9 @@ impl Exchange {
         let difference = round.payload.first_difference(at, bytes, &mut self.scratch);
         round.received += length as u64;
         if let Some(offset) = difference.filter(|offset| *offset < round.size) {
-            return Err(differs(offset, at, bytes));
+            let mut sent = [0];
+            round.payload.fill(offset, &mut sent);
+            return Err(differs(offset, at, bytes, sent[0]));
         }
         if round.received > round.size {
             return Err(Failure::new(Outcome::Mismatch, surplus(round.received - round.size)));
@@ -332,16 +341,20 @@ fn piece(left: u64, room: usize) -> usize {
 }
 
 /// The failure of bytes that are not the ones sent; `bytes` came in at offset `at`.
-fn differs(offset: u64, at: u64, bytes: &[u8]) -> Failure {
+fn differs(offset: u64, at: u64, bytes: &[u8], sent: u8) -> Failure {
     /// A few bytes may be right by chance; what they belong to is easier to read with them.
     const BEFORE: usize = 8;
-    let from = usize::try_from(offset - at).unwrap_or(0).saturating_sub(BEFORE);
+    let index = usize::try_from(offset - at).unwrap_or(0);
+    let (from, came) = (index.saturating_sub(BEFORE), bytes[index]);
     let shown = &bytes[from..bytes.len().min(from + PREVIEW)];
     let shown = shown.escape_ascii();
     let begins = at + from as u64;
     Failure::new(
         Outcome::Mismatch,
-        format!("the answer is no echo: byte {offset} is wrong; from byte {begins} on it is \"{shown}\""),
+        format!(
+            "the answer is no echo: byte {offset} is wrong, {came:#04x} for {sent:#04x}; from byte {begins} on it is \
+             \"{shown}\""
+        ),
     )
 }
 
@@ -361,7 +374,16 @@ fn ended(round: &Round) -> Failure {
 fn silent(round: &Round, waited: Duration, link: &Link) -> Failure {
     let waited = humantime::format_duration(waited);
     let (size, sent, received) = (round.size, round.sent.load(Ordering::Relaxed), round.received);
-    let mut message = if received > 0 {
+    let evidence = link.evidence();
+    let unacknowledged = evidence.and_then(|evidence| evidence.buffers.unacknowledged_bytes).unwrap_or(0);
+    let again = evidence.and_then(|evidence| evidence.info.as_ref()?.retransmissions).unwrap_or(0);
+    let sent = sent.saturating_sub(unacknowledged.into());
+    let mut message = if unacknowledged > 0 && again > 0 {
+        format!(
+            "{received} of {size} bytes came back, then none for {waited}: the other end acknowledges nothing any more \
+             ({again} segments were sent again), so the path is broken or the host is gone"
+        )
+    } else if received > 0 {
         format!("{received} of {size} bytes came back, then none for {waited}")
     } else if sent < size {
         format!(
@@ -370,7 +392,7 @@ fn silent(round: &Round, waited: Duration, link: &Link) -> Failure {
     } else {
         format!("connected and sent, but no byte came back for {waited}")
     };
-    if let Some(accusation) = link.evidence().and_then(super::link::Evidence::accusation) {
+    if let Some(accusation) = evidence.and_then(super::link::Evidence::accusation) {
         message = format!("{message}; {accusation}");
     }
     Failure::new(Outcome::TimedOutReading, message)
@@ -424,6 +446,16 @@ pub(super) fn leave(stream: &tokio::net::TcpStream, with_reset: bool) {
     while stream.try_read(&mut [0; 512]).is_ok_and(|length| length > 0) {}
     // A connection that is gone needs no farewell.
     let _ = socket.shutdown(Shutdown::Write);
+}
+
+/// Leaves a connection without waiting for the other end; as [`leave`], for a socket of a thread's own.
+pub(super) fn part(stream: &TcpStream, with_reset: bool) {
+    if with_reset {
+        let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    } else if stream.set_nonblocking(true).is_ok() {
+        while (&mut &*stream).read(&mut [0; 512]).is_ok_and(|length| length > 0) {}
+        let _ = stream.shutdown(Shutdown::Write);
+    }
 }
 
 /// What is said of bytes that nobody sent.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use super::super::Failure;
-use super::super::connect::is_own_address;
+use super::super::connect::{is_own_address, silence};
 use crate::sys::{self, TcpBuffers, TcpInfo, TcpSocket};
 
 /// How long a sleeping thread may take to notice that it was broken off.
@@ -93,10 +93,10 @@ impl Link {
     }
 
     /// The failure of a connect that was broken off; `None` if it was not.
-    pub(super) fn unanswered(&self, timeout: Duration) -> Option<Failure> {
+    pub(super) fn unanswered(&self, target: SocketAddr, timeout: Duration) -> Option<Failure> {
         self.halted()?;
         let info = self.evidence().and_then(|evidence| evidence.info.as_ref());
-        Some(Failure::filtered(timeout, info.and_then(|info| info.retransmissions)))
+        Some(silence(target, info.and_then(|info| info.retransmissions), timeout))
     }
 
     /// Breaks the connection off: whatever the thread waits for in the kernel ends at once.

@@ -72,9 +72,18 @@ impl Narration<'_> {
                 Err(Broken::Cannot(error)) => return Err(error),
             }
         }
+        if let Some(evidence) = self.link.evidence() {
+            // It was broken off from here: what the kernel says now is of that.
+            (told.info, told.buffers) = (evidence.info.clone(), evidence.buffers);
+            self.link.leaves();
+            return Ok(told);
+        }
         told.info = sys::tcp_info(&*stream);
         told.buffers = sys::tcp_buffers(&*stream);
-        self.close(&stream, &mut observation, &mut told);
+        // After a reset there is nothing left to say goodbye to.
+        if told.failure.as_ref().is_none_or(|failure| failure.kind != Outcome::Reset) {
+            self.close(&stream, &mut observation, &mut told);
+        }
         self.follow(stream, &mut observation);
         Ok(told)
     }
@@ -83,7 +92,7 @@ impl Narration<'_> {
     fn connect(&self, observation: &mut Observation, told: &mut Told) -> Result<Option<Arc<TcpStream>>> {
         let (target, timeout) = (Endpoint(self.target).to_string(), self.request.timeout);
         let family = if self.target.is_ipv4() { "AF_INET" } else { "AF_INET6" };
-        observation.before::<TcpStream>(None);
+        observation.before();
         let prepared = match Prepared::new(self.target, &self.request.origin)? {
             Ok(prepared) => prepared,
             Err(failure) => {
@@ -104,9 +113,9 @@ impl Narration<'_> {
             "the end of a TCP connection to be, with a send and a receive buffer{}; TCP_NODELAY lets small writes leave at once",
             bound.unwrap_or_default()
         )));
-        observation.before(Some(&*stream));
+        observation.before();
         self.link.waits(true);
-        let connected = prepared.connect(timeout, || self.link.unanswered(timeout));
+        let connected = prepared.connect(timeout, || self.link.unanswered(self.target, timeout));
         self.link.waits(false);
         drop(prepared);
         match connected {
@@ -124,9 +133,19 @@ impl Narration<'_> {
                 )));
                 Ok(Some(stream))
             }
+            Err(_) if self.is_asked() => Ok(None),
             Err(failure) => {
                 let result = Err(io::Error::other(failure.kind.name()));
-                let step = observation.after(Some(&*stream), "connect", target, &result);
+                let mut step = observation.after(Some(&*stream), "connect", target, &result);
+                // The kernel has wiped the socket: what it now says is of none. When the wait was broken off, it was asked
+                // before that.
+                let info = self.link.evidence().and_then(|evidence| evidence.info.as_ref());
+                step.state_after = info.and_then(|info| info.state).or(step.state_after);
+                step.segments_out = info.and_then(|info| info.segments_out);
+                step.segments_in = info.and_then(|info| info.segments_in);
+                if let Some(buffers) = &mut step.buffers {
+                    (buffers.unacknowledged_bytes, buffers.unread_bytes) = (None, None);
+                }
                 (self.tell)(step.meaning(failure.message.clone()));
                 self.link.leaves();
                 told.failure = Some(failure);
@@ -149,7 +168,7 @@ impl Narration<'_> {
         let start = Instant::now();
         let mut sent = 0;
         while sent < size {
-            observation.before(Some(stream));
+            observation.before();
             self.link.waits(true);
             let result = (&*stream).write(&bytes[sent..]);
             self.link.waits(false);
@@ -167,13 +186,22 @@ impl Narration<'_> {
         told.send = Some(start.elapsed());
         let mut received = 0;
         while received < size {
-            observation.before(Some(stream));
+            observation.before();
             self.link.waits(true);
             let result = (&*stream).read(&mut incoming);
             self.link.waits(false);
             let shown = result.as_ref().map(ToString::to_string).map_err(explain::copy);
             let step = observation.after(Some(stream), "recv", incoming.len().to_string(), &shown);
             let length = match result {
+                Ok(0) if self.link.halted().is_some() => {
+                    let broken = self.broken(&io::ErrorKind::TimedOut.into(), told);
+                    if let Broken::Failed(failure) = &broken {
+                        let mut step = Step { result: "-1: timed out".to_owned(), ..step };
+                        step.state_after = step.state_before;
+                        (self.tell)(step.meaning(failure.message.clone()));
+                    }
+                    return Err(broken);
+                }
                 Ok(0) => {
                     (self.tell)(step.meaning("0 bytes: the other end has closed its side (FIN)"));
                     let failure = if received == 0 {
@@ -187,11 +215,16 @@ impl Narration<'_> {
                             format!("closed by the other end after {received} of {size} bytes"),
                         )
                     };
-                    return Err(if self.is_asked() { Broken::Stopped } else { failure.into() });
+                    return Err(failure.into());
                 }
                 Ok(length) => length,
                 Err(error) => {
-                    (self.tell)(step.meaning("nothing came back, or the connection broke"));
+                    let meaning = if error.kind() == io::ErrorKind::ConnectionReset {
+                        "a reset (RST) came: the other end broke the connection off, and what it had not sent is lost"
+                    } else {
+                        "the connection broke"
+                    };
+                    (self.tell)(step.meaning(meaning));
                     return Err(self.broken(&error, told));
                 }
             };
@@ -224,11 +257,13 @@ impl Narration<'_> {
     fn broken(&self, error: &io::Error, told: &Told) -> Broken {
         match self.link.halted() {
             Some(super::link::Halt::Asked) => Broken::Stopped,
-            Some(super::link::Halt::Stalled) => Failure::new(
-                Outcome::TimedOutReading,
-                format!("no byte came for {}", humantime::format_duration(self.request.timeout)),
-            )
-            .into(),
+            Some(super::link::Halt::Stalled) => {
+                let waited = humantime::format_duration(self.request.timeout);
+                let accusation = self.link.evidence().and_then(super::link::Evidence::accusation);
+                let more = accusation.map(|accusation| format!("; {accusation}")).unwrap_or_default();
+                let message = format!("connected and sent, but no byte came back for {waited}{more}");
+                Failure::new(Outcome::TimedOutReading, message).into()
+            }
             None => Failure::of_exchange(error, told.received).into(),
         }
     }
@@ -237,7 +272,7 @@ impl Narration<'_> {
     fn close(&self, stream: &TcpStream, observation: &mut Observation, told: &mut Told) {
         if self.request.close.is_reset() {
             let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
-            observation.before(Some(stream));
+            observation.before();
             // Connecting to nobody (AF_UNSPEC) would be another way; closing with no time to linger is the usual one.
             let step = observation.after(
                 Some(stream),
@@ -251,17 +286,19 @@ impl Narration<'_> {
             return;
         }
         let start = Instant::now();
-        observation.before(Some(stream));
+        observation.before();
         let result = stream.shutdown(Shutdown::Write);
         let shown = result.as_ref().map(|()| "0".to_owned()).map_err(explain::copy);
         let step = observation.after(Some(stream), "shutdown", "SHUT_WR".to_owned(), &shown);
-        (self.tell)(step.infers("this end has nothing more to say: FIN; it can still listen"));
-        if result.is_err() {
+        if result.is_ok() {
+            (self.tell)(step.infers("this end has nothing more to say: FIN; it can still listen"));
+        } else {
+            (self.tell)(step.meaning("there is no connection any more that could be closed"));
             told.close = Some(Close::Reset);
             return;
         }
         let _ = stream.set_read_timeout(Some(CLOSE_PATIENCE));
-        observation.before(Some(stream));
+        observation.before();
         let result = (&*stream).read(&mut [0; 512]);
         let shown = result.as_ref().map(ToString::to_string).map_err(explain::copy);
         let step = observation.after(Some(stream), "recv", "512".to_owned(), &shown);
@@ -293,7 +330,7 @@ impl Narration<'_> {
 
     /// Lets go of the socket, and follows where the kernel takes the connection.
     fn follow(&self, stream: Arc<TcpStream>, observation: &mut Observation) {
-        observation.before(Some(&*stream));
+        observation.before();
         self.link.leaves();
         drop(stream);
         let until = Instant::now() + FOLLOWED;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 /// When rounds begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// So long after one another began; each is timed from when it was sent.
+    /// So long after the one before began, or when that has ended; each is timed from when it was sent.
     Every(Duration),
     /// So many a second over all connections of an address, on a schedule that waits for nobody: each is timed from
     /// the moment at which it was due, so that a server's pause counts for every round that it held up.
@@ -28,20 +28,17 @@ impl Schedule {
         Self { pace, start, share }
     }
 
-    /// When a round is due, from 1 on; `None` if at once.
+    /// When a round is due, from 1 on, by when the one before began; `None` if at once.
     #[expect(clippy::cast_precision_loss, reason = "2^53 rounds are never reached")]
-    pub(super) fn due(&self, round: u64) -> Option<Instant> {
+    pub(super) fn due(&self, round: u64, last: Instant) -> Option<Instant> {
         let before = round.saturating_sub(1);
         match self.pace {
             Pace::Flat => None,
             Pace::Every(_) if before == 0 => None,
-            Pace::Every(interval) => {
-                let since = interval.checked_mul(u32::try_from(before).unwrap_or(u32::MAX))?;
-                self.start.checked_add(since)
-            }
+            Pace::Every(interval) => last.checked_add(interval),
             Pace::Rate(rate) => {
                 let (index, connections) = self.share;
-                let number = (before * connections + index) as f64;
+                let number = before as f64 * connections as f64 + index as f64;
                 self.start.checked_add(Duration::try_from_secs_f64(number / rate).ok()?)
             }
         }
@@ -66,11 +63,13 @@ mod tests {
     fn rounds_are_due_at_their_own_moments() {
         let start = Instant::now();
         let after = |pace, share, round| {
-            Schedule::new(pace, start, share).due(round).map(|due| due.duration_since(start).as_micros())
+            Schedule::new(pace, start, share)
+                .due(round, start)
+                .map(|due| due.duration_since(start).as_micros())
         };
         assert_eq!(after(Pace::Flat, (0, 1), 5), None);
         let every = Pace::Every(Duration::from_millis(200));
-        assert_eq!((after(every, (0, 1), 1), after(every, (0, 1), 4)), (None, Some(600_000)));
+        assert_eq!((after(every, (0, 1), 1), after(every, (0, 1), 4)), (None, Some(200_000)));
         // Four connections share a thousand a second.
         let rate = Pace::Rate(1000.0);
         assert_eq!((after(rate, (0, 4), 1), after(rate, (3, 4), 1)), (Some(0), Some(3_000)));

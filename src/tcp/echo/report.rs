@@ -47,9 +47,6 @@ pub struct Echo {
     exit: Exit,
     #[serde(skip)]
     warnings: Vec<Warning>,
-    /// The rows that are only counted.
-    #[serde(skip)]
-    hidden: usize,
 }
 
 /// What became of one target.
@@ -100,6 +97,8 @@ pub struct AddressReport {
     pub connections: u64,
     /// The connections that could not be made.
     pub unconnected: u64,
+    /// The connections that stood and then failed.
+    pub broken: u64,
     /// The connections in TIME-WAIT toward this address, where one was made after another.
     pub time_wait: Option<TimeWait>,
     /// The kernel's own figures, where the system tells them.
@@ -169,7 +168,6 @@ impl Echo {
             interrupted,
             exit,
             warnings,
-            hidden: 0,
         }
     }
 
@@ -180,7 +178,16 @@ impl Echo {
         }
         let before = self.addresses.len();
         self.addresses.retain(|row| row.outcome.is_some_and(Outcome::is_good));
-        self.hidden = before - self.addresses.len();
+        if self.addresses.len() == before {
+            return;
+        }
+        let count = |(outcome, count): (&&str, &u64)| format!("{count} {outcome}");
+        let counts: Vec<String> = self.counts.iter().map(count).collect();
+        let message = format!(
+            "of the ports: {}; only those that connected are listed (--all lists all)",
+            counts.join(", ")
+        );
+        self.warnings.push(Warning::new("ports-not-listed", message));
     }
 }
 
@@ -237,6 +244,7 @@ impl AddressReport {
             rounds_per_s: None,
             connections: 0,
             unconnected: 0,
+            broken: 0,
             time_wait: None,
             tcp_info: None,
             buffers: None,
@@ -318,7 +326,10 @@ impl AddressReport {
         self.service_us = service.summary().filter(|_| matches!(request.pace, Pace::Rate(_)));
         self.connects_us = connects.summary().filter(|_| connects.count() > 1);
         if times.count() > 1 && !took.is_zero() {
-            self.rounds_per_s = Some(times.count() as f64 / took.as_secs_f64());
+            // With pauses between them, the rounds lie on both sides of one pause more than there are.
+            let begun = if request.pace == Pace::Flat { 0 } else { self.connections };
+            let counted = times.count().saturating_sub(begun);
+            self.rounds_per_s = (counted > 0).then(|| counted as f64 / took.as_secs_f64());
         }
         if times.count() > 0 && self.outcome.is_none() {
             self.outcome = Some(if request.connect_only { Outcome::Connected } else { Outcome::Echoed });
@@ -362,18 +373,13 @@ impl Report for Echo {
         let interrupted = self
             .interrupted
             .then(|| Line::default().dim("interrupted: the figures are of the rounds so far"));
-        let hidden = (self.hidden > 0).then(|| {
-            let count = |(outcome, count): (&&str, &u64)| format!("{count} {outcome}");
-            let counts: Vec<String> = self.counts.iter().map(count).collect();
-            Line::default().dim(format!("of the ports: {} (--all lists them)", counts.join(", ")))
-        });
         let kernel = if let [row] = self.addresses.as_slice() { row.kernel() } else { None };
         let looking = self
             .addresses
             .iter()
             .any(|row| !row.steps.is_empty())
             .then(|| Line::default().dim("the phases include the time it took to look at each step"));
-        interrupted.into_iter().chain(hidden).chain(looking).chain(kernel).collect()
+        interrupted.into_iter().chain(looking).chain(kernel).collect()
     }
 
     fn warnings(&self) -> &[Warning] {

@@ -1,5 +1,6 @@
 //! What a server can do wrong on purpose, so that one can see how one's own clients take it.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
@@ -36,6 +37,10 @@ pub enum Cut {
 
 /// Every so manieth byte is corrupted.
 const CORRUPTED: usize = 1000;
+/// So much of a connection is held back at most before no more is read.
+const HELD: usize = 4 << 20;
+/// The end of a connection that was meant to end so.
+const FAULT: Ended = Ended { reason: "fault", error: None };
 /// How often a slow reader reads.
 const READS_PER_SECOND: u64 = 10;
 
@@ -72,7 +77,10 @@ impl Faults {
     /// Serves one connection wrongly.
     pub(super) async fn echo(&self, stream: &TcpStream, counts: &Counts, most: Option<u64>) -> Ended {
         if self.close_on_accept {
-            return Ended { reason: "fault", error: None };
+            return match session::part(stream, counts).await {
+                Ok(()) => FAULT,
+                Err(error) => session::broken(&error),
+            };
         }
         match self.echo_all(stream, counts, most).await {
             Ok(ended) => ended,
@@ -82,58 +90,84 @@ impl Faults {
 
     async fn echo_all(&self, stream: &TcpStream, counts: &Counts, most: Option<u64>) -> io::Result<Ended> {
         let _ = stream.set_nodelay(true);
-        let fault = || Ended { reason: "fault", error: None };
         if let Some((cut, 0)) = self.cut {
-            return self.cut_off(cut, stream, counts).await.map(|()| fault());
+            return self.cut_off(cut, stream, counts).await.map(|()| FAULT);
         }
         let at_once = self.slow_read.map_or(session::CHUNK as u64, |rate| (rate / READS_PER_SECOND).max(1));
         let mut buffer = vec![0; usize::try_from(at_once).unwrap_or(session::CHUNK).min(session::CHUNK)];
+        // What was read, and when it may go back: each answer is late, and none waits for another's delay.
+        let mut held: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
+        let mut held_bytes = 0;
+        let mut is_over = false;
         let start = Instant::now();
-        loop {
-            stream.readable().await?;
-            let length = match stream.try_read(&mut buffer) {
-                Ok(0) => return Ok(Ended { reason: "eof", error: None }),
-                Ok(length) => length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-                Err(error) => return Err(error),
-            };
-            let (at, _) = counts.bytes();
-            counts.came_in(length);
-            let mut answer = &mut buffer[..length];
-            if self.corrupt {
-                corrupt(at, answer);
-            }
-            if !self.delay.is_zero() {
-                tokio::time::sleep(self.delay).await;
-            }
-            let (_, echoed) = counts.bytes();
-            let left = match (self.cut, most) {
-                (Some((_, after)), Some(most)) => Some(after.min(most)),
-                (cut, most) => cut.map(|(_, after)| after).or(most),
-            };
-            let left = left.map(|after| after.saturating_sub(echoed));
-            if let Some(left) =
-                left.and_then(|left| usize::try_from(left).ok()).filter(|left| *left <= length)
-            {
-                answer = &mut answer[..left];
-                session::write_all(stream, answer, counts).await?;
-                match self.cut {
-                    Some((cut, after)) if counts.bytes().1 >= after => {
-                        self.cut_off(cut, stream, counts).await?;
-                        return Ok(fault());
+        let mut reads_from = start;
+        while !(is_over && held.is_empty()) {
+            let due = held.front().map(|(due, _)| *due);
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(due.unwrap_or(start)), if due.is_some() => {
+                    let Some((_, bytes)) = held.pop_front() else { continue };
+                    held_bytes -= bytes.len();
+                    if let Some(ended) = self.answer(stream, counts, most, &bytes).await? {
+                        return Ok(ended);
                     }
-                    _ => return Ok(Ended { reason: "limit", error: None }),
+                }
+                () = tokio::time::sleep_until(reads_from), if !is_over && reads_from > Instant::now() => {}
+                ready = stream.readable(), if !is_over && held_bytes < HELD && reads_from <= Instant::now() => {
+                    ready?;
+                    let length = match stream.try_read(&mut buffer) {
+                        Ok(length) => length,
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                        Err(error) => return Err(error),
+                    };
+                    is_over = length == 0;
+                    let (at, _) = counts.bytes();
+                    counts.came_in(length);
+                    let mut bytes = buffer[..length].to_vec();
+                    if self.corrupt {
+                        corrupt(at, &mut bytes);
+                    }
+                    held_bytes += length;
+                    if !is_over {
+                        held.push_back((Instant::now() + self.delay, bytes));
+                    }
+                    if let Some(rate) = self.slow_read {
+                        // So many bytes should have taken so long.
+                        #[expect(clippy::cast_precision_loss, reason = "a pace, not an account")]
+                        let due = Duration::try_from_secs_f64((at + length as u64) as f64 / rate as f64);
+                        reads_from = due.ok().and_then(|due| start.checked_add(due)).unwrap_or(reads_from);
+                    }
                 }
             }
-            session::write_all(stream, answer, counts).await?;
-            if let Some(rate) = self.slow_read {
-                // So many bytes should have taken so long.
-                let (read, _) = counts.bytes();
-                #[expect(clippy::cast_precision_loss, reason = "a pace, not an account")]
-                let due = Duration::try_from_secs_f64(read as f64 / rate as f64).unwrap_or(Duration::MAX);
-                if let Some(until) = start.checked_add(due) {
-                    tokio::time::sleep_until(until).await;
-                }
+        }
+        Ok(Ended { reason: "eof", error: None })
+    }
+
+    /// Sends bytes back, up to where echoing is cut off; gives how the connection ends, if it does.
+    async fn answer(
+        &self,
+        stream: &TcpStream,
+        counts: &Counts,
+        most: Option<u64>,
+        bytes: &[u8],
+    ) -> io::Result<Option<Ended>> {
+        let (_, echoed) = counts.bytes();
+        let after = self.cut.map(|(_, after)| after);
+        let last = after.into_iter().chain(most).min();
+        let left = last.map_or(u64::MAX, |last| last.saturating_sub(echoed));
+        let length = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+        session::write_all(stream, &bytes[..length], counts).await?;
+        if left > bytes.len() as u64 {
+            return Ok(None);
+        }
+        match self.cut {
+            Some((cut, after)) if counts.bytes().1 >= after => {
+                self.cut_off(cut, stream, counts).await?;
+                Ok(Some(FAULT))
+            }
+            _ => {
+                session::part(stream, counts).await?;
+                Ok(Some(Ended { reason: "limit", error: None }))
             }
         }
     }
@@ -145,16 +179,7 @@ impl Faults {
             Cut::Reset => socket.set_linger(Some(Duration::ZERO)),
             Cut::Truncate => {
                 socket.shutdown(std::net::Shutdown::Write)?;
-                let mut buffer = vec![0; session::CHUNK];
-                loop {
-                    stream.readable().await?;
-                    match stream.try_read(&mut buffer) {
-                        Ok(0) => return Ok(()),
-                        Ok(length) => counts.came_in(length),
-                        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                        Err(error) => return Err(error),
-                    }
-                }
+                session::drop_all(stream, counts).await
             }
         }
     }

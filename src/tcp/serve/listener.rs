@@ -11,6 +11,7 @@ use crate::address::{Address, Endpoint, HostPort, foreign_address, resolve};
 use crate::error::{Error, Result};
 use crate::sys::{self, TcpState};
 use crate::tcp::explain::{self, Observation, Step};
+use crate::tcp::privileged;
 
 /// The receive buffer of a server that reads slowly: what the kernel takes beyond that, the client would not notice.
 const SLOW_BUFFER: usize = 4096;
@@ -48,7 +49,7 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
     let mut steps = Vec::new();
     let mut observation = Observation::new("server");
     let family = if address.is_ipv4() { "AF_INET" } else { "AF_INET6" };
-    observation.before::<Socket>(None);
+    observation.before();
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))
         .map_err(|error| sys::lacks("cannot open a socket", error))?;
     let step = observation.after(
@@ -60,7 +61,7 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
     steps.push(step.meaning("a socket: the end of a TCP connection to be, with two buffers of its own"));
     // Windows' option of this name lets two servers share a port; its default is Unix's with it set.
     if cfg!(unix) {
-        observation.before(Some(&socket));
+        observation.before();
         socket
             .set_reuse_address(request.reuse_address)
             .map_err(|error| Error::untested("cannot set SO_REUSEADDR").caused_by(error))?;
@@ -86,11 +87,11 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
             .set_recv_buffer_size(SLOW_BUFFER)
             .map_err(|error| Error::untested("cannot set SO_RCVBUF").caused_by(error))?;
     }
-    observation.before(Some(&socket));
+    observation.before();
     socket.bind(&address.into()).map_err(|error| cannot_bind(address, request.reuse_address, error))?;
     let step = observation.after(Some(&socket), "bind", Endpoint(address).to_string(), &Ok("0".to_owned()));
     steps.push(step.meaning("the address and port are this socket's now"));
-    observation.before(Some(&socket));
+    observation.before();
     let listening = socket.listen(request.backlog);
     listening.map_err(|error| cannot_bind(address, request.reuse_address, error))?;
     let step = observation.after(Some(&socket), "listen", request.backlog.to_string(), &Ok("0".to_owned()));
@@ -154,17 +155,5 @@ fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
                 .hint(format!("end it, or {another}"))
         }
         None => error.hint(format!("somebody holds port {port}: end that program, or {another}")),
-    }
-}
-
-/// Both ways out where a port is only for the privileged.
-fn privileged(error: Error, port: u16) -> Error {
-    let program = sys::program();
-    match sys::port_settings().unprivileged_start {
-        Some(start) if port < start => error
-            .hint(format!("take a port from {start} on, which needs no privilege"))
-            .hint(format!("or: sudo setcap cap_net_bind_service+ep {program}"))
-            .hint(format!("or: sudo sysctl -w net.ipv4.ip_unprivileged_port_start={port} (now {start})")),
-        _ => error.hint("run it as a user who may bind this port"),
     }
 }

@@ -1,20 +1,16 @@
 //! The connections of a server, for somebody who looks at a terminal.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::report::ServedConnection;
 use super::session::Counts;
 use crate::output::record::{Align, Cell, Frame, Line, Role, Room};
 
-/// The connections that have ended and are still shown.
-const PAST: usize = 5;
 /// The headings, the columns that go first on a narrow terminal last, with the room each takes.
-const TITLES: [(&str, Align, usize); 5] = [
+const TITLES: [(&str, Align, usize); 4] = [
     ("CLIENT", Align::Left, 24),
-    ("STATE", Align::Left, 11),
     ("IN", Align::Right, 14),
     ("OUT", Align::Right, 14),
     ("SECONDS", Align::Right, 10),
@@ -30,7 +26,6 @@ struct Live {
 #[derive(Default)]
 struct State {
     live: BTreeMap<u64, Live>,
-    past: VecDeque<ServedConnection>,
     total: u64,
 }
 
@@ -59,12 +54,9 @@ impl Board {
         self.has_changed.store(true, Ordering::Relaxed);
     }
 
-    /// Moves a connection to those that have ended.
-    pub(super) fn ends(&self, number: u64, connection: &ServedConnection) {
-        let mut state = self.state();
-        state.live.remove(&number);
-        state.past.push_front(connection.clone());
-        state.past.truncate(PAST);
+    /// Takes away a connection that has ended.
+    pub(super) fn ends(&self, number: u64) {
+        self.state().live.remove(&number);
         self.has_changed.store(true, Ordering::Relaxed);
     }
 
@@ -86,18 +78,15 @@ impl Board {
         let most = room.rows.saturating_sub(6).max(1);
         let live = state.live.values().map(|live| {
             let (bytes_in, bytes_out) = live.counts.bytes();
-            row(&live.peer, Cell::word("live").role(Role::Good), bytes_in, bytes_out, live.start.elapsed())
+            row(&live.peer, bytes_in, bytes_out, live.start.elapsed())
         });
-        let past = state.past.iter().map(|past| {
-            let role = if past.reason == "eof" { Role::Dim } else { Role::Caution };
-            let took = Duration::from_secs_f64((past.duration_us / 1e6).max(0.0));
-            row(&past.peer, Cell::word(past.reason).role(role), past.bytes_in, past.bytes_out, took)
-        });
-        let rows = live.chain(past).take(most).map(|mut row| {
+        let rows = live.take(most).map(|mut row| {
             row.truncate(columns);
             row
         });
-        let note = format!("{} live of {} connections; Ctrl-C ends it", state.live.len(), state.total);
+        let more = state.live.len().saturating_sub(most);
+        let more = if more > 0 { format!("{more} more; ") } else { String::new() };
+        let note = format!("{more}{} live of {} connections; Ctrl-C ends it", state.live.len(), state.total);
         Frame {
             titles: TITLES.iter().take(columns).map(|(title, align, _)| (*title, *align)).collect(),
             rows: rows.collect(),
@@ -106,10 +95,9 @@ impl Board {
     }
 }
 
-fn row(peer: &str, state: Cell, bytes_in: u64, bytes_out: u64, took: Duration) -> Vec<Cell> {
+fn row(peer: &str, bytes_in: u64, bytes_out: u64, took: Duration) -> Vec<Cell> {
     vec![
         Cell::text(peer).role(Role::Strong),
-        state,
         Cell::integer(bytes_in),
         Cell::integer(bytes_out),
         Cell::real(took.as_secs_f64(), 1),

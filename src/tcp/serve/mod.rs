@@ -55,6 +55,19 @@ pub struct Request {
     pub explain: bool,
 }
 
+impl Request {
+    /// How much it gives at most, in words.
+    fn limits(&self) -> Vec<String> {
+        let mut limits = Vec::new();
+        limits.extend(self.max_connections.map(|most| format!("at most {most} connections at once")));
+        limits.extend(
+            self.idle_timeout.map(|most| format!("idle for {} at most", humantime::format_duration(most))),
+        );
+        limits.extend(self.max_bytes.map(|most| format!("at most {most} bytes of each")));
+        limits
+    }
+}
+
 /// One thing that happened to the server.
 #[derive(Clone, Debug, Serialize)]
 pub struct Event {
@@ -83,6 +96,8 @@ pub enum What {
         reuse_address: bool,
         /// What it does wrong on purpose.
         faults: Vec<String>,
+        /// How much it gives at most: connections, idle time, bytes.
+        limits: Vec<String>,
         /// Who else can reach it, where that is more than this machine.
         warning: Option<String>,
     },
@@ -129,11 +144,13 @@ impl record::Event for Event {
 
     fn line(&self) -> Option<Line> {
         Some(match &self.what {
-            What::Listening { address, mode, faults, .. } => {
+            What::Listening { address, mode, faults, limits, .. } => {
                 let clients = if *mode == "single" { "one client at a time" } else { "many clients at once" };
                 let line =
                     Line::default().with(Role::Good, "listening").plain(" on ").strong(address.as_str());
                 let line = line.plain(format!(", {clients}"));
+                let line =
+                    if limits.is_empty() { line } else { line.plain(format!("; {}", limits.join(", "))) };
                 let line = if faults.is_empty() {
                     line
                 } else {
@@ -174,9 +191,9 @@ impl record::Event for Event {
 }
 
 impl Event {
-    /// Whether a picture of the connections shows it already.
+    /// Whether a picture of the live connections shows it.
     fn is_in_the_picture(&self) -> bool {
-        matches!(self.what, What::Accepted { .. } | What::Closed(_) | What::RefusedOverLimit { .. })
+        matches!(self.what, What::Accepted { .. })
     }
 }
 

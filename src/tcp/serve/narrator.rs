@@ -42,7 +42,7 @@ impl Narrator {
         let _ = stream.set_nodelay(true);
         let mut observation = Observation::new("server");
         let peer = stream.peer_addr()?;
-        observation.before::<TcpStream>(None);
+        observation.before();
         observation.connects(stream.local_addr()?, peer);
         let accepted = observation.after(
             Some(&stream),
@@ -58,7 +58,7 @@ impl Narrator {
         let mut buffer = vec![0; CHUNK];
         let mut told = 0;
         let reason = loop {
-            observation.before(Some(&stream));
+            observation.before();
             stream.readable().await?;
             let read = stream.try_read(&mut buffer);
             if read.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
@@ -84,7 +84,7 @@ impl Narrator {
             counts.came_in(length);
             let left = most.map_or(u64::MAX, |most| most.saturating_sub(counts.bytes().1));
             let length = usize::try_from(left).map_or(length, |left| length.min(left));
-            observation.before(Some(&stream));
+            observation.before();
             session::write_all(&stream, &buffer[..length], counts).await?;
             if told <= TOLD {
                 let step =
@@ -93,10 +93,11 @@ impl Narrator {
                     .await;
             }
             if most.is_some_and(|most| counts.bytes().1 >= most) {
+                session::part(&stream, counts).await?;
                 break "limit";
             }
         };
-        observation.before(Some(&stream));
+        observation.before();
         drop(stream);
         let step = observation.after::<TcpStream>(None, "close", String::new(), &Ok("0".to_owned()));
         self.tell(

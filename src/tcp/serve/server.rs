@@ -26,6 +26,9 @@ use crate::sys::StopRequests;
 /// How long to wait where the system has no descriptor left for one more connection.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
+/// How long after a shortage of descriptors another one is news.
+const ANOTHER: Duration = Duration::from_secs(5);
+
 /// A server under way.
 pub(super) struct Server<'a> {
     request: &'a Request,
@@ -37,8 +40,8 @@ pub(super) struct Server<'a> {
     live: BTreeMap<u64, Live>,
     sessions: JoinSet<(u64, Ended)>,
     stop: StopRequests,
-    /// Whether the last attempt to accept failed: a shortage is told once, not each time.
-    is_short: bool,
+    /// When a shortage of descriptors was last felt: one is told once, not each time.
+    short_at: Option<Instant>,
 }
 
 /// A connection that has not ended.
@@ -66,7 +69,7 @@ impl<'a> Server<'a> {
             live: BTreeMap::new(),
             sessions: JoinSet::new(),
             stop,
-            is_short: false,
+            short_at: None,
         }
     }
 
@@ -86,6 +89,7 @@ impl<'a> Server<'a> {
                 backlog: self.request.backlog,
                 reuse_address: self.request.reuse_address,
                 faults: self.request.faults.names(),
+                limits: self.request.limits(),
                 warning: warning.as_ref().map(|warning| warning.message.clone()),
             };
             self.served.warnings.extend(warning);
@@ -139,7 +143,6 @@ impl<'a> Server<'a> {
     /// Starts a session for a new connection, or turns it away.
     async fn admit(&mut self, stream: TcpStream, address: SocketAddr) -> bool {
         let peer = Endpoint(address).unmapped().to_string();
-        self.is_short = false;
         if let Some(limit) = self.request.max_connections.filter(|limit| self.live.len() >= *limit) {
             self.served.refused += 1;
             // A reset, so that the client is not left to guess from an empty answer.
@@ -180,7 +183,8 @@ impl<'a> Server<'a> {
     /// Waits a moment where the system has no descriptor left for one more connection; sessions go on meanwhile.
     async fn back_off(&mut self, error: &io::Error) -> bool {
         self.served.errors += 1;
-        let is_news = !std::mem::replace(&mut self.is_short, true);
+        let last = self.short_at.replace(Instant::now());
+        let is_news = last.is_none_or(|last| last.elapsed() > ANOTHER);
         let message = format!("cannot accept a connection: {error}; trying again until one ends");
         if is_news && !self.tell(What::Error { message }).await {
             return false;
@@ -243,7 +247,7 @@ impl<'a> Server<'a> {
             error: ended.error,
         };
         if let Some(board) = &self.board {
-            board.ends(number, &connection);
+            board.ends(number);
         }
         self.tell(What::Closed(connection)).await
     }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -77,7 +78,33 @@ async fn echo_all(stream: &TcpStream, counts: &Counts, most: Option<u64>) -> io:
             Err(error) => return Err(error),
         }
         if most.is_some_and(|most| counts.bytes().1 >= most) {
+            part(stream, counts).await?;
             return Ok("limit");
+        }
+    }
+}
+
+/// Closes the sending side, then reads and drops what still comes until the client closes too, for a while: closing over
+/// unread bytes would send a reset, and that destroys what the client has not read yet (RFC 2525, 2.17).
+pub(super) async fn part(stream: &TcpStream, counts: &Counts) -> io::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    socket2::SockRef::from(stream).shutdown(std::net::Shutdown::Write)?;
+    match tokio::time::timeout(PATIENCE, drop_all(stream, counts)).await {
+        Ok(result) => result,
+        Err(_) => Ok(()),
+    }
+}
+
+/// Reads and drops what comes until the client closes.
+pub(super) async fn drop_all(stream: &TcpStream, counts: &Counts) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        stream.readable().await?;
+        match stream.try_read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => counts.came_in(length),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
         }
     }
 }
