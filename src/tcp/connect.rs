@@ -71,7 +71,7 @@ pub(super) async fn connect(
     match standing(&stream, &evidence, deadline).await {
         Ok(()) => {
             let took = start.elapsed();
-            if target.ip().is_loopback() && meets_itself(&evidence) {
+            if target.ip().is_loopback() && meets_itself(&evidence, target) {
                 return Ok(Err(met_itself()));
             }
             if keeps_errors {
@@ -125,7 +125,7 @@ impl Prepared {
         let took = start.elapsed();
         match connected {
             Ok(()) => {
-                if self.target.ip().is_loopback() && meets_itself(&evidence) {
+                if self.target.ip().is_loopback() && meets_itself(&evidence, self.target) {
                     return Err(met_itself());
                 }
                 if self.keeps_errors {
@@ -265,10 +265,9 @@ fn shares_prefix(one: IpAddr, other: IpAddr, bits: u8) -> bool {
 
 /// Whether a connection is to its own beginning: nobody listens on the port, and the system happened to choose just it
 /// to connect from (RFC 9293, 3.5, a simultaneous open).
-fn meets_itself(socket: &Socket) -> bool {
-    let end = |address: io::Result<socket2::SockAddr>| address.ok().and_then(|address| address.as_socket());
-    let (local, remote) = (end(socket.local_addr()), end(socket.peer_addr()));
-    let is_itself = local.is_some() && local == remote;
+fn meets_itself(socket: &Socket, target: SocketAddr) -> bool {
+    let local = socket.local_addr().ok().and_then(|address| address.as_socket());
+    let is_itself = local.is_some_and(|local| (local.ip(), local.port()) == (target.ip(), target.port()));
     if is_itself {
         // No trace of it: lingering for no time ends it with a reset.
         let _ = socket.set_linger(Some(Duration::ZERO));

@@ -97,10 +97,10 @@ pub(super) async fn part(stream: &TcpStream, counts: &Counts) -> io::Result<()> 
 
 /// Reads and drops what comes until the client closes.
 pub(super) async fn drop_all(stream: &TcpStream, counts: &Counts) -> io::Result<()> {
-    let mut buffer = [0; 4096];
     loop {
         stream.readable().await?;
-        match stream.try_read(&mut buffer) {
+        // A buffer of its own would be a part of every session, even of those that never come here.
+        match BUFFER.with_borrow_mut(|buffer| stream.try_read(buffer)) {
             Ok(0) => return Ok(()),
             Ok(length) => counts.came_in(length),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
