@@ -21,7 +21,7 @@ impl Record for AddressReport {
             Col::new("phases_us.connect", "CONNECT_MS", |row| time(row.phases_us.connect))
                 .right()
                 .if_any()
-                .dropped_at(1),
+                .dropped_at(3),
             Col::new("phases_us.send", "SEND_MS", |row| time(row.phases_us.send))
                 .right()
                 .if_so(is_single)
@@ -54,19 +54,19 @@ impl Record for AddressReport {
                 .dropped_at(7),
             Col::new("verified", "VERIFIED", |row| Cell::maybe(row.verified, Cell::flag))
                 .if_any()
-                .dropped_at(3),
+                .dropped_at(2),
             Col::new("rounds", "ROUNDS", |row| Cell::integer(row.rounds))
                 .right()
                 .if_so(is_repeated)
-                .dropped_at(3),
+                .dropped_at(2),
             Col::new("rtt_us.min", "MIN_MS", |row| time(row.rtt_us.map(|rtt| rtt.min)))
                 .right()
                 .if_so(is_repeated)
-                .dropped_at(4),
+                .dropped_at(5),
             Col::new("rtt_us.avg", "AVG_MS", |row| time(row.rtt_us.map(|rtt| rtt.avg)))
                 .right()
                 .if_so(is_repeated)
-                .dropped_at(1),
+                .dropped_at(3),
             Col::new("rtt_us.max", "MAX_MS", |row| time(row.rtt_us.map(|rtt| rtt.max)))
                 .right()
                 .if_so(is_repeated)
@@ -78,7 +78,7 @@ impl Record for AddressReport {
             Col::new("rtt_us.p50", "P50_MS", |row| time(row.rtt_us.map(|rtt| rtt.p50)))
                 .right()
                 .if_so(is_repeated)
-                .dropped_at(5),
+                .dropped_at(1),
             Col::new("rtt_us.p95", "P95_MS", |row| time(row.rtt_us.map(|rtt| rtt.p95)))
                 .right()
                 .verbose()
@@ -86,13 +86,13 @@ impl Record for AddressReport {
             Col::new("rtt_us.p99", "P99_MS", |row| time(row.rtt_us.map(|rtt| rtt.p99)))
                 .right()
                 .if_so(is_repeated)
-                .dropped_at(5),
+                .dropped_at(2),
             Col::new("rounds_per_s", "PER_SECOND", |row| {
                 Cell::maybe(row.rounds_per_s, |rate| Cell::real(rate, 0))
             })
             .right()
             .if_so(|row| row.rounds > 1 && row.rounds_per_s.is_some_and(|rate| rate >= 10.0))
-            .dropped_at(3),
+            .dropped_at(4),
             Col::new("connections", "CONNECTIONS", |row| Cell::integer(row.connections))
                 .right()
                 .if_so(|row| row.connections > 1)
