@@ -1,12 +1,12 @@
 //! `netdiag tcp-echo`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::{FamilyArgs, seconds, seconds_or_none, size};
-use crate::address::{Family, HostError, HostPorts};
+use crate::address::{Family, Host, HostError, HostPorts};
 use crate::address::{check_family, check_zone};
 use crate::error::{Error, Result};
 use crate::tcp::echo::{CloseWith, Origin, Pace, Request};
@@ -98,6 +98,14 @@ impl TcpEchoArgs {
         for target in &self.targets {
             check_family(family, target.host.family(), &target.host)?;
             check_zone(&target.host, self.interface.as_deref())?;
+            if let Host::Address { ip, .. } = &target.host
+                && (ip.is_multicast() || *ip == Ipv4Addr::BROADCAST)
+            {
+                return Err(Error::usage(format!(
+                    "{ip} is the address of a group, and TCP connects to one host"
+                ))
+                .hint("name one host"));
+            }
             if let (Some(own), Some(source)) = (target.host.family(), self.source)
                 && own != Family::of(source.ip())
             {

@@ -1,8 +1,9 @@
 //! Connecting, with the evidence of why it failed.
 
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::net::{self, IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -216,7 +217,9 @@ fn failure(
         (Some(icmp), _) => {
             let speaker = match icmp.from {
                 Some(from) if !is_own_address(from) => Speaker::Other,
-                Some(_) if took < SOONER_THAN_ARP && !is_lost(target.ip()) => Speaker::OwnRule,
+                Some(_) if took < SOONER_THAN_ARP && !Surroundings::recent().has_lost(target.ip()) => {
+                    Speaker::OwnRule
+                }
                 Some(_) => Speaker::OwnNeighbourDiscovery,
                 None => Speaker::Other,
             };
@@ -233,24 +236,43 @@ fn failure(
     }
 }
 
-/// Whether nobody answers for the neighbour that leads to an address; the search may have begun before this connect.
-fn is_lost(ip: IpAddr) -> bool {
-    let Ok(lost) = sys::lost_neighbours() else { return false };
-    if lost.is_empty() {
-        return false;
+/// What this machine knows of the network around it, at a moment.
+#[derive(Default)]
+struct Surroundings {
+    own: Vec<(IpAddr, u8)>,
+    gateways: Vec<IpAddr>,
+    /// Addresses on its links that nobody answers for.
+    lost: HashSet<IpAddr>,
+}
+
+impl Surroundings {
+    /// Looks around, unless that was done a moment ago: thousands of ports may fail at once.
+    fn recent() -> Arc<Self> {
+        const MOMENT: Duration = Duration::from_millis(100);
+        static SEEN: Mutex<Option<(Instant, Arc<Surroundings>)>> = Mutex::new(None);
+        let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, surroundings)) = seen.as_ref().filter(|(at, _)| at.elapsed() < MOMENT) {
+            return surroundings.clone();
+        }
+        let network = sys::network().unwrap_or_default();
+        let surroundings = Arc::new(Self {
+            own: network.addresses.iter().flatten().map(|own| (own.ip, own.prefix_len)).collect(),
+            gateways: network.default_routes.iter().flatten().filter_map(|route| route.gateway).collect(),
+            lost: sys::lost_neighbours().unwrap_or_default(),
+        });
+        *seen = Some((Instant::now(), surroundings.clone()));
+        surroundings
     }
-    let network = sys::network().unwrap_or_default();
-    let is_on_link = network.addresses.iter().flatten().any(|own| shares_prefix(own.ip, ip, own.prefix_len));
-    if is_on_link {
-        return lost.contains(&ip);
+
+    /// Whether nobody answers for the neighbour that leads to an address; the search may have begun before a connect.
+    fn has_lost(&self, ip: IpAddr) -> bool {
+        if self.own.iter().any(|(own, bits)| shares_prefix(*own, ip, *bits)) {
+            return self.lost.contains(&ip);
+        }
+        let mut gateways =
+            self.gateways.iter().filter(|gateway| gateway.is_ipv4() == ip.is_ipv4()).peekable();
+        gateways.peek().is_some() && gateways.all(|gateway| self.lost.contains(gateway))
     }
-    let routes = network.default_routes.unwrap_or_default();
-    let mut gateways = routes
-        .iter()
-        .filter(|route| route.family == Family::of(ip))
-        .filter_map(|route| route.gateway)
-        .peekable();
-    gateways.peek().is_some() && gateways.all(|gateway| lost.contains(&gateway))
 }
 
 /// Whether two addresses agree in so many bits.
@@ -285,7 +307,7 @@ fn met_itself() -> Failure {
 
 /// The failure of a connect that nothing answered, with what the kernel can tell of it.
 pub(super) fn silence(target: SocketAddr, retransmissions: Option<u32>, timeout: Duration) -> Failure {
-    if is_lost(target.ip()) {
+    if Surroundings::recent().has_lost(target.ip()) {
         return Failure::lost_neighbour(timeout);
     }
     let listener = if is_own_address(target.ip()) { listener(target) } else { None };
@@ -320,18 +342,14 @@ fn listener(target: SocketAddr) -> Option<sys::TcpSocket> {
 
 /// Whether this machine has any address of a family, besides the loopback's.
 fn has_address(family: Family) -> bool {
-    own_addresses().any(|own| Family::of(own) == family && !own.is_loopback())
+    let surroundings = Surroundings::recent();
+    surroundings.own.iter().any(|(own, _)| Family::of(*own) == family && !own.is_loopback())
 }
 
 /// Whether an address is this machine's own.
 pub(super) fn is_own_address(ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
-    ip.is_loopback() || own_addresses().any(|own| own == ip)
-}
-
-fn own_addresses() -> impl Iterator<Item = IpAddr> {
-    let addresses = sys::network().ok().and_then(|network| network.addresses).unwrap_or_default();
-    addresses.into_iter().map(|own| own.ip)
+    ip.is_loopback() || Surroundings::recent().own.iter().any(|(own, _)| *own == ip)
 }
 
 /// Why there is no socket to connect with.

@@ -95,6 +95,7 @@ const WRONG: &[(&str, &[&str])] = &[
         &["127.0.0.1 is an IPv4 address, but only IPv6 is asked for", "leave out -6"],
     ),
     ("tcp-echo 127.0.0.1:9 --source ::1", &["cannot connect to 127.0.0.1:9 from ::1"]),
+    ("tcp-echo 224.0.0.1:80", &["224.0.0.1 is the address of a group, and TCP connects to one host"]),
     ("tcp-echo 127.0.0.1:20-25", &["is several ports", "--connect-only"]),
     ("tcp-echo 127.0.0.1:25-20 --connect-only", &["'25-20' is no range of ports", "FROM the smaller"]),
     ("tcp-echo 127.0.0.1:0-9 --connect-only", &["'0-9' is no range of ports", "from 1 to 65535"]),

@@ -1,7 +1,7 @@
 //! The echo probe: connect, send, receive while sending, verify every byte, close; each phase timed.
 //!
 //! A run is asynchronous, its rounds are not: each connection has a thread that waits in the kernel for nothing
-//! but its own bytes ([`connection`]), and is watched from here ([`link`]).
+//! but its own bytes (`connection`), and is watched from here (`link`).
 
 mod address;
 mod columns;
