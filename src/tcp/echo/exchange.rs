@@ -264,7 +264,9 @@ impl Exchange {
         // What the other end answered before it broke off tells more than that it did.
         loop {
             match self.receive() {
-                Ok(0) => return Err(ended(round).into()),
+                // EPIPE is what a reset gives that came after the other end's FIN (`tcp_reset`, net/ipv4/tcp_input.c).
+                Ok(0) if error.kind() == ErrorKind::BrokenPipe => return Err(ended(round).into()),
+                Ok(0) => break,
                 Ok(length) => self.check(length, round)?,
                 Err(_) => break,
             }
