@@ -266,9 +266,8 @@ impl Exchange {
             match self.receive() {
                 // EPIPE is what a reset gives that came after the other end's FIN (`tcp_reset`, net/ipv4/tcp_input.c).
                 Ok(0) if error.kind() == ErrorKind::BrokenPipe => return Err(ended(round).into()),
-                Ok(0) => break,
-                Ok(length) => self.check(length, round)?,
-                Err(_) => break,
+                Ok(length @ 1..) => self.check(length, round)?,
+                Ok(_) | Err(_) => break,
             }
         }
         Err(Failure::of_exchange(error, round.received).into())
