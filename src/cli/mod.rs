@@ -86,7 +86,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 fine, 1 the answer is bad, 2 wrong usage, 3 could not test, 4 output not written, 130 interrupted";
+Exit codes: 0 fine, 1 the answer is bad, 2 wrong usage, 3 could not test, 4 output not written, \
+130 interrupted before a result";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -97,7 +98,8 @@ Examples:
   netdiag tcp-serve 127.0.0.1:7777     an echo server, and in another terminal:
   netdiag tcp-echo 127.0.0.1:7777      does it send back every byte
 
-Exit codes: 0 fine, 1 the answer is bad, 2 wrong usage, 3 could not test, 4 output not written, 130 interrupted";
+Exit codes: 0 fine, 1 the answer is bad, 2 wrong usage, 3 could not test, 4 output not written, \
+130 interrupted before a result";
 
 #[derive(Subcommand)]
 enum CommandArgs {

@@ -38,19 +38,28 @@ pub(super) fn wrapped(line: &Line, indent: usize, width: usize) -> Vec<Line> {
     let room = width.saturating_sub(indent).max(1);
     let mut parts = vec![Line::default()];
     let mut used = 0;
+    // Whether what comes next belongs to the word before it.
+    let mut is_joined = false;
     for (role, text) in line.pieces() {
         let text = text.to_lossy();
-        for word in text.split(' ').filter(|word| !word.is_empty()) {
+        for (index, word) in text.split(' ').enumerate() {
+            is_joined &= index == 0;
+            if word.is_empty() {
+                continue;
+            }
             let length = unicode_width::UnicodeWidthStr::width(word);
-            if used > 0 && used + 1 + length > room {
+            let gap = usize::from(used > 0 && !is_joined);
+            if used > 0 && !is_joined && used + gap + length > room {
                 parts.push(Line::default());
                 used = 0;
             }
             let last = parts.pop().unwrap_or_default();
-            let last = if used > 0 { last.plain(" ") } else { last };
-            used += length + usize::from(used > 0);
+            let last = if used > 0 && !is_joined { last.plain(" ") } else { last };
+            used += length + usize::from(used > 0 && !is_joined);
             parts.push(last.with(*role, word));
+            is_joined = true;
         }
+        is_joined = !text.ends_with(' ');
     }
     parts
 }
@@ -66,5 +75,10 @@ mod tests {
             parts.iter().map(|part| super::line(part, Charset::Unicode, false)).collect();
         assert_eq!(shown, ["one two", "three four", "averyveryverylongword", "end"]);
         assert_eq!(wrapped(&Line::default(), 4, 20).len(), 1);
+        let pieces = Line::default().strong("on").plain(", many").plain(" at ").plain("once; ").dim("end");
+        let parts = wrapped(&pieces, 0, 9);
+        let shown: Vec<String> =
+            parts.iter().map(|part| super::line(part, Charset::Unicode, false)).collect();
+        assert_eq!(shown, ["on, many", "at once;", "end"], "pieces of a word stay together");
     }
 }

@@ -128,7 +128,11 @@ pub(super) fn picture(frame: &Frame, screen: &Screen) -> Vec<String> {
         rows: frame.rows.iter().map(|row| row.iter().map(shown).collect()).collect(),
     };
     grid.measure();
-    let mut lines: Vec<String> = grid.draw(screen, true).lines().map(str::to_owned).collect();
+    let mut lines = Vec::new();
+    // Headings over nothing tell nobody anything.
+    if !frame.rows.is_empty() {
+        lines.extend(grid.draw(screen, true).lines().map(str::to_owned));
+    }
     lines.extend(frame.notes.iter().map(|note| style::line(note, screen.charset, screen.colored)));
     lines
 }
