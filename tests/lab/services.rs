@@ -83,7 +83,7 @@ fn real_servers() -> Result<(), String> {
     // nginx and sshd become other users, which a user namespace of one user has not.
     if has("nginx") && can_become_nobody() {
         far.sh("cat > /run/real/nginx.conf <<'END'
-daemon off; pid /run/real/nginx.pid; error_log /dev/null; worker_processes 1;
+daemon off; master_process off; pid /run/real/nginx.pid; error_log /dev/null; worker_processes 1;
 events { }
 http { access_log off; server { listen 10.8.0.2:80; } }
 END");
