@@ -1,9 +1,8 @@
 //! Connecting, with the evidence of why it failed.
 
-use std::collections::HashSet;
 use std::io::{self, ErrorKind};
-use std::net::{self, IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{self, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -12,6 +11,7 @@ use tokio::time::timeout_at;
 
 use super::failure::Speaker;
 use super::privileged;
+use super::surroundings::{Surroundings, is_own_address};
 use super::{Failure, Outcome};
 use crate::address::{Endpoint, Family, foreign_address, unknown_interface};
 use crate::error::{Error, Result};
@@ -225,7 +225,9 @@ fn failure(
             };
             Failure::of_icmp(family, icmp, speaker)
         }
-        (None, Cause::Said(error)) if error.kind() == ErrorKind::AddrNotAvailable && !has_address(family) => {
+        (None, Cause::Said(error))
+            if error.kind() == ErrorKind::AddrNotAvailable && !Surroundings::recent().has_address(family) =>
+        {
             Failure::new(Outcome::NoRoute, format!("this machine has no {} address", family.name()))
         }
         (None, Cause::Said(error)) => Failure::of_connect(&error, at_once, timeout),
@@ -234,55 +236,6 @@ fn failure(
             silence(target, retransmissions, timeout)
         }
     }
-}
-
-/// What this machine knows of the network around it, at a moment.
-#[derive(Default)]
-struct Surroundings {
-    own: Vec<(IpAddr, u8)>,
-    gateways: Vec<IpAddr>,
-    /// Addresses on its links that nobody answers for.
-    lost: HashSet<IpAddr>,
-}
-
-impl Surroundings {
-    /// Looks around, unless that was done a moment ago: thousands of ports may fail at once.
-    fn recent() -> Arc<Self> {
-        const MOMENT: Duration = Duration::from_millis(100);
-        static SEEN: Mutex<Option<(Instant, Arc<Surroundings>)>> = Mutex::new(None);
-        let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, surroundings)) = seen.as_ref().filter(|(at, _)| at.elapsed() < MOMENT) {
-            return surroundings.clone();
-        }
-        let network = sys::network().unwrap_or_default();
-        let surroundings = Arc::new(Self {
-            own: network.addresses.iter().flatten().map(|own| (own.ip, own.prefix_len)).collect(),
-            gateways: network.default_routes.iter().flatten().filter_map(|route| route.gateway).collect(),
-            lost: sys::lost_neighbours().unwrap_or_default(),
-        });
-        *seen = Some((Instant::now(), surroundings.clone()));
-        surroundings
-    }
-
-    /// Whether nobody answers for the neighbour that leads to an address; the search may have begun before a connect.
-    fn has_lost(&self, ip: IpAddr) -> bool {
-        if self.own.iter().any(|(own, bits)| shares_prefix(*own, ip, *bits)) {
-            return self.lost.contains(&ip);
-        }
-        let mut gateways =
-            self.gateways.iter().filter(|gateway| gateway.is_ipv4() == ip.is_ipv4()).peekable();
-        gateways.peek().is_some() && gateways.all(|gateway| self.lost.contains(gateway))
-    }
-}
-
-/// Whether two addresses agree in so many bits.
-fn shares_prefix(one: IpAddr, other: IpAddr, bits: u8) -> bool {
-    let equal = match (one, other) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
-        (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits() ^ other.to_bits()).leading_zeros(),
-        _ => return false,
-    };
-    equal >= u32::from(bits)
 }
 
 /// Whether a connection is to its own beginning: nobody listens on the port, and the system happened to choose just it
@@ -338,18 +291,6 @@ fn listener(target: SocketAddr) -> Option<sys::TcpSocket> {
         socket.state == sys::TcpState::Listen && (at == target.ip() || at.is_unspecified())
     };
     sockets.into_iter().find(listens)
-}
-
-/// Whether this machine has any address of a family, besides the loopback's.
-fn has_address(family: Family) -> bool {
-    let surroundings = Surroundings::recent();
-    surroundings.own.iter().any(|(own, _)| Family::of(*own) == family && !own.is_loopback())
-}
-
-/// Whether an address is this machine's own.
-pub(super) fn is_own_address(ip: IpAddr) -> bool {
-    let ip = ip.to_canonical();
-    ip.is_loopback() || Surroundings::recent().own.iter().any(|(own, _)| *own == ip)
 }
 
 /// Why there is no socket to connect with.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::connect::is_own_address;
+use super::surroundings::is_own_address;
 use crate::address::Endpoint;
 use crate::measure::microseconds;
 use crate::output::record::{Line, Role};

@@ -6,6 +6,7 @@ mod explain;
 mod failure;
 mod payload;
 pub mod serve;
+mod surroundings;
 
 pub use explain::{OtherEnd, Step};
 pub use failure::{Failure, Outcome};

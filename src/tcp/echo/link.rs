@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use super::super::Failure;
-use super::super::connect::{is_own_address, silence};
+use super::super::connect::silence;
+use super::super::surroundings::is_own_address;
 use crate::sys::{self, TcpBuffers, TcpInfo, TcpSocket};
 
 /// How long a sleeping thread may take to notice that it was broken off.
