@@ -1,8 +1,8 @@
 //! `tcp-echo` and `tcp-serve` beside a C loop, a C epoll server, sockperf, socat and ncat, on the loopback.
 //!
 //! `cargo bench --bench tcp`. Placement beats implementation here, so each comparison has both ends on the same
-//! processor, or says where they are. Figures are medians of runs taken in turn (A B C, A B C ...). Programs that are
-//! not installed are left out, and said to be.
+//! processor, or says where they are. Figures are medians of runs taken in turn (A B C, A B C ...), of fewer runs for
+//! socat's and ncat's servers, which take long. Programs that are not installed are left out, and said to be.
 
 #![allow(unsafe_code, reason = "wait4(2) tells what a child has used, and has no safe interface")]
 
@@ -275,7 +275,7 @@ mod linux {
             ));
         }
         let mut costs = vec![Vec::new(); candidates.len()];
-        // What a peer does badly takes long; it is not made to do it as often.
+        // What a peer does badly takes long: it is counted twice, not seven times.
         for run in 0..=RUNS {
             for (index, (_, arguments)) in candidates.iter().enumerate() {
                 if index >= 2 && run >= 3 {

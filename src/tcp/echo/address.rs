@@ -90,7 +90,9 @@ pub(super) async fn probe(
     let before = if request.makes_many() { foresight.held() } else { None };
     let ended = run(&target, &address, endpoint, streams, &context, &mut report, &mut foresight).await?;
     conclude(&target, &address, ended, &context, &mut report).await;
-    if let (Some(before), Some(after)) = (before, foresight.held().filter(|_| before.is_some())) {
+    if let Some(before) = before
+        && let Some(after) = foresight.held()
+    {
         report.time_wait = Some(TimeWait { before, after });
     }
     report.warnings.extend(foresight.warning());
@@ -267,7 +269,7 @@ async fn conclude(
                 None
             }
             Some(Close::Reset) => {
-                report.was_reset = failure.is_none();
+                report.was_reset |= failure.is_none();
                 None
             }
             Some(Close::Surplus(bytes)) if !context.request.connect_only => {

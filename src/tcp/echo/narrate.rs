@@ -25,6 +25,7 @@ const LOOK: Duration = Duration::from_millis(2);
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a told round came to.
+#[derive(Default)]
 pub(super) struct Told {
     pub(super) failure: Option<Failure>,
     pub(super) connect: Option<Duration>,
@@ -50,18 +51,7 @@ pub(super) struct Narration<'a> {
 impl Narration<'_> {
     /// Connects, sends, receives and closes; errors are what this machine lacks to try at all.
     pub(super) fn run(&self) -> Result<Told> {
-        let mut told = Told {
-            failure: None,
-            connect: None,
-            send: None,
-            first_byte: None,
-            echo: None,
-            close: None,
-            sent: 0,
-            received: 0,
-            info: None,
-            buffers: sys::TcpBuffers::default(),
-        };
+        let mut told = Told::default();
         let mut observation = Observation::new("client");
         let Some(stream) = self.connect(&mut observation, &mut told)? else { return Ok(told) };
         if !self.request.connect_only {
