@@ -38,7 +38,7 @@ use socket2::Socket;
 #[cfg(target_os = "linux")]
 pub use linux::{
     ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
-    ipv6_without_way, parse_extended_error, parse_socket, parse_tcp_info, wait_for_icmp,
+    ipv6_without_way, parse_extended_error, parse_socket, parse_tcp_info, wait_for_icmp, wait_until_stamping,
 };
 pub use signals::{Listen, StopRequests};
 pub use tcp::{

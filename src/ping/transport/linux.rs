@@ -53,7 +53,9 @@ impl Linux {
             let socket = socket.map_err(|error| cannot_open(request, error))?;
             Ok(Lane { socket, family: *family, bytes: Vec::new() })
         };
-        Ok(Self { lanes: families.iter().map(open).collect::<Result<_>>()?, clock: Clock::start() })
+        let lanes = families.iter().map(open).collect::<Result<_>>()?;
+        sys::wait_until_stamping();
+        Ok(Self { lanes, clock: Clock::start() })
     }
 }
 

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use super::super::IcmpError;
 use super::control::{Control, Extras};
 use super::error_queue::{self, Kept};
+use super::stamps;
 use crate::address::Family;
 
 /// How many messages one system call takes or gives at most.
@@ -208,7 +209,7 @@ impl IcmpSocket {
         if self.kind == IcmpKind::Raw {
             self.let_only_replies_in()?;
         }
-        self.stamp()
+        stamps::enable(socket)
     }
 
     /// Sets the raw socket's filter: replies, and the notices that do not come by the error queue as errors do.
@@ -230,17 +231,6 @@ impl IcmpSocket {
                 self.set_bytes(libc::IPPROTO_ICMPV6, ICMPV6_FILTER, &blocked)
             }
         }
-    }
-
-    /// Makes the kernel stamp what is sent and received.
-    ///
-    /// A send stamp comes with its packet, so that it is known for sure whose it is: the kernel's own numbers of
-    /// messages (SOF_TIMESTAMPING_OPT_ID) also count some of those that could not be sent.
-    fn stamp(&self) -> io::Result<()> {
-        let stamps = libc::SOF_TIMESTAMPING_TX_SOFTWARE
-            | libc::SOF_TIMESTAMPING_RX_SOFTWARE
-            | libc::SOF_TIMESTAMPING_SOFTWARE;
-        self.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPING, c_int::try_from(stamps).unwrap_or_default())
     }
 
     /// The family of the addresses it sends to.

@@ -7,6 +7,7 @@ mod icmp;
 mod netlink;
 mod rtnetlink;
 mod sock_diag;
+mod stamps;
 mod tcp_info;
 
 use std::fs;
@@ -21,6 +22,7 @@ pub use rtnetlink::ipv6_neighbour_entries;
 pub(super) use rtnetlink::{lost_neighbours, neighbours, network};
 pub use sock_diag::parse as parse_socket;
 pub(super) use sock_diag::{processes_with, tcp_socket, tcp_sockets, time_wait_count};
+pub use stamps::wait_until_stamping;
 pub use tcp_info::parse as parse_tcp_info;
 pub(super) use tcp_info::{sleep_precisely, tcp_info, tcp_queues};
 
