@@ -53,7 +53,8 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
     match command {
         Command::Ifaces(request) => {
             emitter.check::<ifaces::Iface>()?;
-            emitter.finish(&ifaces::run(&request)?)
+            let report = ifaces::run(&request, emitter)?;
+            emitter.finish(&report)
         }
         Command::Ping(mut request, count) => {
             emitter.check::<ping::TargetReport>()?;

@@ -5,6 +5,24 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+/// An amount of bytes as people read it, three digits of it: `999 B`, `1.23 kB` (SI prefixes).
+pub fn amount(bytes: f64) -> String {
+    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+    let (mut value, mut unit) = (bytes, 0);
+    // What rounds to a thousand is one of the next unit.
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let decimals = match value {
+        _ if unit == 0 => 0,
+        value if value < 9.995 => 2,
+        value if value < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.decimals$} {}", UNITS[unit])
+}
+
 /// The bits of precision within an octave: 128 buckets, so a percentile is off by at most 1/256, 0.4 %.
 const PRECISION_BITS: u32 = 7;
 
@@ -167,6 +185,22 @@ fn middle(bucket: u16) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_have_three_digits() {
+        for (bytes, text) in [
+            (0.0, "0 B"),
+            (999.4, "999 B"),
+            (999.6, "1.00 kB"),
+            (1_234.0, "1.23 kB"),
+            (99_960.0, "100 kB"),
+            (999_600.0, "1.00 MB"),
+            (12_345_678.0, "12.3 MB"),
+            (5e18, "5000 PB"),
+        ] {
+            assert_eq!(amount(bytes), text);
+        }
+    }
 
     #[test]
     fn every_bucket_is_within_half_a_percent_of_what_it_holds() {

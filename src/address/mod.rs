@@ -2,6 +2,7 @@
 
 mod class;
 mod endpoint;
+mod hardware;
 mod host;
 mod own;
 mod prefix;
@@ -9,6 +10,7 @@ mod resolve;
 
 pub use class::Class;
 pub use endpoint::{Address, Endpoint};
+pub use hardware::HardwareAddress;
 pub use host::{Host, HostError, HostName, HostPort, HostPorts};
 pub use own::{check_family, check_zone, foreign_address, unknown_interface};
 pub use prefix::{Prefix, PrefixError};

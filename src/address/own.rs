@@ -12,7 +12,7 @@ const MOST: usize = 20;
 
 /// The usage error for an interface that this machine does not have: the nearest names, and all of them.
 pub fn unknown_interface(name: &str) -> Error {
-    let links = sys::network().unwrap_or_default().links;
+    let links = sys::network(sys::Depth::Summary).unwrap_or_default().links;
     let names: Vec<String> =
         links.iter().map(|link| String::from_utf8_lossy(&link.name).into_owned()).collect();
     let error = Error::usage(format!("there is no interface '{name}' on this machine"));
@@ -26,7 +26,7 @@ pub fn unknown_interface(name: &str) -> Error {
 /// The usage error for a source that is not this machine's, with the addresses of its family that are.
 pub fn foreign_address(ip: IpAddr) -> Error {
     let family = Family::of(ip);
-    let addresses = sys::network().unwrap_or_default().addresses.unwrap_or_default();
+    let addresses = sys::network(sys::Depth::Summary).unwrap_or_default().addresses.unwrap_or_default();
     let own = addresses.iter().filter(|own| Family::of(own.ip) == family);
     let own: Vec<String> = own.map(|own| own.ip.to_string()).collect();
     let error = Error::usage(format!("{ip} is not an address of this machine"));

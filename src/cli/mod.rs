@@ -224,14 +224,14 @@ impl OutputArgs {
 
 /// Parses a command line, the program's name first.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
-    let cli = match command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match read(args) {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error),
     };
     let is_rows = cli.output.asks_for_rows();
     let mut options = cli.output.options();
     let command = match cli.command {
-        CommandArgs::Ifaces(args) => Ok(Command::Ifaces(args.request())),
+        CommandArgs::Ifaces(args) => args.request(&options).map(Command::Ifaces),
         CommandArgs::Ping(args) => args.request().and_then(|(request, count, events)| {
             options.events = events;
             check_events(&options)?;
@@ -268,6 +268,40 @@ fn check_events(options: &Options) -> Result<()> {
 /// clap's description of the whole command line.
 fn command() -> clap::Command {
     Cli::command()
+}
+
+/// Reads a command line. Describing every command's options takes clap several times as long as reading them, so at
+/// first only those of the command that is given are described; what needs more, help or a complaint, gets it all.
+fn read(args: impl IntoIterator<Item = OsString>) -> std::result::Result<Cli, clap::Error> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut lazy = command_as_needed();
+    let matches = lazy.try_get_matches_from_mut(&args);
+    // Taking it apart takes as long as reading did, and the memory is not needed elsewhere.
+    std::mem::forget(lazy);
+    match matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
+        Ok(cli) => Ok(cli),
+        Err(_) => Cli::from_arg_matches(&command().try_get_matches_from(&args)?),
+    }
+}
+
+/// The same command line with each command's options left out until it is given.
+fn command_as_needed() -> clap::Command {
+    type Describe = fn(clap::Command) -> clap::Command;
+    const COMMANDS: [(&str, Describe); 6] = [
+        ("ifaces", ifaces::IfacesArgs::augment_args),
+        ("ping", ping::PingArgs::augment_args),
+        ("port", port::PortArgs::augment_args),
+        ("tcp-echo", tcp_echo::TcpEchoArgs::augment_args),
+        ("tcp-serve", tcp_serve::TcpServeArgs::augment_args),
+        ("generate", generate::GenerateArgs::augment_args),
+    ];
+    let whole = OutputArgs::augment_args(clap::Command::new("netdiag"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true);
+    COMMANDS
+        .into_iter()
+        .fold(whole, |whole, (name, describe)| whole.subcommand(clap::Command::new(name).defer(describe)))
 }
 
 fn unparsed(error: &clap::Error) -> Parsed {
@@ -322,6 +356,10 @@ mod tests {
     #[test]
     fn clap_finds_nothing_wrong_with_its_description() {
         command().debug_assert();
+        let names = |command: clap::Command| -> Vec<String> {
+            command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
+        };
+        assert_eq!(names(command()), names(command_as_needed()));
     }
 
     #[test]

@@ -1,16 +1,23 @@
 //! Joins what the system tells about links, addresses, routes and name servers into interfaces.
 
-use std::collections::HashMap;
-
-use super::{Gateway, Iface, IfaceAddress, name_servers};
-use crate::address::{Class, Family};
+use super::{Gateway, Iface, IfaceAddress, Wireless, name_servers};
+use crate::address::{Class, Family, HardwareAddress};
 use crate::error::{Error, Result};
 use crate::output::record::{Untrusted, Warning};
-use crate::sys::{self, DefaultRoute, Link, LinkAddress, Network};
+use crate::sys::{self, DefaultRoute, Depth, Link, LinkAddress, Network, Tells};
 
-/// All interfaces by index, and what the reader should know about how complete they are.
-pub(super) fn interfaces() -> Result<(Vec<Iface>, Vec<Warning>)> {
-    let network = sys::network()
+/// All interfaces by index, with what belongs to none of them.
+pub(super) struct Collected {
+    pub(super) interfaces: Vec<Iface>,
+    /// What the reader should know about how complete they are.
+    pub(super) warnings: Vec<Warning>,
+    /// Every default route, in the system's order.
+    pub(super) default_routes: Option<Vec<DefaultRoute>>,
+}
+
+/// Asks the system.
+pub(super) fn collect(depth: Depth) -> Result<Collected> {
+    let network = sys::network(depth)
         .map_err(|source| Error::untested("cannot list this machine's interfaces").caused_by(source))?;
     let warning = network.refusal.as_ref().map(|refusal| {
         let message = format!(
@@ -18,71 +25,137 @@ pub(super) fn interfaces() -> Result<(Vec<Iface>, Vec<Warning>)> {
         );
         Warning::new("links-unavailable", message)
     });
-    Ok((join(network), warning.into_iter().collect()))
+    let (interfaces, default_routes) = join(network);
+    Ok(Collected { interfaces, warnings: warning.into_iter().collect(), default_routes })
 }
 
-fn join(network: Network) -> Vec<Iface> {
-    let Network { mut links, addresses, default_routes, dns_servers, .. } = network;
-    links.sort_by_key(|link| link.index);
-    let names: HashMap<u32, Untrusted> =
+fn join(network: Network) -> (Vec<Iface>, Option<Vec<DefaultRoute>>) {
+    let Network { mut links, addresses, default_routes, dns_servers, namespaces, tells, .. } = network;
+    links.sort_unstable_by_key(|link| link.index);
+    let names: Vec<(u32, Untrusted)> =
         links.iter().map(|link| (link.index, Untrusted::from(link.name.as_slice()))).collect();
-    let mut by_index: HashMap<u32, Vec<IfaceAddress>> = HashMap::new();
-    for address in addresses.unwrap_or_default() {
-        by_index.entry(address.index).or_default().push(address.into());
-    }
+    let name = |index: u32| {
+        let place = names.binary_search_by_key(&index, |(index, _)| *index).ok()?;
+        Some(names[place].1.clone())
+    };
+    // The sort is stable, so an interface's addresses stay in the system's order.
+    let mut addresses = addresses.unwrap_or_default();
+    addresses.sort_by_key(|address| address.index);
+    let mut addresses = addresses.into_iter().peekable();
     let routes = default_routes.as_deref();
-    let best: Vec<u32> =
-        [Family::Ipv4, Family::Ipv6].iter().filter_map(|family| best(routes?, *family)).collect();
+    let best = [Family::Ipv4, Family::Ipv6].map(|family| (family, best(routes.unwrap_or_default(), family)));
     let mut interfaces: Vec<Iface> = links
         .into_iter()
         .map(|link| {
-            let addresses = by_index.remove(&link.index).unwrap_or_default();
-            let gateways = routes.map(|routes| gateways(routes, link.index));
-            let master = link.master.and_then(|master| names.get(&master).cloned());
-            let is_default_route = routes.map(|_| best.contains(&link.index));
-            Iface { master, is_default_route, addresses, gateways, ..Iface::from(link) }
+            let index = link.index;
+            // Those of an interface that came or went between two answers have no link.
+            while addresses.next_if(|address| address.index < index).is_some() {}
+            let own = std::iter::from_fn(|| addresses.next_if(|address| address.index == index));
+            let own = own.map(IfaceAddress::new).collect();
+            let is_best = |best: &&(Family, Option<u32>)| best.1 == Some(index);
+            let default_families: Vec<Family> =
+                best.iter().filter(is_best).map(|(family, _)| *family).collect();
+            let other = link.other;
+            let namespace = other.and_then(|other| other.namespace);
+            let named = |id: i32| namespaces.iter().find(|(known, _)| *known == id);
+            Iface {
+                master: link.master.and_then(name),
+                link: other.filter(|_| namespace.is_none()).and_then(|other| name(other.index)),
+                link_netns: namespace.and_then(named).map(|(_, name)| Untrusted::from(name.as_slice())),
+                is_default_route: routes.map(|_| !default_families.is_empty()),
+                default_families,
+                addresses: own,
+                gateways: routes.map(|routes| gateways(routes, index)),
+                ..Iface::new(link, tells)
+            }
         })
         .collect();
     name_servers::assign(&mut interfaces, dns_servers);
-    interfaces
+    (interfaces, default_routes)
 }
 
 /// The interface of a family's best default route: the lowest metric, of equals the kernel's first.
 fn best(routes: &[DefaultRoute], family: Family) -> Option<u32> {
-    let of_family = routes.iter().filter(|route| route.family == family);
+    let of_family = routes.iter().filter(|route| route.family == family && !route.is_special);
     of_family.min_by_key(|route| route.metric.unwrap_or(0)).map(|route| route.index)
 }
 
 fn gateways(routes: &[DefaultRoute], index: u32) -> Vec<Gateway> {
     let here = routes.iter().filter(|route| route.index == index);
-    here.map(|route| Gateway { family: route.family, address: route.gateway, metric: route.metric }).collect()
+    let gateway = |route: &DefaultRoute| Gateway {
+        family: route.family,
+        address: route.gateway,
+        metric: route.metric,
+        protocol: route.protocol.clone(),
+        source: route.source,
+        preference: route.preference,
+        expires_s: route.expires_s,
+    };
+    here.map(gateway).collect()
 }
 
-impl From<Link> for Iface {
-    fn from(link: Link) -> Self {
+impl Iface {
+    fn new(link: Link, tells: Tells) -> Self {
+        let wireless = |wireless: sys::Wireless| Wireless {
+            ssid: wireless.ssid.map(Untrusted::from),
+            frequency_mhz: wireless.frequency_mhz,
+            access_point: wireless.access_point,
+            signal_dbm: wireless.signal_dbm,
+        };
         Self {
             index: link.index,
             name: link.name.into(),
+            alt_names: tells.relations.then(|| link.alt_names.into_iter().map(Untrusted::from).collect()),
             alias: link.alias.map(Untrusted::from),
-            kind: link.kind,
+            kind: link.kind.map(|kind| Untrusted::from(&*kind)),
+            mode: link.mode,
+            kind_id: link.id,
             state: link.state,
             carrier: link.carrier,
+            carrier_changes: link.carrier_changes,
             flags: link.flags,
             mtu: link.mtu,
-            mac: link.mac.as_deref().and_then(hardware_address),
+            min_mtu: link.mtu_bounds.0,
+            max_mtu: link.mtu_bounds.1,
+            mac: link.mac.and_then(HardwareAddress::some),
+            permanent_mac: link.permanent_mac,
             master: None,
+            link: None,
+            link_index: link.other.map(|other| other.index),
+            link_netnsid: link.other.and_then(|other| other.namespace),
+            link_netns: None,
+            qdisc: link.qdisc.map(Untrusted::from),
+            tx_queue_len: link.tx_queue_len,
+            speed_mbit: link.speed_mbit,
+            duplex: link.duplex,
+            driver: link.driver.map(Untrusted::from),
+            bus: link.bus.map(Untrusted::from),
+            wireless: link.wireless.map(wireless),
             is_default_route: None,
             addresses: Vec::new(),
             gateways: None,
             dns_servers: Vec::new(),
             counters: link.counters,
+            rates: None,
+            default_families: Vec::new(),
             is_up: link.is_up,
+            tells,
         }
+    }
+
+    /// Whether it is the loopback.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.is_kind("loopback")
+    }
+
+    /// Whether it is of this kind.
+    pub(super) fn is_kind(&self, kind: &str) -> bool {
+        self.kind.as_ref().is_some_and(|own| own.as_bytes() == kind.as_bytes())
     }
 }
 
-impl From<LinkAddress> for IfaceAddress {
-    fn from(address: LinkAddress) -> Self {
+impl IfaceAddress {
+    fn new(address: LinkAddress) -> Self {
         Self {
             family: Family::of(address.ip),
             address: address.ip,
@@ -90,21 +163,13 @@ impl From<LinkAddress> for IfaceAddress {
             class: Class::of(address.ip),
             scope: address.scope,
             flags: address.flags,
+            label: address.label.map(Untrusted::from),
             broadcast: address.broadcast,
             peer: address.peer,
+            metric: address.metric,
             valid_s: address.valid_s,
             preferred_s: address.preferred_s,
         }
-    }
-}
-
-/// A hardware address as people write it; a tunnel's is the IPv4 or IPv6 address it ends at.
-fn hardware_address(bytes: &[u8]) -> Option<String> {
-    match bytes.len() {
-        0 => None,
-        4 => <[u8; 4]>::try_from(bytes).ok().map(|ip| std::net::Ipv4Addr::from(ip).to_string()),
-        16 => <[u8; 16]>::try_from(bytes).ok().map(|ip| std::net::Ipv6Addr::from(ip).to_string()),
-        _ => Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")),
     }
 }
 
@@ -112,13 +177,11 @@ fn hardware_address(bytes: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn route(index: u32, family: Family, metric: Option<u32>) -> DefaultRoute {
-        DefaultRoute { index, family, gateway: None, metric }
-    }
-
     #[test]
     fn the_lowest_metric_wins_and_none_counts_as_zero() {
+        let route = |index, family, metric| DefaultRoute::new(index, family, None, metric);
         let routes = [
+            DefaultRoute { is_special: true, ..route(5, Family::Ipv4, None) },
             route(2, Family::Ipv4, Some(100)),
             route(3, Family::Ipv4, None),
             route(4, Family::Ipv4, Some(0)),
@@ -130,9 +193,22 @@ mod tests {
     }
 
     #[test]
-    fn hardware_addresses_by_their_length() {
-        assert_eq!(hardware_address(&[2, 0, 0, 0, 0, 0xab]).as_deref(), Some("02:00:00:00:00:ab"));
-        assert_eq!(hardware_address(&[10, 0, 0, 1]).as_deref(), Some("10.0.0.1"));
-        assert_eq!(hardware_address(&[]), None);
+    fn addresses_find_their_interface_and_strangers_are_left_out() {
+        let link = |index: u32| Link { index, name: vec![b'a'], ..Link::default() };
+        let address = |index: u32, last: u8| LinkAddress::new(index, [10, 0, 0, last].into(), 24);
+        let addresses = vec![address(9, 1), address(5, 2), address(3, 3), address(9, 4), address(2, 5)];
+        let network = Network {
+            links: vec![link(9), link(3), link(7)],
+            addresses: Some(addresses),
+            ..Network::default()
+        };
+        let (found, _) = join(network);
+        let last = |iface: &Iface| -> Vec<String> {
+            iface.addresses.iter().map(|it| it.address.to_string()).collect()
+        };
+        assert_eq!(found.iter().map(|iface| iface.index).collect::<Vec<_>>(), [3, 7, 9]);
+        assert_eq!(last(&found[0]), ["10.0.0.3"]);
+        assert!(last(&found[1]).is_empty());
+        assert_eq!(last(&found[2]), ["10.0.0.1", "10.0.0.4"]);
     }
 }

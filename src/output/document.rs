@@ -244,6 +244,8 @@ fn field(value: &Value) -> String {
         Value::Integer(number) => number.to_string(),
         Value::Real { raw, .. } => raw.to_string(),
         Value::Text(text) => text.escaped(record::Charset::Unicode),
+        Value::Ip(ip, None) => ip.to_string(),
+        Value::Ip(ip, Some(length)) => format!("{ip}/{length}"),
         Value::List(items) | Value::Series(items) => items.iter().map(field).collect::<Vec<_>>().join(";"),
         Value::Trend(figures) => figures
             .iter()

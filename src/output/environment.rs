@@ -17,6 +17,8 @@ pub(super) struct Screen {
     pub(super) colored: bool,
     /// Whether standard error takes colours.
     pub(super) errors_colored: bool,
+    /// Whether lists stay on one line even there.
+    pub(super) is_flat: bool,
     /// What the locale can show.
     pub(super) charset: Charset,
     /// Whether standard output is a terminal that can go back and write again.
@@ -39,6 +41,7 @@ impl Screen {
             .map(|(width, _)| usize::from(width.0));
         Self {
             is_terminal,
+            is_flat: false,
             width: width(options.width, terminal_width, &variables),
             colored: colored(options.color, is_terminal, &variables),
             errors_colored: colored(options.color, stderr().is_terminal(), &variables),

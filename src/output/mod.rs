@@ -15,7 +15,9 @@ use std::io::{ErrorKind, stderr, stdout};
 use std::ops::ControlFlow;
 
 use environment::Screen;
-use record::{Attention, Event, Flow, Frame, Line, Observer, Record, Report, Role, Room, Untrusted, Warning};
+use record::{
+    Attention, Event, Flow, Frame, Layout, Line, Observer, Record, Report, Role, Room, Untrusted, Warning,
+};
 use select::{Choice, Rows};
 use sink::Sink;
 
@@ -196,18 +198,27 @@ impl Emitter {
         rows: &Rows<'_, R::Row>,
         named: Option<Vec<&'static record::Column<R::Row>>>,
     ) {
-        let choice = named.map_or(Choice::Default { verbose: self.options.verbose }, Choice::Named);
+        let layout = if named.is_some() { Layout::Table } else { report.layout() };
+        let lines = if let Layout::Lines(ids) = layout { select::of_ids(ids) } else { None };
+        let choice = named.or(lines).map_or(Choice::Default { verbose: self.options.verbose }, Choice::Named);
         if self.has_streamed || (self.screen.is_terminal && report.is_interrupted()) {
             self.out.write("\n");
         }
         // A header over nothing tells a script that there is nothing, and a person less than the notes do.
         let is_told = rows.count() > 0 || !self.screen.is_terminal;
-        let (out, screen) = (&mut self.out, &self.screen);
-        let dropped = table::render(rows, &choice, screen, self.options.header, |text| {
+        let screen = Screen { is_flat: matches!(layout, Layout::Lines(_)), ..self.screen };
+        let out = &mut self.out;
+        let told = |text: &str| {
             if is_told {
                 out.write(text);
             }
-        });
+        };
+        let dropped = if layout == Layout::Blocks {
+            table::blocks(rows.order().iter().map(|index| report.block(*index)), &screen, told);
+            Vec::new()
+        } else {
+            table::render(rows, &choice, &screen, self.options.header, told)
+        };
         if self.options.quiet {
             return;
         }

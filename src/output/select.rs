@@ -36,6 +36,11 @@ pub(super) fn named<R: Record>(options: &Options) -> Result<Option<Vec<&'static 
     Ok(Some(columns))
 }
 
+/// The columns with these ids, as far as the record has them.
+pub(super) fn of_ids<R: Record>(ids: &[&str]) -> Option<Vec<&'static Column<R>>> {
+    Some(ids.iter().filter_map(|id| R::columns().iter().find(|column| column.id == *id)).collect())
+}
+
 /// The order that `--sort` asks for; a leading `-` turns it round.
 pub(super) fn order<R: Record>(options: &Options) -> Result<Option<Order<R>>> {
     let Some(sort) = &options.sort else { return Ok(None) };
@@ -74,6 +79,11 @@ impl<'a, R: Record + Clone> Rows<'a, R> {
         self.order.len()
     }
 
+    /// The indices of the rows in their order.
+    pub(super) fn order(&self) -> &'a [usize] {
+        self.order
+    }
+
     pub(super) fn get(&self, index: usize) -> Cow<'a, R> {
         (self.row)(self.order[index])
     }
@@ -93,6 +103,19 @@ pub(super) enum Choice<R: 'static> {
 }
 
 impl<R: Record + Clone> Choice<R> {
+    /// The columns that may be shown, each with whether it is for sure.
+    pub(super) fn candidates(&self) -> Vec<(&'static Column<R>, bool)> {
+        match self {
+            Self::Named(columns) => columns.iter().map(|column| (*column, true)).collect(),
+            Self::Default { verbose } => {
+                let candidates = R::columns()
+                    .iter()
+                    .map(|column| (column, *verbose || matches!(column.shown, Shown::Always)));
+                candidates.filter(|(column, is)| *is || !matches!(column.shown, Shown::Verbose)).collect()
+            }
+        }
+    }
+
     /// The columns for these rows. Each row is made once, in their order, and told with the columns that are to be
     /// shown as far as is known by then; gives whether one became known too late to be told of all its rows.
     pub(super) fn columns(
@@ -114,7 +137,7 @@ impl<R: Record + Clone> Choice<R> {
             for (index, (column, shown)) in columns.iter().zip(&mut shown).enumerate() {
                 if !*shown {
                     *shown = match column.shown {
-                        Shown::IfAny => !(column.cell)(&row).value.is_missing(),
+                        Shown::IfAny => column.shown.holds(&row, &(column.cell)(&row)),
                         Shown::IfSo(holds) => holds(&row),
                         Shown::Always | Shown::Verbose => false,
                     };
@@ -153,16 +176,18 @@ fn compare(a: &Value, b: &Value) -> Ordering {
     let rank = |value: &Value| match value {
         Value::Flag(_) | Value::Integer(_) | Value::Real { .. } => 0,
         Value::Text(_) | Value::Word(_) => 1,
-        Value::List(_) | Value::Series(_) | Value::Trend(_) => 2,
-        Value::Unsupported => 3,
-        Value::Denied => 4,
-        Value::Missing => 5,
+        Value::Ip(..) => 2,
+        Value::List(_) | Value::Series(_) | Value::Trend(_) => 3,
+        Value::Unsupported => 4,
+        Value::Denied => 5,
+        Value::Missing => 6,
     };
     match (a, b) {
         (Value::List(a) | Value::Series(a), Value::List(b) | Value::Series(b)) => {
             let differing = a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|order| order.is_ne());
             differing.unwrap_or_else(|| a.len().cmp(&b.len()))
         }
+        (Value::Ip(a, a_length), Value::Ip(b, b_length)) => a.cmp(b).then(a_length.cmp(b_length)),
         (Value::Text(a), Value::Text(b)) => natural(&a.to_lossy(), &b.to_lossy()),
         (Value::Word(a), Value::Word(b)) => natural(a, b),
         (Value::Word(a), Value::Text(b)) => natural(a, &b.to_lossy()),

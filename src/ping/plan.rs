@@ -38,7 +38,7 @@ pub(super) struct Plan {
 /// Resolves the targets of a request, all at once; a name that takes longer than the deadline has no address.
 pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option<Instant>) -> Result<Plan> {
     // A system that does not list its addresses only costs the distinction between LAN and routed.
-    let network = sys::network().unwrap_or_default();
+    let network = sys::network(sys::Depth::Summary).unwrap_or_default();
     if targets.is_empty() {
         let slots = tiers(request, &network);
         let mut hosts = Hosts::new(network);

@@ -83,15 +83,8 @@ mod tests {
     #[test]
     fn tiers_by_this_machines_addresses() {
         let own = |index, ip: &str, prefix_len, peer: Option<&str>| LinkAddress {
-            index,
-            ip: ip.parse().unwrap(),
-            prefix_len,
             peer: peer.map(|peer| peer.parse().unwrap()),
-            broadcast: None,
-            scope: None,
-            flags: Vec::new(),
-            valid_s: None,
-            preferred_s: None,
+            ..LinkAddress::new(index, ip.parse().unwrap(), prefix_len)
         };
         let addresses = Some(vec![
             own(1, "127.0.0.1", 8, None),

@@ -9,6 +9,7 @@
 mod bsd;
 #[cfg(target_os = "linux")]
 mod linux;
+mod network;
 mod portable;
 mod signals;
 mod tcp;
@@ -40,6 +41,7 @@ pub use linux::{
     ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
     ipv6_without_way, parse_extended_error, parse_socket, parse_tcp_info, wait_for_icmp, wait_until_stamping,
 };
+pub use network::{Counters, DefaultRoute, Depth, Link, LinkAddress, Network, Other, Tells, Wireless};
 pub use signals::{Listen, StopRequests};
 pub use tcp::{
     Process, TcpBuffers, TcpInfo, TcpSocket, TcpState, processes_with, sleep_precisely, tcp_buffers,
@@ -52,103 +54,6 @@ pub use windows::{interface_index, interface_name};
 
 use crate::address::Family;
 use crate::error::Error;
-
-/// What this system tells about its interfaces; `None` where it cannot.
-#[derive(Debug, Default)]
-pub struct Network {
-    /// Every interface, with or without an address, by index.
-    pub links: Vec<Link>,
-    /// Every address, in the system's order.
-    pub addresses: Option<Vec<LinkAddress>>,
-    /// The default routes of the main table.
-    pub default_routes: Option<Vec<DefaultRoute>>,
-    /// The name servers by interface index, where the system keeps them so.
-    pub dns_servers: Option<Vec<(u32, String)>>,
-    /// What the system said where it refused to list its links: only those with an address are known then.
-    pub refusal: Option<String>,
-}
-
-/// One interface.
-#[derive(Debug, Default)]
-pub struct Link {
-    /// The interface's index, from 1.
-    pub index: u32,
-    /// Its name, as bytes.
-    pub name: Vec<u8>,
-    /// The text an administrator gave it.
-    pub alias: Option<Vec<u8>>,
-    /// What it is: the kernel's link kind, or `loopback`, `ethernet`, `wifi`.
-    pub kind: Option<String>,
-    /// Its operational state (RFC 2863, 3.1.14).
-    pub state: Option<&'static str>,
-    /// Whether the physical layer has a signal.
-    pub carrier: Option<bool>,
-    /// Whether it is administratively up.
-    pub is_up: bool,
-    /// Whether it is the loopback.
-    pub is_loopback: bool,
-    /// Its flags by their field names.
-    pub flags: Vec<&'static str>,
-    /// The largest packet in bytes.
-    pub mtu: Option<u32>,
-    /// Its hardware address; empty where it has none.
-    pub mac: Option<Vec<u8>>,
-    /// The index of the interface it belongs to.
-    pub master: Option<u32>,
-    /// What has gone through it.
-    pub counters: Option<Counters>,
-}
-
-/// What has gone through an interface since it was made.
-#[expect(missing_docs, reason = "the field names of RFC 2863 say it all")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counters {
-    pub rx_bytes: u64,
-    pub rx_packets: u64,
-    pub rx_errors: u64,
-    pub rx_dropped: u64,
-    pub tx_bytes: u64,
-    pub tx_packets: u64,
-    pub tx_errors: u64,
-    /// `None` where the system does not count them.
-    pub tx_dropped: Option<u64>,
-}
-
-/// One address of one interface.
-#[derive(Clone, Debug)]
-pub struct LinkAddress {
-    /// The interface's index.
-    pub index: u32,
-    /// The address.
-    pub ip: IpAddr,
-    /// The length of its network's prefix in bits.
-    pub prefix_len: u8,
-    /// The other end, on a point-to-point interface.
-    pub peer: Option<IpAddr>,
-    /// The broadcast address that is set.
-    pub broadcast: Option<IpAddr>,
-    /// How far it reaches: global, site, link, host.
-    pub scope: Option<String>,
-    /// Its flags by the names `ip address` uses.
-    pub flags: Vec<&'static str>,
-    /// The seconds it stays valid; `None` for ever, or where the system does not tell.
-    pub valid_s: Option<u32>,
-    /// The seconds it stays preferred; `None` for ever, or where the system does not tell.
-    pub preferred_s: Option<u32>,
-}
-
-/// One default route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DefaultRoute {
-    /// The index of the interface it leaves by.
-    pub index: u32,
-    /// Its family.
-    pub family: Family,
-    /// The gateway; `None` on a link without one.
-    pub gateway: Option<IpAddr>,
-    /// Its metric; `None` where none is set.
-    pub metric: Option<u32>,
-}
 
 /// An ICMP error that the kernel kept for a socket: who sent it and what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,11 +105,17 @@ impl PortSettings {
 /// itself (a sandbox without netlink, say), what if-addrs finds.
 ///
 /// Errors: not even that can be had.
-pub fn network() -> io::Result<Network> {
-    let mut network = system::network()
+pub fn network(depth: Depth) -> io::Result<Network> {
+    let mut network = system::network(depth)
         .unwrap_or_else(|refusal| Network { refusal: Some(refusal.to_string()), ..Network::default() });
     portable::complete(&mut network)?;
     Ok(network)
+}
+
+/// Whether this machine knows a way to the rest of the world though its main table has no default route; `None`
+/// where the system does not say. Nothing is sent.
+pub fn is_routed_by_policy(family: Family) -> Option<bool> {
+    kernel::is_routed_by_policy(family)
 }
 
 /// The IPv4 and IPv6 neighbours this machine has lately spoken to: interface index and address.

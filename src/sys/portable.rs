@@ -41,7 +41,7 @@ fn link(index: u32, name: &str, interface: &Interface) -> Link {
     Link {
         index,
         name: name.as_bytes().to_vec(),
-        kind: is_loopback.then(|| "loopback".to_owned()),
+        kind: is_loopback.then_some("loopback".into()),
         // On Unix this is only IFF_RUNNING: its absence says nothing.
         state: Some(if interface.oper_status == IfOperStatus::Up { "up" } else { "unknown" }),
         is_up: interface.is_oper_up(),
@@ -59,17 +59,7 @@ fn address(index: u32, interface: &Interface) -> LinkAddress {
         }
         IfAddr::V6(v6) => (IpAddr::V6(v6.ip), v6.prefixlen, None),
     };
-    LinkAddress {
-        index,
-        ip,
-        prefix_len,
-        peer: None,
-        broadcast,
-        scope: None,
-        flags: Vec::new(),
-        valid_s: None,
-        preferred_s: None,
-    }
+    LinkAddress { broadcast, ..LinkAddress::new(index, ip, prefix_len) }
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -79,7 +69,7 @@ mod tests {
     /// What if-addrs finds on this machine, the system's own listing must have too.
     #[test]
     fn agrees_with_the_systems_own_listing() {
-        let own = crate::sys::network().expect("netlink answers");
+        let own = crate::sys::network(super::super::Depth::Summary).expect("netlink answers");
         let listed: Vec<(u32, IpAddr, u8)> =
             own.addresses.iter().flatten().map(|it| (it.index, it.ip, it.prefix_len)).collect();
         let mut network = Network::default();

@@ -12,6 +12,10 @@ pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+pub(super) fn is_routed_by_policy(_: Family) -> Option<bool> {
+    None
+}
+
 pub(super) fn lost_neighbours() -> io::Result<std::collections::HashSet<IpAddr>> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -26,7 +26,7 @@ impl Surroundings {
         if let Some((_, surroundings)) = seen.as_ref().filter(|(at, _)| at.elapsed() < MOMENT) {
             return surroundings.clone();
         }
-        let network = sys::network().unwrap_or_default();
+        let network = sys::network(sys::Depth::Summary).unwrap_or_default();
         let surroundings = Arc::new(Self {
             own: network.addresses.iter().flatten().map(|own| (own.ip, own.prefix_len)).collect(),
             gateways: network.default_routes.iter().flatten().filter_map(|route| route.gateway).collect(),

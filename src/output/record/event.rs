@@ -155,6 +155,13 @@ impl Line {
         self.with(Role::Dim, text)
     }
 
+    /// Adds another line's pieces.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// The line cut to so many characters.
     #[must_use]
     pub fn cut(self, most: usize) -> Self {

@@ -7,6 +7,7 @@ mod event;
 mod untrusted;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
@@ -46,6 +47,16 @@ pub trait Report: Serialize {
     /// Where the serialised report has its rows, whatever it holds is replaced by these.
     fn row(&self, index: usize) -> Cow<'_, Self::Row>;
 
+    /// How a person is shown the rows, where no columns are asked for.
+    fn layout(&self) -> Layout {
+        Layout::Table
+    }
+
+    /// The block of one row, for [`Layout::Blocks`].
+    fn block(&self, _: usize) -> Block {
+        Block::default()
+    }
+
     /// What a person is told below the table on a terminal, a line each.
     fn notes(&self) -> Vec<Line> {
         Vec::new()
@@ -64,6 +75,41 @@ pub trait Report: Serialize {
     /// Whether the answer is good, as an exit code.
     fn exit(&self) -> Exit {
         Exit::Fine
+    }
+}
+
+/// How a person is shown rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// In a table.
+    Table,
+    /// In a table of these columns, exactly a line each whatever it takes.
+    Lines(&'static [&'static str]),
+    /// A block each.
+    Blocks,
+}
+
+/// One row as a block: a title, and below it what is known, with a label each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    /// The first line.
+    pub title: Line,
+    /// The labels and the lines that each stands before.
+    pub fields: Vec<(&'static str, Vec<Line>)>,
+}
+
+impl Block {
+    /// Starts a block.
+    pub fn new(title: Line) -> Self {
+        Self { title, fields: Vec::new() }
+    }
+
+    /// Adds what is known, if anything is.
+    pub fn field(&mut self, label: &'static str, lines: impl IntoIterator<Item = Line>) {
+        let lines: Vec<Line> = lines.into_iter().collect();
+        if !lines.is_empty() {
+            self.fields.push((label, lines));
+        }
     }
 }
 
@@ -111,6 +157,17 @@ pub enum Shown<R> {
     IfSo(fn(&R) -> bool),
     /// With `--verbose`.
     Verbose,
+}
+
+impl<R> Shown<R> {
+    /// Whether a row, with its cell, makes the column worth showing.
+    pub fn holds(&self, row: &R, cell: &Cell) -> bool {
+        match self {
+            Self::IfAny => !cell.value.is_missing(),
+            Self::IfSo(holds) => holds(row),
+            Self::Always | Self::Verbose => false,
+        }
+    }
 }
 
 /// The side a column's cells are flush with.
@@ -206,6 +263,8 @@ pub enum Value {
     Word(&'static str),
     /// Text, ours or not: the emitter does not have to trust it.
     Text(Untrusted),
+    /// An address, with the length of its prefix if it has one.
+    Ip(IpAddr, Option<u8>),
     /// A course of figures, drawn as a sparkline; `None` where one was lost.
     Trend(Vec<Option<f64>>),
     /// Several, a line each on a terminal, with commas between when piped.
@@ -260,6 +319,17 @@ impl Cell {
     /// Makes a cell of a word of our own.
     pub fn word(word: &'static str) -> Self {
         Self::plain(Value::Word(word))
+    }
+
+    /// Makes a cell of an address, with the length of its prefix if it has one.
+    pub fn ip(ip: IpAddr, prefix_len: Option<u8>) -> Self {
+        Self::plain(Value::Ip(ip, prefix_len))
+    }
+
+    /// Makes a cell of several others; none counts as missing.
+    pub fn items(items: impl Iterator<Item = Self>) -> Self {
+        let items: Vec<Value> = items.map(|cell| cell.value).collect();
+        Self::plain(if items.is_empty() { Value::Missing } else { Value::List(items) })
     }
 
     /// Makes a cell of a yes or no.

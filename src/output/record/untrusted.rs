@@ -36,19 +36,25 @@ impl Untrusted {
     /// Control characters become `\n`, `\x1b` or `\u{9b}`; bidirectional controls (UAX #9), zero-width and
     /// other invisible characters become `\u{202e}`; bytes that are not UTF-8 become `\xff`.
     pub fn escaped(&self, charset: Charset) -> String {
+        let mut out = String::with_capacity(self.0.len());
+        self.escape_into(&mut out, charset);
+        out
+    }
+
+    /// Adds that text to another.
+    pub fn escape_into(&self, out: &mut String, charset: Charset) {
         if self.0.iter().all(|b| (b' '..=b'~').contains(b)) {
-            return self.to_lossy().into_owned();
+            out.extend(std::str::from_utf8(&self.0));
+            return;
         }
-        let mut out = String::with_capacity(self.0.len() + 8);
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
-                escape_into(&mut out, c, charset);
+                escape_into(out, c, charset);
             }
             for byte in chunk.invalid() {
                 let _ = write!(out, "\\x{byte:02x}");
             }
         }
-        out
     }
 }
 

@@ -404,17 +404,7 @@ fn a_full_table_of_neighbours_is_waited_for_in_rounds() {
     assert!((60 * S..66 * S).contains(&took), "two waits: {took}");
     assert!(simulation.engine.neighbours.refusals < 1_000, "{:?}", simulation.engine.neighbours);
     // One whose neighbour is not found while others crowd the table is asked again when they do not.
-    let own = LinkAddress {
-        index: 2,
-        ip: [10, 1, 99, 1].into(),
-        prefix_len: 16,
-        peer: None,
-        broadcast: None,
-        scope: None,
-        flags: Vec::new(),
-        valid_s: None,
-        preferred_s: None,
-    };
+    let own = LinkAddress::new(2, [10, 1, 99, 1].into(), 16);
     let network = Network { addresses: Some(vec![own]), ..Network::default() };
     let hosts_on_link = hosts_seen_from(network, &[], &["10.1.0.0/24"]);
     let mut count = 0;

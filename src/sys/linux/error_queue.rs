@@ -1,11 +1,10 @@
 //! The socket error queue (`ip(7)`, IP_RECVERR): who sent an ICMP error, without privilege.
 
 use std::io;
-use std::mem::{self, MaybeUninit};
+use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
-use libc::{c_int, c_void};
 use socket2::Socket;
 
 use super::super::IcmpError;
@@ -17,13 +16,7 @@ pub(in crate::sys) fn keep_icmp_errors(socket: &Socket, family: Family, keep: bo
         Family::Ipv4 => (libc::SOL_IP, libc::IP_RECVERR),
         Family::Ipv6 => (libc::SOL_IPV6, libc::IPV6_RECVERR),
     };
-    let value = c_int::from(keep);
-    let length = libc::socklen_t::try_from(mem::size_of::<c_int>()).expect("an int is four bytes");
-    // SAFETY: the option takes an int, which `value` is for the length of the call.
-    let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast::<c_void>(), length)
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    super::set_option(socket, level, option, keep.into())
 }
 
 pub(in crate::sys) fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
-use libc::{c_int, c_void};
+use libc::c_int;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::super::IcmpError;
@@ -349,12 +349,7 @@ impl IcmpSocket {
     }
 
     fn set_bytes(&self, level: c_int, option: c_int, value: &[u8]) -> io::Result<()> {
-        let length = libc::socklen_t::try_from(value.len()).expect("an option is small");
-        // SAFETY: the kernel reads `length` bytes of `value`.
-        let result = unsafe {
-            libc::setsockopt(self.socket.as_raw_fd(), level, option, value.as_ptr().cast::<c_void>(), length)
-        };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        super::set_option_bytes(&self.socket, level, option, value)
     }
 }
 

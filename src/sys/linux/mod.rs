@@ -3,14 +3,13 @@
 mod closed_output;
 mod control;
 mod error_queue;
+mod generic;
 mod icmp;
 mod netlink;
 mod rtnetlink;
 mod sock_diag;
 mod stamps;
 mod tcp_info;
-
-use std::fs;
 
 pub(super) use closed_output::is_output_closed;
 pub use error_queue::parse_extended_error;
@@ -19,15 +18,43 @@ pub use icmp::{
     BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
 };
 pub use rtnetlink::ipv6_neighbour_entries;
-pub(super) use rtnetlink::{lost_neighbours, neighbours, network};
+pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbours, network};
 pub use sock_diag::parse as parse_socket;
 pub(super) use sock_diag::{processes_with, tcp_socket, tcp_sockets, time_wait_count};
 pub use stamps::wait_until_stamping;
 pub use tcp_info::parse as parse_tcp_info;
 pub(super) use tcp_info::{sleep_precisely, tcp_info, tcp_queues};
 
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+
 use super::{Clocks, PortSettings};
 use crate::address::Family;
+
+/// Sets a socket option that is a number (`setsockopt(2)`).
+fn set_option(
+    socket: &impl AsRawFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    set_option_bytes(socket, level, option, &value.to_ne_bytes())
+}
+
+/// Sets a socket option by the bytes of its structure.
+fn set_option_bytes(
+    socket: &impl AsRawFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: &[u8],
+) -> io::Result<()> {
+    let length = libc::socklen_t::try_from(value.len()).expect("an option is small");
+    // SAFETY: the kernel reads `length` bytes of `value`.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.as_ptr().cast(), length) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
 
 pub(super) fn port_settings() -> PortSettings {
     PortSettings {

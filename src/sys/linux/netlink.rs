@@ -1,11 +1,12 @@
 //! Netlink dumps (RFC 3549, `netlink(7)`): asks the kernel for all of something and hands on each message.
 
-use std::io::{self, Error, ErrorKind, Read};
+use std::io::{self, Error, ErrorKind};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// The kernel fills at most this much at once (`NLMSG_GOODSIZE` up to 32 KiB, `af_netlink.c`).
-const BUFFER: usize = 64 * 1024;
+/// The kernel fills at most this much at once (`NLMSG_GOODSIZE` up to 32 KiB, `af_netlink.c`), but for a single
+/// message that is larger.
+const BUFFER: usize = 32 * 1024;
 /// How often a dump is asked for again that the kernel said was interrupted by a change.
 const MOST_DUMPS: usize = 8;
 
@@ -17,12 +18,17 @@ const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 
 /// A connection to one of the kernel's tables.
-pub(super) struct Netlink(Socket);
+pub(super) struct Netlink {
+    socket: Socket,
+    buffer: Vec<u8>,
+    /// The last request's number.
+    sequence: u32,
+}
 
 /// How one dump ended.
 enum End {
     Whole,
-    /// Something changed meanwhile, or the socket's buffer overflowed: what came is not one picture.
+    /// Something changed meanwhile, or a buffer was too small: what came is not one picture.
     Torn,
 }
 
@@ -37,66 +43,122 @@ impl Netlink {
         Self::open(libc::NETLINK_SOCK_DIAG)
     }
 
+    /// Opens a connection to the families of generic netlink.
+    pub(super) fn generic() -> io::Result<Self> {
+        Self::open(libc::NETLINK_GENERIC)
+    }
+
     fn open(protocol: i32) -> io::Result<Self> {
         let netlink = Domain::from(libc::AF_NETLINK);
-        Socket::new(netlink, Type::RAW, Some(Protocol::from(protocol))).map(Self)
+        let socket = Socket::new(netlink, Type::RAW, Some(Protocol::from(protocol)))?;
+        Ok(Self { socket, buffer: Vec::with_capacity(BUFFER), sequence: 0 })
+    }
+
+    /// Makes the kernel heed everything in a request, and so filter what it dumps; one older than Linux 4.20 gives
+    /// all, as it always did.
+    pub(super) fn be_strict(&self) {
+        super::set_option(&self.socket, libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, 1)
+            .unwrap_or_default();
     }
 
     /// Asks for one thing: the payload of the answer, after its header.
-    pub(super) fn one(&self, message_type: u16, fixed: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        self.0.send(&request(message_type, NLM_F_REQUEST, 1, fixed))?;
-        let mut buffer = vec![0; BUFFER];
-        let length = (&self.0).read(&mut buffer)?;
-        match Messages(&buffer[..length]).find(|message| message.sequence == 1) {
-            Some(Message { kind: NLMSG_ERROR, payload, .. }) => Err(error_in(payload)),
-            Some(message) => Ok(Some(message.payload.to_vec())),
-            None => Ok(None),
+    pub(super) fn one(&mut self, message_type: u16, body: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.sequence += 1;
+        self.socket.send(&request(message_type, NLM_F_REQUEST, self.sequence, body))?;
+        loop {
+            let whole = self.fill()?;
+            let sequence = self.sequence;
+            match Messages(&self.buffer).find(|message| message.sequence == sequence) {
+                Some(Message { kind: NLMSG_ERROR, payload, .. }) => return Err(error_in(payload)),
+                Some(message) => return Ok(Some(message.payload.to_vec())),
+                None if whole => {}
+                None => return Ok(None),
+            }
         }
     }
 
-    /// Dumps all of one kind, in one consistent picture: the payload of each message, after its header.
+    /// Dumps all of one kind, in one consistent picture: what `parse` makes of the payload of each message, after its
+    /// header.
     ///
-    /// `fixed` is the request's fixed part (`ifinfomsg`, say), zeroed but for its family.
-    pub(super) fn dump(&self, message_type: u16, fixed: &[u8]) -> io::Result<Vec<Vec<u8>>> {
-        let mut messages = Vec::new();
-        for attempt in 1..=MOST_DUMPS {
-            messages.clear();
-            let sequence = u32::try_from(attempt).unwrap_or(u32::MAX);
-            self.0.send(&request(message_type, NLM_F_REQUEST | NLM_F_DUMP, sequence, fixed))?;
-            match self.receive(sequence, &mut messages) {
-                Ok(End::Whole) => return Ok(messages),
+    /// `body` is the request's fixed part (`ifinfomsg`, say), zeroed but for its family, and its attributes.
+    pub(super) fn dump<T, I: IntoIterator<Item = T>>(
+        &mut self,
+        message_type: u16,
+        body: &[u8],
+        mut parse: impl FnMut(&[u8]) -> I,
+    ) -> io::Result<Vec<T>> {
+        let mut all = Vec::new();
+        self.dump_each(message_type, body, &mut |payload| match payload {
+            Some(payload) => all.extend(parse(payload)),
+            None => all.clear(),
+        })?;
+        Ok(all)
+    }
+
+    /// Hands on the payload of each message of a dump, and `None` before each attempt at it.
+    fn dump_each(
+        &mut self,
+        message_type: u16,
+        body: &[u8],
+        each: &mut dyn FnMut(Option<&[u8]>),
+    ) -> io::Result<()> {
+        let mut has_any = false;
+        for _ in 0..MOST_DUMPS {
+            each(None);
+            has_any = false;
+            self.sequence += 1;
+            self.socket.send(&request(message_type, NLM_F_REQUEST | NLM_F_DUMP, self.sequence, body))?;
+            let mut taken = |payload: &[u8]| {
+                has_any = true;
+                each(Some(payload));
+            };
+            match self.receive(&mut taken) {
+                Ok(End::Whole) => return Ok(()),
                 Ok(End::Torn) => {}
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
                 Err(error) => return Err(error),
             }
         }
         // The picture changes faster than it can be taken; the last one is the best there is.
-        if messages.is_empty() { Err(ErrorKind::Interrupted.into()) } else { Ok(messages) }
+        if has_any { Ok(()) } else { Err(ErrorKind::Interrupted.into()) }
     }
 
-    fn receive(&self, sequence: u32, messages: &mut Vec<Vec<u8>>) -> io::Result<End> {
-        let mut buffer = vec![0; BUFFER];
+    fn receive(&mut self, each: &mut dyn FnMut(&[u8])) -> io::Result<End> {
         let mut end = End::Whole;
         loop {
-            let length = (&self.0).read(&mut buffer)?;
-            if length == BUFFER {
-                return Err(Error::new(
-                    ErrorKind::InvalidData,
-                    "a netlink message larger than any the kernel sends",
-                ));
+            if !self.fill()? {
+                end = End::Torn;
             }
-            let bytes = &buffer[..length];
-            for message in Messages(bytes).filter(|message| message.sequence == sequence) {
+            for message in Messages(&self.buffer).filter(|message| message.sequence == self.sequence) {
                 if message.flags & NLM_F_DUMP_INTR != 0 {
                     end = End::Torn;
                 }
                 match message.kind {
                     NLMSG_DONE => return Ok(end),
                     NLMSG_ERROR => return Err(error_in(message.payload)),
-                    _ => messages.push(message.payload.to_vec()),
+                    _ => each(message.payload),
                 }
             }
         }
+    }
+
+    /// Reads what the kernel says next; whether it was all of it. If not, there is room the next time.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.buffer.clear();
+        // With MSG_TRUNC it tells how long the message was, not how much of it fitted (recv(2)).
+        let length = loop {
+            match self.socket.recv_with_flags(self.buffer.spare_capacity_mut(), libc::MSG_TRUNC) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        let room = self.buffer.capacity();
+        // SAFETY: the kernel has written that many bytes, and no more than there was room for.
+        unsafe { self.buffer.set_len(length.min(room)) };
+        if length > room {
+            self.buffer.reserve(length);
+        }
+        Ok(length <= room)
     }
 }
 

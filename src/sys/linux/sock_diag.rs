@@ -39,12 +39,12 @@ pub(in crate::sys) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::R
 }
 
 pub(in crate::sys) fn tcp_sockets(local_port: u16, remote_port: u16) -> io::Result<Vec<TcpSocket>> {
-    let netlink = Netlink::sock_diag()?;
+    let mut netlink = Netlink::sock_diag()?;
     let mut sockets = Vec::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
         let request = request(family, ALL_STATES, None, (local_port, remote_port));
-        let messages = netlink.dump(BY_FAMILY, &request)?;
-        sockets.extend(messages.iter().filter_map(|message| parse(message)).filter(|socket| {
+        let found = netlink.dump(BY_FAMILY, &request, parse)?;
+        sockets.extend(found.into_iter().filter(|socket| {
             // The kernel filters too; what it could not is left out here.
             (local_port == 0 || socket.local.port() == local_port)
                 && (remote_port == 0 || socket.remote.port() == remote_port)

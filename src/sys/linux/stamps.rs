@@ -6,7 +6,6 @@ use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use libc::c_int;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::control::{Control, Extras};
@@ -19,19 +18,7 @@ pub(super) fn enable(socket: &Socket) -> io::Result<()> {
     let stamps = libc::SOF_TIMESTAMPING_TX_SOFTWARE
         | libc::SOF_TIMESTAMPING_RX_SOFTWARE
         | libc::SOF_TIMESTAMPING_SOFTWARE;
-    let stamps = c_int::try_from(stamps).unwrap_or_default();
-    let length = libc::socklen_t::try_from(mem::size_of::<c_int>()).expect("4 bytes");
-    // SAFETY: the option's value is a live `c_int` of the length beside it.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_TIMESTAMPING,
-            (&raw const stamps).cast(),
-            length,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    super::set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, stamps.cast_signed())
 }
 
 /// Waits until the kernel stamps what comes in, for some milliseconds at most.

@@ -1,0 +1,251 @@
+//! Hidden trouble: what an interface's figures say to whoever knows how to read them, in plain words.
+
+use std::collections::BTreeMap;
+
+use super::{Iface, Request};
+use crate::address::{Class, Family};
+use crate::output::record::Warning;
+use crate::sys::{self, DefaultRoute};
+
+/// The least MTU that IPv6 works over (RFC 8200, 5).
+const IPV6_LEAST_MTU: u32 = 1280;
+/// So many names are listed at most.
+const MOST_NAMES: usize = 5;
+
+/// What troubles the chosen interfaces, and the machine if all are asked for.
+pub(super) fn of(
+    all: &[Iface],
+    which: &[bool],
+    routes: Option<&[DefaultRoute]>,
+    request: &Request,
+) -> Vec<Warning> {
+    let chosen: Vec<&Iface> =
+        all.iter().zip(which).filter(|(_, is_chosen)| **is_chosen).map(|(iface, _)| iface).collect();
+    let mut found = Vec::new();
+    found.extend(without_carrier(all, &chosen));
+    found.extend(duplicates(&chosen));
+    if request.family != Some(Family::Ipv4) {
+        found.extend(small_mtu(all, &chosen));
+    }
+    found.extend(link_local_only(all, &chosen, request.family));
+    if let Some(routes) = routes {
+        let is_wanted = |family: Family| request.family.is_none_or(|wanted| wanted == family);
+        for family in [Family::Ipv4, Family::Ipv6].into_iter().filter(|family| is_wanted(*family)) {
+            found.extend(equal_metrics(all, &chosen, routes, family));
+        }
+        let is_whole = request.names.is_empty() && request.kinds.is_empty();
+        if is_whole {
+            found.extend(no_default_route(all, routes, request.family, &sys::is_routed_by_policy));
+        }
+    }
+    found
+}
+
+/// Those that are up and have no signal.
+fn without_carrier(all: &[Iface], chosen: &[&Iface]) -> Vec<Warning> {
+    let mut by_reason: BTreeMap<&str, Vec<&Iface>> = BTreeMap::new();
+    for iface in chosen.iter().filter(|iface| iface.is_up && iface.carrier == Some(false)) {
+        let kind = iface.kind.as_ref().map(|kind| kind.to_lossy()).unwrap_or_default();
+        let has_ports = || all.iter().any(|port| port.master.as_ref() == Some(&iface.name));
+        let reason = match &*kind {
+            // A bridge that nothing is plugged into, as of a container engine without containers, is no trouble.
+            "bridge" | "bond" | "team" if !has_ports() => continue,
+            "bridge" => "none of its ports has one",
+            "bond" | "team" => "none of its members has one",
+            "veth" | "netkit" => "its other end is down",
+            "tun" => "no program has it open",
+            "vlan" | "macvlan" | "macvtap" | "ipvlan" => "the interface below it has none",
+            "wifi" => "it is connected to no network",
+            _ => "no cable, or nothing at its other end",
+        };
+        by_reason.entry(reason).or_default().push(iface);
+    }
+    let told = |(reason, ifaces): (&str, Vec<&Iface>)| {
+        let leads_out = ifaces.iter().any(|iface| iface.is_default_route == Some(true));
+        let also = if leads_out { "; the default route leaves by it all the same" } else { "" };
+        let (are, have) = if ifaces.len() == 1 { ("is", "has") } else { ("are", "have") };
+        let message = format!("{} {are} up but {have} no carrier: {reason}{also}", names(&ifaces));
+        Warning::new("no-carrier", message)
+    };
+    by_reason.into_iter().map(told).collect()
+}
+
+/// Addresses that another machine has too.
+fn duplicates(chosen: &[&Iface]) -> Vec<Warning> {
+    let failed = chosen.iter().flat_map(|iface| {
+        let addresses = iface.addresses.iter().filter(|address| address.flags.contains(&"dadfailed"));
+        addresses.map(move |address| (iface, address.address))
+    });
+    failed
+        .map(|(iface, address)| {
+            let name = iface.name.to_lossy();
+            let message = format!(
+                "{address} on {name} is in use by another machine too (duplicate address detection failed), so this \
+                 one does not use it"
+            );
+            Warning::new("duplicate-address", message)
+        })
+        .collect()
+}
+
+/// Those whose MTU leaves no room for IPv6, on a machine that has it.
+fn small_mtu(all: &[Iface], chosen: &[&Iface]) -> Vec<Warning> {
+    const NO_IP: [&str; 7] = ["can", "vcan", "vxcan", "nlmon", "vsockmon", "netlink", "ieee802.15.4"];
+    let has_ipv6 = |iface: &Iface| iface.addresses.iter().any(|address| address.family == Family::Ipv6);
+    if !all.iter().any(has_ipv6) {
+        return Vec::new();
+    }
+    let small = chosen.iter().filter(|iface| {
+        let is_small = iface.mtu.is_some_and(|mtu| mtu < IPV6_LEAST_MTU);
+        is_small && iface.is_up && !NO_IP.iter().any(|kind| iface.is_kind(kind))
+    });
+    let mut by_mtu: BTreeMap<u32, Vec<&Iface>> = BTreeMap::new();
+    for iface in small {
+        by_mtu.entry(iface.mtu.unwrap_or_default()).or_default().push(iface);
+    }
+    let told = |(mtu, ifaces): (u32, Vec<&Iface>)| {
+        let message = format!(
+            "IPv6 does not work on {}: the MTU is {mtu}, and IPv6 needs {IPV6_LEAST_MTU} (RFC 8200)",
+            names(&ifaces)
+        );
+        Warning::new("mtu-below-ipv6-minimum", message)
+    };
+    by_mtu.into_iter().map(told).collect()
+}
+
+/// Those that nobody gave an address.
+fn link_local_only(all: &[Iface], chosen: &[&Iface], family: Option<Family>) -> Vec<Warning> {
+    let is_link_local = |iface: &Iface, wanted: Family| {
+        let mut own = iface.addresses.iter().filter(|address| address.family == wanted).peekable();
+        own.peek().is_some() && own.all(|address| address.class == Class::LinkLocal)
+    };
+    // What carries others, or belongs to one, needs no address of its own.
+    let is_below = |iface: &Iface| {
+        let stands_on = |other: &Iface| {
+            !other.is_kind("veth") && other.link.as_ref() == Some(&iface.name) && other.link_netnsid.is_none()
+        };
+        iface.master.is_some() || all.iter().any(stands_on)
+    };
+    let works = |iface: &&&Iface| iface.is_up && iface.carrier != Some(false) && !is_below(iface);
+    let mut found = Vec::new();
+    if family != Some(Family::Ipv6) {
+        let alone = |iface: &&&Iface| is_link_local(iface, Family::Ipv4);
+        let ifaces: Vec<&Iface> = chosen.iter().filter(alone).filter(works).copied().collect();
+        if !ifaces.is_empty() {
+            let message = format!(
+                "{} {} only a link-local IPv4 address (169.254.0.0/16, RFC 3927): no DHCP server has answered",
+                names(&ifaces),
+                if ifaces.len() == 1 { "has" } else { "have" },
+            );
+            found.push(Warning::new("link-local-only", message));
+        }
+    }
+    if family.is_none() {
+        let alone = |iface: &&&Iface| {
+            is_link_local(iface, Family::Ipv6) && iface.addresses.iter().all(|it| it.family == Family::Ipv6)
+        };
+        let ifaces: Vec<&Iface> = chosen.iter().filter(alone).filter(works).copied().collect();
+        if !ifaces.is_empty() {
+            let message = format!(
+                "{} {} only link-local addresses: neither an administrator nor DHCP nor a router gave one",
+                names(&ifaces),
+                if ifaces.len() == 1 { "has" } else { "have" },
+            );
+            found.push(Warning::new("link-local-only", message));
+        }
+    }
+    found
+}
+
+/// Default routes between which only chance decides.
+fn equal_metrics(all: &[Iface], chosen: &[&Iface], routes: &[DefaultRoute], family: Family) -> Vec<Warning> {
+    let mut by_metric: BTreeMap<(u32, Option<&str>), Vec<&DefaultRoute>> = BTreeMap::new();
+    // Next hops of one route share the packets on purpose.
+    for route in routes.iter().filter(|it| it.family == family && !it.is_special && !it.is_shared) {
+        by_metric.entry((route.metric.unwrap_or(0), route.preference)).or_default().push(route);
+    }
+    let is_chosen = |route: &DefaultRoute| chosen.iter().any(|iface| iface.index == route.index);
+    let equal =
+        by_metric.into_iter().filter(|(_, same)| same.len() > 1 && same.iter().any(|it| is_chosen(it)));
+    let way = |route: &&DefaultRoute| {
+        let name = all.iter().find(|iface| iface.index == route.index).map(|iface| iface.name.to_lossy());
+        let name = name.unwrap_or_default();
+        route.gateway.map_or_else(|| format!("by {name}"), |gateway| format!("via {gateway} ({name})"))
+    };
+    equal
+        .map(|((metric, _), same)| {
+            let count = if same.len() == 2 { "two".to_owned() } else { same.len().to_string() };
+            let ways: Vec<String> = same.iter().take(MOST_NAMES).map(way).collect();
+            let message = format!(
+                "{count} {} default routes have the same metric ({metric}), {}: nothing but their order decides \
+                 which one is taken",
+                family.name(),
+                ways.join(" and "),
+            );
+            Warning::new("equal-metrics", message)
+        })
+        .collect()
+}
+
+/// Whether there is no way to the rest of the world.
+fn no_default_route(
+    all: &[Iface],
+    routes: &[DefaultRoute],
+    wanted: Option<Family>,
+    is_routed_by_policy: &dyn Fn(Family) -> Option<bool>,
+) -> Option<Warning> {
+    const CODE: &str = "no-default-route";
+    let has_route = |family: Family| {
+        routes.iter().any(|route| route.family == family && !route.is_special)
+            || is_routed_by_policy(family) == Some(true)
+    };
+    let has_global = |family: Family| {
+        let is_global = |iface: &&Iface| {
+            iface.addresses.iter().any(|it| it.family == family && it.class == Class::Global)
+        };
+        all.iter().find(is_global)
+    };
+    if let Some(family) = wanted {
+        let what = family.name();
+        return (!has_route(family)).then(|| {
+            Warning::new(
+                CODE,
+                format!("no {what} default route: only this machine's own {what} networks can be reached"),
+            )
+        });
+    }
+    if has_route(Family::Ipv4) {
+        let iface = has_global(Family::Ipv6).filter(|_| !has_route(Family::Ipv6))?;
+        let message = format!(
+            "no IPv6 default route, though {} has a global IPv6 address: it cannot be used beyond its own network",
+            iface.name.to_lossy()
+        );
+        return Some(Warning::new(CODE, message));
+    }
+    if has_route(Family::Ipv6) {
+        let iface = has_global(Family::Ipv4)?;
+        let message = format!(
+            "no IPv4 default route, though {} has a global IPv4 address: it cannot be used beyond its own network",
+            iface.name.to_lossy()
+        );
+        return Some(Warning::new(CODE, message));
+    }
+    let message = if all.iter().any(|iface| iface.is_up && !iface.is_loopback()) {
+        "no default route: only this machine's own networks can be reached"
+    } else {
+        "no interface but the loopback is up, and there is no default route: only this machine itself can be reached"
+    };
+    Some(Warning::new(CODE, message))
+}
+
+/// The names with commas between, or the first of very many.
+pub(super) fn names(ifaces: &[&Iface]) -> String {
+    let shown: Vec<_> = ifaces.iter().take(MOST_NAMES).map(|iface| iface.name.to_lossy()).collect();
+    let more = ifaces.len() - shown.len();
+    match (shown.as_slice(), more) {
+        ([], _) => String::new(),
+        ([one], 0) => one.clone().into_owned(),
+        ([first @ .., last], 0) => format!("{} and {last}", first.join(", ")),
+        (shown, more) => format!("{} and {more} more", shown.join(", ")),
+    }
+}

@@ -1,0 +1,418 @@
+//! Looks again and again: rates, and what has changed.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::Serialize;
+
+use super::columns::state_role;
+use super::{Iface, Interfaces, Request, Watch, look};
+use crate::error::{Exit, Result};
+use crate::measure::amount;
+use crate::output::record::{
+    Align, Cell, Event, Flow, Frame, Line, Observer, Role, Room, Untrusted, Warning,
+};
+use crate::sys::{self, Counters, Listen, StopRequests};
+
+/// So many looks a change stays marked.
+const MARKED: u8 = 3;
+
+/// What went through an interface in each second since the last look; `None` where a counter went back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the names of the counters say it all")]
+pub struct Rates {
+    /// The seconds since the last look.
+    pub interval_s: f64,
+    pub rx_bytes_per_s: Option<f64>,
+    pub rx_packets_per_s: Option<f64>,
+    pub tx_bytes_per_s: Option<f64>,
+    pub tx_packets_per_s: Option<f64>,
+    /// How many there were since the last look, here and below.
+    pub rx_errors: Option<u64>,
+    pub rx_dropped: Option<u64>,
+    pub tx_errors: Option<u64>,
+    pub tx_dropped: Option<u64>,
+}
+
+/// What a look came upon.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+#[expect(missing_docs, reason = "every one has the interface, and what its name says")]
+pub enum Happening {
+    /// The rates of one interface.
+    Rates {
+        at: String,
+        index: u32,
+        name: Untrusted,
+        #[serde(flatten)]
+        rates: Rates,
+    },
+    /// Something of one interface is not as it was.
+    Changed {
+        at: String,
+        index: u32,
+        name: Untrusted,
+        field: &'static str,
+        before: Untrusted,
+        after: Untrusted,
+    },
+    /// An interface is there that was not.
+    Appeared { at: String, index: u32, name: Untrusted },
+    /// An interface is gone.
+    Vanished { at: String, index: u32, name: Untrusted },
+    /// Trouble that there was not.
+    Warned {
+        at: String,
+        #[serde(flatten)]
+        warning: Warning,
+    },
+}
+
+impl Event for Happening {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Rates { .. } => "rates",
+            Self::Changed { .. } => "changed",
+            Self::Appeared { .. } => "appeared",
+            Self::Vanished { .. } => "vanished",
+            Self::Warned { .. } => "warning",
+        }
+    }
+
+    fn line(&self) -> Option<Line> {
+        Some(match self {
+            Self::Rates { at, name, rates, .. } => {
+                let rate = |bytes: Option<f64>, packets: Option<f64>| match bytes.zip(packets) {
+                    Some((bytes, packets)) => format!("{}/s in {packets:.0} packets/s", amount(bytes)),
+                    None => "unknown, as its counters went back".to_owned(),
+                };
+                let line = start(at, name)
+                    .plain("  received ")
+                    .plain(rate(rates.rx_bytes_per_s, rates.rx_packets_per_s))
+                    .plain(", sent ")
+                    .plain(rate(rates.tx_bytes_per_s, rates.tx_packets_per_s));
+                let (errors, dropped) = (rates.errors(), rates.dropped());
+                let line = if errors > 0 { line.with(Role::Bad, format!(", {errors} errors")) } else { line };
+                if dropped > 0 { line.with(Role::Caution, format!(", {dropped} dropped")) } else { line }
+            }
+            Self::Changed { at, name, field, before, after, .. } => start(at, name)
+                .plain(format!("  {field}: "))
+                .plain(before.clone())
+                .plain(" -> ")
+                .with(Role::Caution, after.clone()),
+            Self::Appeared { at, name, .. } => start(at, name).with(Role::Good, "  appeared"),
+            Self::Vanished { at, name, .. } => start(at, name).with(Role::Bad, "  vanished"),
+            Self::Warned { .. } => return None,
+        })
+    }
+
+    fn keys() -> &'static [&'static str] {
+        &["event", "at", "index", "name", "field", "before", "after"]
+    }
+
+    fn warning(&self) -> Option<&str> {
+        match self {
+            Self::Warned { warning, .. } => Some(&warning.message),
+            _ => None,
+        }
+    }
+
+    fn is_detail(&self) -> bool {
+        matches!(self, Self::Rates { rates, .. } if rates.is_idle())
+    }
+}
+
+fn start(at: &str, name: &Untrusted) -> Line {
+    // The time of day of an RFC 3339 time.
+    Line::default().dim(at.get(11..19).unwrap_or(at)).plain("  ").strong(name.clone())
+}
+
+impl Rates {
+    /// The rates between two readings of the counters.
+    fn between(before: &Counters, after: &Counters, elapsed: Duration) -> Self {
+        let seconds = elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+        #[expect(clippy::cast_precision_loss, reason = "what passes in an interval is far below 2^52")]
+        let rate = |before: u64, after: u64| after.checked_sub(before).map(|more| more as f64 / seconds);
+        let more = |before: Option<u64>, after: Option<u64>| after?.checked_sub(before?);
+        Self {
+            interval_s: elapsed.as_secs_f64(),
+            rx_bytes_per_s: rate(before.rx_bytes, after.rx_bytes),
+            rx_packets_per_s: rate(before.rx_packets, after.rx_packets),
+            tx_bytes_per_s: rate(before.tx_bytes, after.tx_bytes),
+            tx_packets_per_s: rate(before.tx_packets, after.tx_packets),
+            rx_errors: after.rx_errors.checked_sub(before.rx_errors),
+            rx_dropped: after.rx_dropped.checked_sub(before.rx_dropped),
+            tx_errors: after.tx_errors.checked_sub(before.tx_errors),
+            tx_dropped: more(before.tx_dropped, after.tx_dropped),
+        }
+    }
+
+    fn errors(&self) -> u64 {
+        self.rx_errors.unwrap_or(0) + self.tx_errors.unwrap_or(0)
+    }
+
+    fn dropped(&self) -> u64 {
+        self.rx_dropped.unwrap_or(0) + self.tx_dropped.unwrap_or(0)
+    }
+
+    fn is_idle(&self) -> bool {
+        let is_still = |rate: Option<f64>| rate == Some(0.0);
+        is_still(self.rx_packets_per_s)
+            && is_still(self.tx_packets_per_s)
+            && self.errors() + self.dropped() == 0
+    }
+}
+
+/// The parts of an interface that are told of when they change.
+const FIELDS: [(&str, fn(&Iface) -> String); 8] = [
+    ("name", |iface| iface.name.to_lossy().into_owned()),
+    ("state", |iface| iface.state.unwrap_or("unknown").to_owned()),
+    ("carrier", |iface| iface.carrier.map_or("-", |carrier| if carrier { "yes" } else { "no" }).to_owned()),
+    ("mtu", |iface| iface.mtu.map_or_else(|| "-".to_owned(), |mtu| mtu.to_string())),
+    ("mac", |iface| iface.mac.map_or_else(|| "-".to_owned(), |mac| mac.to_string())),
+    ("master", |iface| iface.master.as_ref().map_or_else(|| "-".to_owned(), |it| it.to_lossy().into_owned())),
+    ("addresses", |iface| {
+        let addresses = iface.addresses.iter().map(|it| {
+            // What passes by itself is no news.
+            let flags =
+                it.flags.iter().filter(|flag| matches!(**flag, "tentative" | "dadfailed" | "deprecated"));
+            let flags: Vec<&str> = flags.copied().collect();
+            let flags = if flags.is_empty() { String::new() } else { format!(" ({})", flags.join(", ")) };
+            format!("{}/{}{flags}", it.address, it.prefix_len)
+        });
+        or_none(addresses.collect::<Vec<_>>())
+    }),
+    ("gateways", |iface| {
+        let gateways = iface.gateways.iter().flatten();
+        or_none(gateways.map(|it| it.address.map_or("on-link".to_owned(), |ip| ip.to_string())).collect())
+    }),
+];
+
+fn or_none(items: Vec<String>) -> String {
+    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+}
+
+/// The interfaces between two looks.
+struct State {
+    last: Interfaces,
+    at: Instant,
+    /// For each interface of the last look how much longer its fields are marked.
+    marks: Vec<[u8; FIELDS.len()]>,
+    /// What was warned of so far.
+    warnings: Vec<Warning>,
+}
+
+/// Looks until it is told to stop, and tells what it sees; gives the last look.
+pub(super) fn run(
+    request: &Request,
+    watch: Watch,
+    observer: &mut dyn Observer<Happening>,
+) -> Result<Interfaces> {
+    let runtime = sys::runtime()?;
+    let mut stop = StopRequests::listen(Listen::Stop)?;
+    let first = look(request)?;
+    let warnings = first.warnings.clone();
+    let marks = vec![[0; FIELDS.len()]; first.interfaces.len()];
+    let mut state = State { last: first, at: Instant::now(), marks, warnings };
+    let start = state.at;
+    let mut flow = draw(&state, observer);
+    let mut done = 0;
+    let mut is_interrupted = false;
+    while flow.is_continue() && watch.count.is_none_or(|count| done < count) {
+        done += 1;
+        // From the start, so that the time a look takes does not add up.
+        let intervals = u32::try_from(done).unwrap_or(u32::MAX);
+        let next = start + watch.interval.saturating_mul(intervals);
+        let asked = async {
+            tokio::select! {
+                () = stop.at_least(1) => true,
+                () = tokio::time::sleep_until(next.into()) => false,
+            }
+        };
+        if runtime.block_on(asked) {
+            is_interrupted = true;
+            break;
+        }
+        // An interface that was named may have gone meanwhile: that is news and no mistake.
+        let next = look(request)
+            .or_else(|error| if error.exit() == Exit::Usage { Ok(nothing(request)) } else { Err(error) })?;
+        for happening in state.advance(next) {
+            flow = observer.observe(happening);
+            if flow.is_break() {
+                break;
+            }
+        }
+        if flow.is_continue() {
+            flow = draw(&state, observer);
+        }
+    }
+    let _ = observer.draw(None);
+    Ok(Interfaces { warnings: state.warnings, is_interrupted, ..state.last })
+}
+
+fn nothing(request: &Request) -> Interfaces {
+    Interfaces {
+        interfaces: Vec::new(),
+        warnings: Vec::new(),
+        view: request.view,
+        is_lacking: true,
+        is_interrupted: false,
+    }
+}
+
+impl State {
+    /// Takes the next look: what has happened since the last.
+    fn advance(&mut self, mut next: Interfaces) -> Vec<Happening> {
+        let now = Instant::now();
+        let elapsed = now - self.at;
+        let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        let mut told = Vec::new();
+        let mut marks = Vec::with_capacity(next.interfaces.len());
+        let mut rising = Vec::new();
+        for iface in &mut next.interfaces {
+            let place = self.last.interfaces.binary_search_by_key(&iface.index, |last| last.index);
+            let (index, name) = (iface.index, iface.name.clone());
+            let Ok(place) = place else {
+                told.push(Happening::Appeared { at: at.clone(), index, name });
+                marks.push([MARKED; FIELDS.len()]);
+                continue;
+            };
+            let last = &self.last.interfaces[place];
+            let mut marked = self.marks[place].map(|mark| mark.saturating_sub(1));
+            for ((field, of), mark) in FIELDS.iter().zip(&mut marked) {
+                let (before, after) = (of(last), of(iface));
+                if before != after {
+                    *mark = MARKED;
+                    let (before, after) = (before.into(), after.into());
+                    told.push(Happening::Changed {
+                        at: at.clone(),
+                        index,
+                        name: name.clone(),
+                        field,
+                        before,
+                        after,
+                    });
+                }
+            }
+            marks.push(marked);
+            if let Some((before, after)) = last.counters.as_ref().zip(iface.counters.as_ref()) {
+                let rates = Rates::between(before, after, elapsed);
+                if rates.errors() > 0 {
+                    rising.push(name.clone());
+                }
+                iface.rates = Some(rates.clone());
+                told.push(Happening::Rates { at: at.clone(), index, name, rates });
+            }
+        }
+        for last in &self.last.interfaces {
+            if next.interfaces.binary_search_by_key(&last.index, |iface| iface.index).is_err() {
+                told.push(Happening::Vanished { at: at.clone(), index: last.index, name: last.name.clone() });
+            }
+        }
+        next.warnings.extend(rising.into_iter().map(|name| {
+            let message = format!("errors are rising on {}", name.to_lossy());
+            Warning::new("errors-rising", message)
+        }));
+        for warning in &next.warnings {
+            if !self.warnings.contains(warning) {
+                self.warnings.push(warning.clone());
+                told.push(Happening::Warned { at: at.clone(), warning: warning.clone() });
+            }
+        }
+        (self.last, self.at, self.marks) = (next, now, marks);
+        told
+    }
+}
+
+fn draw(state: &State, observer: &mut dyn Observer<Happening>) -> Flow {
+    match observer.room() {
+        Some(room) => observer.draw(Some(frame(state, room))),
+        None => Flow::Continue(()),
+    }
+}
+
+/// The headings, the columns that go first on a narrow terminal last, with the room each takes.
+const TITLES: [(&str, Align, usize); 8] = [
+    ("NAME", Align::Left, 17),
+    ("STATE", Align::Left, 9),
+    ("RX/S", Align::Right, 11),
+    ("TX/S", Align::Right, 11),
+    ("RX_PACKETS/S", Align::Right, 14),
+    ("TX_PACKETS/S", Align::Right, 14),
+    ("ERRORS", Align::Right, 8),
+    ("DROPPED", Align::Right, 9),
+];
+/// What addresses need to be worth showing.
+const ADDRESSES_LEAST: usize = 24;
+
+fn frame(state: &State, room: Room) -> Frame {
+    let mut used = 0;
+    let columns = TITLES.iter().take_while(|(_, _, width)| {
+        used += width;
+        used <= room.columns
+    });
+    let columns = columns.count().max(1);
+    let used: usize = TITLES.iter().take(columns).map(|(_, _, width)| width).sum();
+    let addresses = room.columns.saturating_sub(used).max(ADDRESSES_LEAST);
+    let has_addresses = columns == TITLES.len() && used + ADDRESSES_LEAST <= room.columns;
+    let mut titles: Vec<(&'static str, Align)> =
+        TITLES.iter().take(columns).map(|(title, align, _)| (*title, *align)).collect();
+    if has_addresses {
+        titles.push(("ADDRESSES", Align::Left));
+    }
+    // The header, its rule and the line below.
+    let most = room.rows.saturating_sub(4).max(1);
+    let all = &state.last.interfaces;
+    let row = |(iface, marks): (&Iface, &[u8; FIELDS.len()])| {
+        let mut cells = row(iface, marks);
+        cells.truncate(columns);
+        if has_addresses {
+            let text = FIELDS[6].1(iface);
+            let shown: String = text.chars().take(addresses).collect();
+            let shown =
+                if shown.len() < text.len() { format!("{}…", &shown[..shown.len() - 1]) } else { shown };
+            cells.push(mark(shown, Role::Plain, marks[6] > 0));
+        }
+        cells
+    };
+    let rows = all.iter().zip(&state.marks).take(most).map(row);
+    let more = all.len().saturating_sub(most);
+    let more = if more > 0 { format!("{more} more; ") } else { String::new() };
+    let note = format!("{more}* has just changed; Ctrl-C ends it");
+    Frame { titles, rows: rows.collect(), notes: vec![Line::default().dim(note).cut(room.columns)] }
+}
+
+fn row(iface: &Iface, marks: &[u8; FIELDS.len()]) -> Vec<Cell> {
+    let rates = iface.rates.as_ref();
+    let bytes = |rate: Option<f64>| Cell::maybe(rate, |rate| Cell::text(amount(rate)));
+    let packets = |rate: Option<f64>| Cell::maybe(rate, |rate| Cell::real(rate, 0));
+    let total = |counters: fn(&Counters) -> u64, new: Option<u64>, role: Role| {
+        Cell::maybe(iface.counters.as_ref().map(counters), |count| {
+            mark(
+                count.to_string(),
+                if count > 0 { role } else { Role::Plain },
+                new.is_some_and(|new| new > 0),
+            )
+        })
+    };
+    let state = iface.state.unwrap_or("unknown");
+    vec![
+        mark(iface.name.clone(), Role::Strong, marks[0] > 0),
+        mark(state, state_role(iface, state), marks[1] > 0 || marks[2] > 0),
+        bytes(rates.and_then(|rates| rates.rx_bytes_per_s)),
+        bytes(rates.and_then(|rates| rates.tx_bytes_per_s)),
+        packets(rates.and_then(|rates| rates.rx_packets_per_s)),
+        packets(rates.and_then(|rates| rates.tx_packets_per_s)),
+        total(|it| it.rx_errors + it.tx_errors, rates.map(Rates::errors), Role::Bad),
+        total(|it| it.rx_dropped + it.tx_dropped.unwrap_or(0), rates.map(Rates::dropped), Role::Caution),
+    ]
+}
+
+/// A cell that shows that it has just changed, in colour and without.
+fn mark(text: impl Into<Untrusted>, role: Role, is_marked: bool) -> Cell {
+    let text = text.into();
+    if is_marked {
+        Cell::text(format!("{}*", text.to_lossy())).role(Role::Caution)
+    } else {
+        Cell::text(text).role(role)
+    }
+}

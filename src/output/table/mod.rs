@@ -1,0 +1,278 @@
+//! Tables for people: comfy-table on a terminal, plain aligned columns when piped.
+
+mod block;
+mod grid;
+mod sheet;
+mod text;
+
+use std::borrow::Cow;
+
+use grid::{Grid, Shown};
+use text::width;
+use unicode_width::UnicodeWidthStr;
+
+pub(super) use block::blocks;
+
+use super::environment::Screen;
+use super::record::{Cell, Column, Frame, Record};
+use super::select::{Choice, Rows};
+use super::{select, style};
+
+/// From so many rows on, columns are padded by hand even on a terminal: the look is the same, and it takes far
+/// less time and memory.
+const COMFY_MOST_ROWS: usize = 1_000;
+/// A column that may wrap is not made narrower than this many characters.
+const WRAPPED_LEAST: usize = 16;
+/// The spaces between two columns.
+const GAP: usize = 2;
+
+/// Renders rows as a table for this screen, piece by piece, and gives the ids of the columns there was no room
+/// for.
+pub(super) fn render<R: Record + Clone>(
+    rows: &Rows<'_, R>,
+    choice: &Choice<R>,
+    screen: &Screen,
+    header: bool,
+    mut out: impl FnMut(&str),
+) -> Vec<&'static str> {
+    /// So many rows are rendered at a time.
+    const PIECE: usize = 256;
+    // What the user named is shown, whatever room there is.
+    let room = screen.width.filter(|_| matches!(choice, Choice::Default { .. }));
+    if !screen.is_terminal {
+        return sheet::render(rows, choice, screen, header, room, out);
+    }
+    if rows.count() <= COMFY_MOST_ROWS {
+        let all: Vec<Cow<'_, R>> = rows.iter().collect();
+        let (mut columns, _) = choice.columns(rows, |_, _, _| {});
+        let grid = Grid::new(&all, &columns, screen, header);
+        let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, room));
+        let mut grid = if dropped.is_empty() { grid } else { Grid::new(&all, &columns, screen, header) };
+        grid.wrap(&columns, screen.width);
+        out(&grid.draw(screen, header));
+        return dropped;
+    }
+    let pieces = || (0..rows.count()).step_by(PIECE);
+    let piece = |start: usize, columns: &[&'static Column<R>]| {
+        let some: Vec<Cow<'_, R>> =
+            (start..rows.count().min(start + PIECE)).map(|index| rows.get(index)).collect();
+        Grid::new(&some, columns, screen, header)
+    };
+    let title = |column: &&'static Column<R>| if header { column.title.width() } else { 0 };
+    let measure = |row: &R, column: &'static Column<R>, widest: &mut usize| {
+        *widest = width(&(column.cell)(row).value, screen).max(*widest);
+    };
+    let mut widths: Vec<Option<usize>> = vec![None; R::columns().len()];
+    let (mut columns, is_late) = choice.columns(rows, |row, index, column| {
+        measure(row, column, widths[index].get_or_insert_with(|| title(&column)));
+    });
+    let mut widths: Vec<usize> = widths.into_iter().flatten().collect();
+    if is_late {
+        for row in rows.iter() {
+            widths.iter_mut().zip(&columns).for_each(|(widest, column)| measure(&row, column, widest));
+        }
+    }
+    let natural: Vec<(&str, usize)> =
+        columns.iter().map(|column| column.id).zip(widths.iter().copied()).collect();
+    let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &widths, room));
+    let natural = |column: &&'static Column<R>| {
+        natural.iter().find(|(id, _)| *id == column.id).map(|(_, width)| *width)
+    };
+    let mut widths: Vec<usize> = columns.iter().filter_map(natural).collect();
+    if let Some(room) = screen.width {
+        for (index, _) in columns.iter().enumerate().filter(|(_, column)| column.wraps) {
+            let total = total(&widths);
+            let least = WRAPPED_LEAST.min(widths[index]);
+            widths[index] = widths[index].saturating_sub(total.saturating_sub(room)).max(least);
+        }
+    }
+    for start in pieces() {
+        let mut grid = piece(start, &columns);
+        for (index, _) in columns.iter().enumerate().filter(|(_, column)| column.wraps) {
+            grid.wrap_column(index, widths[index]);
+        }
+        grid.widths.clone_from(&widths);
+        out(&grid.pad(screen, header && start == 0));
+    }
+    dropped
+}
+
+/// Renders a picture that is redrawn in place, no wider than the screen, a line each.
+pub(super) fn picture(frame: &Frame, screen: &Screen) -> Vec<String> {
+    let shown = |cell: &Cell| Shown::of(cell, screen);
+    let mut grid = Grid {
+        titles: frame.titles.iter().map(|(title, _)| *title).collect(),
+        aligns: frame.titles.iter().map(|(_, align)| *align).collect(),
+        widths: Vec::new(),
+        rows: frame.rows.iter().map(|row| row.iter().map(shown).collect()).collect(),
+    };
+    grid.measure();
+    let mut lines = Vec::new();
+    // Headings over nothing tell nobody anything.
+    if !frame.rows.is_empty() {
+        lines.extend(grid.draw(screen, true).lines().map(str::to_owned));
+    }
+    lines.extend(frame.notes.iter().map(|note| style::line(note, screen.charset, screen.colored)));
+    lines
+}
+
+/// The width of a table with columns of these widths.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+}
+
+/// Drops columns until the table fits: before a text is broken those that are expendable, and then, with the
+/// columns that wrap at their narrowest, as many as it takes. Gives the ids of the dropped.
+fn narrow<R: Record>(
+    columns: &mut Vec<&'static Column<R>>,
+    widths: &[usize],
+    room: usize,
+) -> Vec<&'static str> {
+    /// From this priority number on a column goes sooner than a text is broken.
+    const EXPENDABLE: u8 = 5;
+    let natural: Vec<(&str, usize)> =
+        columns.iter().map(|column| column.id).zip(widths.iter().copied()).collect();
+    let total = |left: &[&'static Column<R>], wrapped: bool| -> usize {
+        let width = |column: &Column<R>| {
+            let width = natural.iter().find(|(id, _)| *id == column.id).map_or(0, |(_, width)| *width);
+            if wrapped && column.wraps { width.min(WRAPPED_LEAST) } else { width }
+        };
+        left.iter().map(|column| width(column)).sum::<usize>() + GAP * left.len().saturating_sub(1)
+    };
+    let mut dropped = select::narrow(columns, EXPENDABLE, |left| total(left, false) <= room);
+    if total(columns, false) > room {
+        dropped.extend(select::narrow(columns, 1, |left| total(left, true) <= room));
+    }
+    dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::record::Cell;
+    use serde::Serialize;
+
+    #[derive(Clone, Serialize)]
+    struct Nic {
+        name: &'static str,
+        mac: &'static str,
+        note: &'static str,
+        addresses: Vec<&'static str>,
+    }
+
+    impl Record for Nic {
+        fn columns() -> &'static [Column<Self>] {
+            type Col = Column<Nic>;
+            static COLUMNS: [Col; 4] = [
+                Col::new("name", "NAME", |nic| Cell::text(nic.name)),
+                Col::new("mac", "MAC", |nic| Cell::text(nic.mac)).dropped_at(2),
+                Col::new("note", "NOTE", |nic| Cell::text(nic.note)).wrapping(),
+                Col::new("addresses", "ADDRESSES", |nic| Cell::list(nic.addresses.iter().copied())),
+            ];
+            &COLUMNS
+        }
+    }
+
+    const NIC: Nic = Nic {
+        name: "eth0\x1b[2J",
+        mac: "02:00:00:00:00:01",
+        note: "carrier lost four times within the last hour",
+        addresses: Vec::new(),
+    };
+
+    fn screen(is_terminal: bool, width: Option<usize>) -> Screen {
+        Screen {
+            is_terminal,
+            is_flat: false,
+            width,
+            colored: false,
+            errors_colored: false,
+            charset: Charset::Unicode,
+            can_redraw: false,
+            has_progress: false,
+        }
+    }
+
+    /// The text, and the columns that were dropped.
+    fn rendered(nics: &[Nic], screen: &Screen) -> (String, Vec<&'static str>) {
+        let order: Vec<usize> = (0..nics.len()).collect();
+        let row = |index: usize| Cow::Borrowed(&nics[index]);
+        let mut text = String::new();
+        let choice = Choice::Default { verbose: false };
+        let dropped = render(&Rows::new(&row, &order), &choice, screen, true, |piece| text.push_str(piece));
+        (text, dropped)
+    }
+
+    #[test]
+    fn piped_is_one_line_a_row_and_never_cut() {
+        let nic = Nic { addresses: vec!["10.0.0.1/8", "::1/128"], ..NIC };
+        let (text, _) = rendered(&[nic], &screen(false, None));
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.contains("10.0.0.1/8,::1/128"));
+        assert!(text.contains("eth0\\x1b[2J"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_drops_columns_first_then_wraps_words_and_never_breaks_an_address() {
+        let nic = Nic { addresses: vec!["2001:db8:1:2:3:4:5:6/64"], ..NIC };
+        let (text, dropped) = rendered(&[nic], &screen(true, Some(70)));
+        assert_eq!(dropped, ["mac"]);
+        assert!(text.contains("2001:db8:1:2:3:4:5:6/64"));
+        assert!(text.lines().all(|line| line.width() <= 70), "{text}");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert!(NIC.note.split(' ').all(|word| words.contains(&word)), "{text}");
+    }
+
+    #[test]
+    fn thousands_of_rows_look_like_a_few() {
+        let nics: Vec<Nic> = (0..3_000)
+            .map(|index| if index == 2_000 { Nic { name: "a-much-longer-name", ..NIC } } else { NIC })
+            .collect();
+        for (screen, width) in [(screen(true, Some(60)), 60), (screen(false, None), usize::MAX)] {
+            let ((few, dropped), (many, dropped_of_many)) =
+                (rendered(&nics[1_990..2_010], &screen), rendered(&nics, &screen));
+            assert_eq!(dropped, dropped_of_many);
+            if dropped.is_empty() {
+                assert_eq!(few.lines().next(), many.lines().next());
+                assert_eq!(few.lines().nth(5), many.lines().nth(5));
+            }
+            assert!(many.lines().all(|line| line.width() <= width));
+            assert_eq!(many.matches("02:00:00").count(), if dropped.is_empty() { 3_000 } else { 0 });
+        }
+    }
+
+    #[test]
+    fn numbers_have_their_decimals() {
+        for (value, decimals, text) in [
+            (0.0, 3, "0.000"),
+            (0.0199, 3, "0.020"),
+            (9.9996, 3, "10.000"),
+            (12.5, 0, "13"),
+            (100.0, 2, "100.00"),
+            (0.3, 1, "0.3"),
+            (-1.25, 2, "-1.25"),
+            (1e12, 1, "1000000000000.0"),
+        ] {
+            assert_eq!(fixed(value, decimals), text);
+        }
+    }
+
+    #[test]
+    fn a_sparkline_shows_what_rose_and_what_was_lost() {
+        let figures = [Some(1.0), Some(2.0), None, Some(8.0), Some(4.5)];
+        assert_eq!(trend(&figures, Charset::Unicode), "▁▂x█▅");
+        assert_eq!(trend(&figures, Charset::Ascii), "_.x^-");
+        assert_eq!(trend(&[Some(100.0), Some(101.0)], Charset::Unicode), "▁▂");
+        assert_eq!(trend(&[None, None], Charset::Unicode), "xx");
+    }
+
+    #[test]
+    fn both_renderers_look_the_same() {
+        let nics = || [Nic { addresses: vec!["10.0.0.1/8"], ..NIC }, Nic { name: "lo", mac: "", ..NIC }];
+        let nics = nics();
+        let rows: Vec<Cow<'_, Nic>> = nics.iter().map(Cow::Borrowed).collect();
+        let screen = screen(true, None);
+        let grid = Grid::new(&rows, &Nic::columns().iter().collect::<Vec<_>>(), &screen, true);
+        assert_eq!(grid.draw(&screen, true), grid.pad(&screen, true));
+    }
+}

@@ -1,0 +1,118 @@
+//! Plain aligned columns for a pipe: a line a row, nothing wrapped, cut or drawn.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::text::{self, columns};
+use super::{GAP, narrow};
+use crate::output::environment::Screen;
+use crate::output::record::{Align, Column, Record, Role};
+use crate::output::select::{Choice, Rows};
+use crate::output::style;
+
+/// The text of all cells, one behind the other: each row is made once, and hardly anything besides.
+struct Sheet {
+    text: String,
+    /// Where each cell's text ends.
+    ends: Vec<usize>,
+    /// How each strikes the eye, where that is shown.
+    roles: Vec<Role>,
+}
+
+/// Renders rows, and gives the ids of the columns there was no room for.
+pub(super) fn render<R: Record + Clone>(
+    rows: &Rows<'_, R>,
+    choice: &Choice<R>,
+    screen: &Screen,
+    header: bool,
+    room: Option<usize>,
+    mut out: impl FnMut(&str),
+) -> Vec<&'static str> {
+    /// So much is written at a time.
+    const PIECE: usize = 16 * 1024;
+    let mut candidates = choice.candidates();
+    let mut sheet = Sheet { text: String::new(), ends: Vec::new(), roles: Vec::new() };
+    let title = |column: &Column<R>| if header { column.title.width() } else { 0 };
+    let mut widths: Vec<usize> = candidates.iter().map(|(column, _)| title(column)).collect();
+    for row in rows.iter() {
+        for ((column, is_shown), widest) in candidates.iter_mut().zip(&mut widths) {
+            let cell = (column.cell)(&row);
+            *is_shown = *is_shown || column.shown.holds(&row, &cell);
+            let start = sheet.text.len();
+            text::write(&mut sheet.text, &cell.value, screen.charset);
+            *widest = columns(&sheet.text[start..]).max(*widest);
+            sheet.ends.push(sheet.text.len());
+            if screen.colored {
+                sheet.roles.push(if cell.value.is_missing() { Role::Dim } else { cell.role });
+            }
+        }
+    }
+    let mut shown: Vec<&'static Column<R>> =
+        candidates.iter().filter(|(_, is_shown)| *is_shown).map(|(column, _)| *column).collect();
+    let natural: Vec<usize> = candidates
+        .iter()
+        .zip(&widths)
+        .filter(|((_, is_shown), _)| *is_shown)
+        .map(|(_, width)| *width)
+        .collect();
+    let dropped = room.map_or_else(Vec::new, |room| narrow(&mut shown, &natural, room));
+    // The places of the columns in a row of cells, their widths and sides.
+    let places: Vec<(usize, usize, Align)> = candidates
+        .iter()
+        .enumerate()
+        .filter(|(_, (column, _))| shown.iter().any(|it| it.id == column.id))
+        .map(|(place, (column, _))| (place, widths[place], column.align))
+        .collect();
+    // Columns may be shown in another order than the record's, never twice.
+    let mut line = String::with_capacity(2 * PIECE);
+    if header {
+        let titles = shown
+            .iter()
+            .zip(&places)
+            .map(|(column, (_, width, align))| (column.title, Role::Strong, *width, *align));
+        pad(&mut line, titles, screen.colored);
+    }
+    for row in 0..rows.count() {
+        let cells = places.iter().map(|(place, width, align)| {
+            let cell = row * candidates.len() + place;
+            let start = cell.checked_sub(1).map_or(0, |before| sheet.ends[before]);
+            let role = sheet.roles.get(cell).copied().unwrap_or_default();
+            (&sheet.text[start..sheet.ends[cell]], role, *width, *align)
+        });
+        pad(&mut line, cells, screen.colored);
+        if line.len() >= PIECE {
+            out(&line);
+            line.clear();
+        }
+    }
+    out(&line);
+    dropped
+}
+
+/// Adds a line of cells, each with its role, width and side.
+fn pad<'a>(line: &mut String, cells: impl Iterator<Item = (&'a str, Role, usize, Align)>, is_colored: bool) {
+    const BLANKS: &str = "                                                                ";
+    let blanks = |line: &mut String, mut count: usize| {
+        while count > 0 {
+            let some = count.min(BLANKS.len());
+            line.push_str(&BLANKS[..some]);
+            count -= some;
+        }
+    };
+    let mut owed = 0;
+    for (place, (cell, role, width, align)) in cells.enumerate() {
+        let fill = width.saturating_sub(columns(cell));
+        let (before, after) = if align == Align::Left { (0, fill) } else { (fill, 0) };
+        // Blanks are only written before something: a line does not end in any.
+        blanks(line, owed + before + if place > 0 { GAP } else { 0 });
+        if is_colored {
+            line.push_str(&style::paint(cell, role, true));
+        } else {
+            line.push_str(cell);
+        }
+        owed = after;
+    }
+    // What is empty at the end left its gap.
+    let end = line.trim_end_matches(' ').len();
+    line.truncate(end);
+    line.push('\n');
+}

@@ -1,0 +1,167 @@
+//! Values as text, and how wide that is.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::output::environment::Screen;
+use crate::output::record::{Charset, Value};
+
+/// The columns that a text takes on a screen.
+pub(super) fn columns(text: &str) -> usize {
+    // Of escaped text every ASCII character takes one.
+    if text.is_ascii() { text.len() } else { text.width() }
+}
+
+pub(super) fn rule(charset: Charset) -> char {
+    match charset {
+        Charset::Ascii => '-',
+        Charset::Unicode => '─',
+    }
+}
+
+/// The columns that a value takes, without making its text where that can be told.
+pub(super) fn width(value: &Value, screen: &Screen) -> usize {
+    match value {
+        Value::Integer(number) => {
+            let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
+            digits + usize::from(*number < 0)
+        }
+        Value::Word(word) => columns(word),
+        Value::Text(text) if text.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte)) => {
+            text.as_bytes().len()
+        }
+        Value::List(items) if screen.is_terminal && !screen.is_flat => {
+            items.iter().map(|item| width(item, screen)).max().unwrap_or(0)
+        }
+        value => columns(&text(value, screen.charset)),
+    }
+}
+
+/// A number with so many decimals: the standard library's exact conversion takes ten times as long, which a sweep
+/// of 65,536 hosts would feel.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
+#[expect(clippy::cast_precision_loss, reason = "a power of ten up to a million")]
+pub(super) fn fixed(value: f64, decimals: usize) -> String {
+    /// Below this every step of the last decimal is far from the float's own.
+    const MOST: f64 = 1e9;
+    if !(0.0..MOST).contains(&value) || decimals > 6 {
+        return format!("{value:.decimals$}");
+    }
+    let unit = 10_u64.pow(u32::try_from(decimals).unwrap_or(0));
+    let scaled = (value * unit as f64).round() as u64;
+    let mut text = (scaled / unit).to_string();
+    if decimals > 0 {
+        let fraction = (scaled % unit + unit).to_string();
+        text.push('.');
+        text.push_str(&fraction[1..]);
+    }
+    text
+}
+
+/// A value as a person reads it, on one line.
+pub(super) fn text(value: &Value, charset: Charset) -> Cow<'static, str> {
+    match value {
+        Value::Missing => Cow::Borrowed("-"),
+        Value::Unsupported => Cow::Borrowed("unsupported"),
+        Value::Denied => Cow::Borrowed("denied"),
+        Value::Flag(is) => Cow::Borrowed(if *is { "yes" } else { "no" }),
+        Value::Word(word) => Cow::Borrowed(word),
+        _ => {
+            let mut text = String::new();
+            write(&mut text, value, charset);
+            Cow::Owned(text)
+        }
+    }
+}
+
+/// Adds a value as a person reads it, on one line.
+pub(super) fn write(out: &mut String, value: &Value, charset: Charset) {
+    let written = match value {
+        Value::Missing | Value::Unsupported | Value::Denied | Value::Flag(_) | Value::Word(_) => {
+            out.push_str(&text(value, charset));
+            Ok(())
+        }
+        Value::Integer(number) => write!(out, "{number}"),
+        Value::Real { value, decimals, .. } => {
+            out.push_str(&fixed(*value, *decimals));
+            Ok(())
+        }
+        Value::Text(text) => {
+            text.escape_into(out, charset);
+            Ok(())
+        }
+        Value::Ip(ip, length) => {
+            let written = write!(out, "{ip}");
+            written.and_then(|()| length.map_or(Ok(()), |length| write!(out, "/{length}")))
+        }
+        Value::Trend(figures) => {
+            out.push_str(&trend(figures, charset));
+            Ok(())
+        }
+        Value::List(items) | Value::Series(items) => {
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    out.push(',');
+                }
+                write(out, item, charset);
+            }
+            Ok(())
+        }
+    };
+    written.expect("writing to memory does not fail");
+}
+
+/// A sparkline: the figures as heights between the least and the most, and an `x` where one was lost.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a height below the number of steps"
+)]
+pub(super) fn trend(figures: &[Option<f64>], charset: Charset) -> String {
+    let steps: &[char] = match charset {
+        Charset::Ascii => &['_', '.', '-', '=', '^'],
+        Charset::Unicode => &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
+    };
+    let (least, most) = figures
+        .iter()
+        .flatten()
+        .fold((f64::MAX, 0.0_f64), |(least, most), figure| (least.min(*figure), most.max(*figure)));
+    // A course that hardly changes is flat: noise would look like mountains.
+    let span = (most - least).max(most * 0.1).max(f64::MIN_POSITIVE);
+    let top = if steps.len() == 5 { 4.0 } else { 7.0 };
+    let step = |figure: f64| {
+        let height = (figure - least) / span * top;
+        steps[(height.round() as usize).min(steps.len() - 1)]
+    };
+    figures.iter().map(|figure| figure.map_or('x', step)).collect()
+}
+
+/// Breaks a line between words so that no piece is wider than `width`; a word is only broken if it is longer
+/// than any address.
+pub(super) fn wrapped(line: &str, width: usize) -> Vec<String> {
+    /// An IPv6 address with a zone and a port.
+    const LONGEST_ADDRESS: usize = 62;
+    let mut lines = vec![String::new()];
+    for word in line.split(' ') {
+        let mut word = word.to_owned();
+        while word.width() > width.max(LONGEST_ADDRESS) {
+            let end =
+                word.char_indices().map(|(at, _)| at).take_while(|at| word[..*at].width() <= width).last();
+            let rest = word.split_off(end.unwrap_or(0).max(1));
+            lines.push(std::mem::replace(&mut word, rest));
+        }
+        let last = lines.last_mut().expect("there is always a line to add to");
+        if last.is_empty() {
+            *last = word;
+        } else if last.width() + 1 + word.width() <= width {
+            last.push(' ');
+            last.push_str(&word);
+        } else {
+            lines.push(word);
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    lines
+}
