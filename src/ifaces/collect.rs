@@ -57,11 +57,11 @@ fn join(network: Network) -> (Vec<Iface>, Option<Vec<DefaultRoute>>) {
                 best.iter().filter(is_best).map(|(family, _)| *family).collect();
             let other = link.other;
             let namespace = other.and_then(|other| other.namespace);
-            let named = |id: i32| namespaces.iter().find(|(known, _)| *known == id);
+            let known_as = |id: i32| namespaces.iter().find(|(known, _)| *known == id);
             Iface {
                 master: link.master.and_then(name),
                 link: other.filter(|_| namespace.is_none()).and_then(|other| name(other.index)),
-                link_netns: namespace.and_then(named).map(|(_, name)| Untrusted::from(name.as_slice())),
+                link_netns: namespace.and_then(known_as).map(|(_, name)| Untrusted::from(name.as_slice())),
                 is_default_route: routes.map(|_| !default_families.is_empty()),
                 default_families,
                 addresses: own,
@@ -95,7 +95,7 @@ fn gateways(routes: &[DefaultRoute], index: u32) -> Vec<Gateway> {
 }
 
 impl Iface {
-    fn new(link: Link, tells: Tells) -> Self {
+    pub(super) fn new(link: Link, tells: Tells) -> Self {
         let wireless = |wireless: sys::Wireless| Wireless {
             ssid: wireless.ssid.map(Untrusted::from),
             frequency_mhz: wireless.frequency_mhz,
@@ -107,7 +107,7 @@ impl Iface {
             name: link.name.into(),
             alt_names: tells.relations.then(|| link.alt_names.into_iter().map(Untrusted::from).collect()),
             alias: link.alias.map(Untrusted::from),
-            kind: link.kind.map(|kind| Untrusted::from(&*kind)),
+            kind: link.kind,
             mode: link.mode,
             kind_id: link.id,
             state: link.state,
@@ -150,7 +150,7 @@ impl Iface {
 
     /// Whether it is of this kind.
     pub(super) fn is_kind(&self, kind: &str) -> bool {
-        self.kind.as_ref().is_some_and(|own| own.as_bytes() == kind.as_bytes())
+        self.kind.as_deref() == Some(kind)
     }
 }
 

@@ -8,143 +8,139 @@ use crate::sys::Counters;
 
 impl Record for Iface {
     fn columns() -> &'static [Column<Self>] {
-        type Col = Column<Iface>;
-        static COLUMNS: [Col; 60] = [
-            Col::new("index", "INDEX", |iface| Cell::integer(iface.index)).right().dropped_at(7),
-            Col::new("name", "NAME", |iface| {
-                let role = if iface.is_default_route == Some(true) { Role::Strong } else { Role::Plain };
-                Cell::text(iface.name.clone()).role(role)
-            }),
-            detail("alt_names", "ALT_NAMES", |iface| {
-                Cell::told(iface.alt_names.as_ref(), |names| Cell::list(names.iter().cloned()))
-            }),
-            Col::new("alias", "ALIAS", |iface| text(iface.alias.as_ref(), iface.tells.alias))
-                .if_so(|iface| iface.alias.is_some())
-                .dropped_at(8),
-            Col::new("state", "STATE", state),
-            Col::new("kind", "KIND", |iface| text(iface.kind.as_ref(), iface.tells.kind)).dropped_at(4),
-            detail("mode", "MODE", |iface| known(iface.mode, iface.tells.kind, Cell::word)),
-            detail("kind_id", "KIND_ID", |iface| number(iface.kind_id, iface.tells.kind)).right(),
-            Col::new("mtu", "MTU", |iface| Cell::told(iface.mtu, Cell::integer)).right().dropped_at(3),
-            detail("min_mtu", "MIN_MTU", |iface| number(iface.min_mtu, iface.tells.hardware)).right(),
-            detail("max_mtu", "MAX_MTU", |iface| number(iface.max_mtu, iface.tells.hardware)).right(),
-            Col::new("mac", "MAC", |iface| {
-                known(iface.mac.as_ref(), iface.tells.mac, |mac| Cell::text(mac.to_string()))
-            })
-            .dropped_at(5),
-            detail("permanent_mac", "PERMANENT_MAC", |iface| {
-                let mac = iface.permanent_mac.as_ref();
-                known(mac, iface.tells.hardware, |mac| Cell::text(mac.to_string()))
-            }),
-            Col::new("is_default_route", "DEFAULT", |iface| {
-                Cell::told(iface.is_default_route, |is| {
-                    Cell::flag(is).role(if is { Role::Strong } else { Role::Dim })
-                })
-            })
-            .if_so(|iface| iface.is_default_route == Some(true))
-            .dropped_at(2),
-            Col::new("addresses", "ADDRESSES", |iface| {
-                Cell::items(iface.addresses.iter().map(|it| Cell::ip(it.address, Some(it.prefix_len))))
-            }),
-            Col::new("addresses.class", "CLASS", |iface| {
-                Cell::items(iface.addresses.iter().map(|it| Cell::word(it.class.name()))).role(Role::Dim)
-            })
-            .dropped_at(1),
-            detail("addresses.scope", "SCOPE", |iface| {
-                of_addresses(iface, |it| word(it.scope.as_ref(), iface.tells.address_details))
-            }),
-            detail("addresses.flags", "ADDRESS_FLAGS", |iface| {
-                of_addresses(iface, |it| {
-                    let flags = iface.tells.address_details.then_some(&it.flags);
-                    Cell::told(flags, |flags| Cell::series(flags.iter().copied()))
-                })
-            }),
-            detail("addresses.label", "LABEL", |iface| {
-                of_addresses(iface, |it| text(it.label.as_ref(), iface.tells.address_details))
-            }),
-            detail("addresses.broadcast", "BROADCAST", |iface| {
-                of_addresses(iface, |it| Cell::maybe(it.broadcast, |ip| Cell::ip(ip, None)))
-            }),
-            detail("addresses.peer", "PEER", |iface| {
-                of_addresses(iface, |it| known(it.peer, iface.tells.address_details, |ip| Cell::ip(ip, None)))
-            }),
-            detail("addresses.metric", "ADDRESS_METRIC", |iface| {
-                of_addresses(iface, |it| number(it.metric, iface.tells.address_details))
-            }),
-            detail("addresses.valid_s", "VALID_S", |iface| {
-                of_addresses(iface, |it| number(it.valid_s, iface.tells.address_details))
-            }),
-            detail("addresses.preferred_s", "PREFERRED_S", |iface| {
-                of_addresses(iface, |it| number(it.preferred_s, iface.tells.address_details))
-            }),
-            Col::new("gateways", "GATEWAY", |iface| {
-                of_gateways(iface, |it| it.address.map_or(Cell::word("on-link"), |ip| Cell::ip(ip, None)))
-            })
-            .if_so(|iface| iface.gateways.as_ref().is_some_and(|gateways| !gateways.is_empty()))
-            .dropped_at(2),
-            detail("gateways.metric", "METRIC", |iface| {
-                of_gateways(iface, |it| Cell::maybe(it.metric, Cell::integer))
-            })
-            .right(),
-            detail("gateways.protocol", "ROUTE_PROTOCOL", |iface| {
-                of_gateways(iface, |it| word(it.protocol.as_ref(), true))
-            }),
-            Col::new("dns_servers", "DNS", |iface| Cell::list(iface.dns_servers.iter().cloned()))
-                .if_any()
-                .dropped_at(6),
-            Col::new("master", "MASTER", |iface| text(iface.master.as_ref(), iface.tells.relations))
-                .if_so(|iface| iface.master.is_some())
-                .dropped_at(5),
-            detail("link", "LINK", |iface| text(iface.link.as_ref(), iface.tells.relations)),
-            detail("link_index", "LINK_INDEX", |iface| number(iface.link_index, iface.tells.relations))
-                .right(),
-            detail("link_netnsid", "LINK_NETNSID", |iface| {
-                known(iface.link_netnsid, iface.tells.relations, Cell::integer)
-            })
-            .right(),
-            detail("link_netns", "LINK_NETNS", |iface| {
-                text(iface.link_netns.as_ref(), iface.tells.relations)
-            }),
-            Col::new("flags", "FLAGS", |iface| Cell::series(iface.flags.iter().copied())).dropped_at(9),
-            detail("carrier", "CARRIER", |iface| Cell::maybe(iface.carrier, Cell::flag)),
-            detail("carrier_changes", "CARRIER_CHANGES", |iface| {
-                number(iface.carrier_changes, iface.tells.hardware)
-            })
-            .right(),
-            detail("qdisc", "QDISC", |iface| text(iface.qdisc.as_ref(), iface.tells.hardware)),
-            detail("tx_queue_len", "TX_QUEUE_LEN", |iface| number(iface.tx_queue_len, iface.tells.hardware))
-                .right(),
-            detail("speed_mbit", "SPEED_MBIT", |iface| number(iface.speed_mbit, iface.tells.speed)).right(),
-            detail("duplex", "DUPLEX", |iface| known(iface.duplex, iface.tells.hardware, Cell::word)),
-            detail("driver", "DRIVER", |iface| text(iface.driver.as_ref(), iface.tells.hardware)),
-            detail("bus", "BUS", |iface| text(iface.bus.as_ref(), iface.tells.hardware)),
-            detail("wireless.ssid", "SSID", |iface| {
-                of_wireless(iface, |it| Cell::maybe(it.ssid.clone(), Cell::text))
-            }),
-            detail("wireless.signal_dbm", "SIGNAL_DBM", |iface| {
-                of_wireless(iface, |it| Cell::maybe(it.signal_dbm, Cell::integer))
-            })
-            .right(),
-            counter("counters.rx_bytes", "RX_BYTES", |it| count(it, |it| Some(it.rx_bytes))),
-            counter("counters.rx_packets", "RX_PACKETS", |it| count(it, |it| Some(it.rx_packets))),
-            counter("counters.rx_errors", "RX_ERRORS", |it| count(it, |it| Some(it.rx_errors))),
-            counter("counters.rx_dropped", "RX_DROPPED", |it| count(it, |it| Some(it.rx_dropped))),
-            counter("counters.rx_missed", "RX_MISSED", |it| count(it, |it| it.rx_missed)),
-            counter("counters.rx_multicast", "RX_MULTICAST", |it| count(it, |it| it.rx_multicast)),
-            counter("counters.tx_bytes", "TX_BYTES", |it| count(it, |it| Some(it.tx_bytes))),
-            counter("counters.tx_packets", "TX_PACKETS", |it| count(it, |it| Some(it.tx_packets))),
-            counter("counters.tx_errors", "TX_ERRORS", |it| count(it, |it| Some(it.tx_errors))),
-            counter("counters.tx_dropped", "TX_DROPPED", |it| count(it, |it| it.tx_dropped)),
-            counter("counters.tx_carrier_errors", "TX_CARRIER", |it| count(it, |it| it.tx_carrier_errors)),
-            counter("counters.collisions", "COLLISIONS", |it| count(it, |it| it.collisions)),
-            rate("rates.rx_bytes_per_s", "RX_BYTES/S", |it| per_second(it, |it| it.rx_bytes_per_s)),
-            rate("rates.tx_bytes_per_s", "TX_BYTES/S", |it| per_second(it, |it| it.tx_bytes_per_s)),
-            rate("rates.rx_packets_per_s", "RX_PACKETS/S", |it| per_second(it, |it| it.rx_packets_per_s)),
-            rate("rates.tx_packets_per_s", "TX_PACKETS/S", |it| per_second(it, |it| it.tx_packets_per_s)),
-        ];
         &COLUMNS
     }
 }
+
+type Col = Column<Iface>;
+
+static COLUMNS: [Col; 60] = [
+    Col::new("index", "INDEX", |iface| Cell::integer(iface.index)).right().dropped_at(7),
+    Col::new("name", "NAME", |iface| {
+        let role = if iface.is_default_route == Some(true) { Role::Strong } else { Role::Plain };
+        Cell::text(iface.name.clone()).role(role)
+    }),
+    detail("alt_names", "ALT_NAMES", |iface| {
+        Cell::told(iface.alt_names.as_ref(), |names| Cell::list(names.iter().cloned()))
+    }),
+    Col::new("alias", "ALIAS", |iface| text(iface.alias.as_ref(), iface.tells.alias))
+        .if_so(|iface| iface.alias.is_some())
+        .dropped_at(8),
+    Col::new("state", "STATE", state),
+    Col::new("kind", "KIND", |iface| word(iface.kind.as_ref(), iface.tells.kind)).dropped_at(4),
+    detail("mode", "MODE", |iface| known(iface.mode, iface.tells.kind, Cell::word)),
+    detail("kind_id", "KIND_ID", |iface| number(iface.kind_id, iface.tells.kind)).right(),
+    Col::new("mtu", "MTU", |iface| Cell::told(iface.mtu, Cell::integer)).right().dropped_at(3),
+    detail("min_mtu", "MIN_MTU", |iface| number(iface.min_mtu, iface.tells.hardware)).right(),
+    detail("max_mtu", "MAX_MTU", |iface| number(iface.max_mtu, iface.tells.hardware)).right(),
+    Col::new("mac", "MAC", |iface| {
+        known(iface.mac.as_ref(), iface.tells.mac, |mac| Cell::text(mac.to_string()))
+    })
+    .dropped_at(5),
+    detail("permanent_mac", "PERMANENT_MAC", |iface| {
+        let mac = iface.permanent_mac.as_ref();
+        known(mac, iface.tells.hardware, |mac| Cell::text(mac.to_string()))
+    }),
+    Col::new("is_default_route", "DEFAULT", |iface| {
+        Cell::told(iface.is_default_route, |is| {
+            Cell::flag(is).role(if is { Role::Strong } else { Role::Dim })
+        })
+    })
+    .if_so(|iface| iface.is_default_route == Some(true))
+    .dropped_at(2),
+    Col::new("addresses", "ADDRESSES", |iface| {
+        Cell::items(iface.addresses.iter().map(|it| Cell::ip(it.address, Some(it.prefix_len))))
+    }),
+    Col::new("addresses.class", "CLASS", |iface| {
+        Cell::items(iface.addresses.iter().map(|it| Cell::word(it.class.name()))).role(Role::Dim)
+    })
+    .dropped_at(1),
+    detail("addresses.scope", "SCOPE", |iface| {
+        of_addresses(iface, |it| word(it.scope.as_ref(), iface.tells.address_details))
+    }),
+    detail("addresses.flags", "ADDRESS_FLAGS", |iface| {
+        of_addresses(iface, |it| {
+            let flags = iface.tells.address_details.then_some(&it.flags);
+            Cell::told(flags, |flags| Cell::series(flags.iter().copied()))
+        })
+    }),
+    detail("addresses.label", "LABEL", |iface| {
+        of_addresses(iface, |it| text(it.label.as_ref(), iface.tells.address_details))
+    }),
+    detail("addresses.broadcast", "BROADCAST", |iface| {
+        of_addresses(iface, |it| Cell::maybe(it.broadcast, |ip| Cell::ip(ip, None)))
+    }),
+    detail("addresses.peer", "PEER", |iface| {
+        of_addresses(iface, |it| known(it.peer, iface.tells.address_details, |ip| Cell::ip(ip, None)))
+    }),
+    detail("addresses.metric", "ADDRESS_METRIC", |iface| {
+        of_addresses(iface, |it| number(it.metric, iface.tells.address_details))
+    }),
+    detail("addresses.valid_s", "VALID_S", |iface| {
+        of_addresses(iface, |it| number(it.valid_s, iface.tells.address_details))
+    }),
+    detail("addresses.preferred_s", "PREFERRED_S", |iface| {
+        of_addresses(iface, |it| number(it.preferred_s, iface.tells.address_details))
+    }),
+    Col::new("gateways", "GATEWAY", |iface| {
+        of_gateways(iface, |it| it.address.map_or(Cell::word("on-link"), |ip| Cell::ip(ip, None)))
+    })
+    .if_so(|iface| iface.gateways.as_ref().is_some_and(|gateways| !gateways.is_empty()))
+    .dropped_at(2),
+    detail("gateways.metric", "METRIC", |iface| {
+        of_gateways(iface, |it| Cell::maybe(it.metric, Cell::integer))
+    })
+    .right(),
+    detail("gateways.protocol", "ROUTE_PROTOCOL", |iface| {
+        of_gateways(iface, |it| word(it.protocol.as_ref(), true))
+    }),
+    Col::new("dns_servers", "DNS", |iface| Cell::list(iface.dns_servers.iter().cloned()))
+        .if_any()
+        .dropped_at(6),
+    Col::new("master", "MASTER", |iface| text(iface.master.as_ref(), iface.tells.relations))
+        .if_so(|iface| iface.master.is_some())
+        .dropped_at(5),
+    detail("link", "LINK", |iface| text(iface.link.as_ref(), iface.tells.relations)),
+    detail("link_index", "LINK_INDEX", |iface| number(iface.link_index, iface.tells.relations)).right(),
+    detail("link_netnsid", "LINK_NETNSID", |iface| {
+        known(iface.link_netnsid, iface.tells.relations, Cell::integer)
+    })
+    .right(),
+    detail("link_netns", "LINK_NETNS", |iface| text(iface.link_netns.as_ref(), iface.tells.relations)),
+    Col::new("flags", "FLAGS", |iface| Cell::series(iface.flags.iter().copied())).dropped_at(9),
+    detail("carrier", "CARRIER", |iface| Cell::maybe(iface.carrier, Cell::flag)),
+    detail("carrier_changes", "CARRIER_CHANGES", |iface| number(iface.carrier_changes, iface.tells.hardware))
+        .right(),
+    detail("qdisc", "QDISC", |iface| text(iface.qdisc.as_ref(), iface.tells.hardware)),
+    detail("tx_queue_len", "TX_QUEUE_LEN", |iface| number(iface.tx_queue_len, iface.tells.hardware)).right(),
+    detail("speed_mbit", "SPEED_MBIT", |iface| number(iface.speed_mbit, iface.tells.speed)).right(),
+    detail("duplex", "DUPLEX", |iface| known(iface.duplex, iface.tells.hardware, Cell::word)),
+    detail("driver", "DRIVER", |iface| text(iface.driver.as_ref(), iface.tells.hardware)),
+    detail("bus", "BUS", |iface| text(iface.bus.as_ref(), iface.tells.hardware)),
+    detail("wireless.ssid", "SSID", |iface| {
+        of_wireless(iface, |it| Cell::maybe(it.ssid.clone(), Cell::text))
+    }),
+    detail("wireless.signal_dbm", "SIGNAL_DBM", |iface| {
+        of_wireless(iface, |it| Cell::maybe(it.signal_dbm, Cell::integer))
+    })
+    .right(),
+    counter("counters.rx_bytes", "RX_BYTES", |it| count(it, |it| Some(it.rx_bytes))),
+    counter("counters.rx_packets", "RX_PACKETS", |it| count(it, |it| Some(it.rx_packets))),
+    counter("counters.rx_errors", "RX_ERRORS", |it| count(it, |it| Some(it.rx_errors))),
+    counter("counters.rx_dropped", "RX_DROPPED", |it| count(it, |it| Some(it.rx_dropped))),
+    counter("counters.rx_missed", "RX_MISSED", |it| count(it, |it| it.rx_missed)),
+    counter("counters.rx_multicast", "RX_MULTICAST", |it| count(it, |it| it.rx_multicast)),
+    counter("counters.tx_bytes", "TX_BYTES", |it| count(it, |it| Some(it.tx_bytes))),
+    counter("counters.tx_packets", "TX_PACKETS", |it| count(it, |it| Some(it.tx_packets))),
+    counter("counters.tx_errors", "TX_ERRORS", |it| count(it, |it| Some(it.tx_errors))),
+    counter("counters.tx_dropped", "TX_DROPPED", |it| count(it, |it| it.tx_dropped)),
+    counter("counters.tx_carrier_errors", "TX_CARRIER", |it| count(it, |it| it.tx_carrier_errors)),
+    counter("counters.collisions", "COLLISIONS", |it| count(it, |it| it.collisions)),
+    rate("rates.rx_bytes_per_s", "RX_BYTES/S", |it| per_second(it, |it| it.rx_bytes_per_s)),
+    rate("rates.tx_bytes_per_s", "TX_BYTES/S", |it| per_second(it, |it| it.tx_bytes_per_s)),
+    rate("rates.rx_packets_per_s", "RX_PACKETS/S", |it| per_second(it, |it| it.rx_packets_per_s)),
+    rate("rates.tx_packets_per_s", "TX_PACKETS/S", |it| per_second(it, |it| it.tx_packets_per_s)),
+];
 
 /// A column for those who ask for everything.
 const fn detail(id: &'static str, title: &'static str, cell: fn(&Iface) -> Cell) -> Column<Iface> {

@@ -42,7 +42,7 @@ fn title(iface: &Iface) -> Line {
         title = title.plain(", ").with(Role::Bad, "no carrier");
     }
     if let Some(kind) = &iface.kind {
-        title = title.plain(", ").plain(kind.clone());
+        title = title.plain(", ").plain(&**kind);
     }
     if let Some(mode) = &iface.mode {
         title = title.plain(format!(" ({mode})"));

@@ -78,7 +78,7 @@ pub struct Iface {
     /// The text an administrator gave it.
     pub alias: Option<Untrusted>,
     /// What it is: the kernel's link kind, or `loopback`, `ethernet`, `wifi`.
-    pub kind: Option<Untrusted>,
+    pub kind: Option<Cow<'static, str>>,
     /// The variety of its kind: `tap`, a macvlan's or a bond's mode.
     pub mode: Option<&'static str>,
     /// The number its kind has: the VLAN ID, the network of a vxlan or geneve, the table of a vrf.
@@ -136,7 +136,6 @@ pub struct Iface {
     /// What has gone through it.
     pub counters: Option<Counters>,
     /// What went through it in each second since the last look, where there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rates: Option<Rates>,
     /// The families whose best default route leaves by it.
     #[serde(skip)]

@@ -1,10 +1,10 @@
 //! Hidden trouble: what an interface's figures say to whoever knows how to read them, in plain words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{Iface, Request};
 use crate::address::{Class, Family};
-use crate::output::record::Warning;
+use crate::output::record::{Untrusted, Warning};
 use crate::sys::{self, DefaultRoute};
 
 /// The least MTU that IPv6 works over (RFC 8200, 5).
@@ -43,13 +43,13 @@ pub(super) fn of(
 
 /// Those that are up and have no signal.
 fn without_carrier(all: &[Iface], chosen: &[&Iface]) -> Vec<Warning> {
+    let masters: HashSet<&Untrusted> = all.iter().filter_map(|port| port.master.as_ref()).collect();
     let mut by_reason: BTreeMap<&str, Vec<&Iface>> = BTreeMap::new();
     for iface in chosen.iter().filter(|iface| iface.is_up && iface.carrier == Some(false)) {
-        let kind = iface.kind.as_ref().map(|kind| kind.to_lossy()).unwrap_or_default();
-        let has_ports = || all.iter().any(|port| port.master.as_ref() == Some(&iface.name));
-        let reason = match &*kind {
+        let kind = iface.kind.as_deref().unwrap_or_default();
+        let reason = match kind {
             // A bridge that nothing is plugged into, as of a container engine without containers, is no trouble.
-            "bridge" | "bond" | "team" if !has_ports() => continue,
+            "bridge" | "bond" | "team" if !masters.contains(&iface.name) => continue,
             "bridge" => "none of its ports has one",
             "bond" | "team" => "none of its members has one",
             "veth" | "netkit" => "its other end is down",
@@ -120,12 +120,11 @@ fn link_local_only(all: &[Iface], chosen: &[&Iface], family: Option<Family>) -> 
         own.peek().is_some() && own.all(|address| address.class == Class::LinkLocal)
     };
     // What carries others, or belongs to one, needs no address of its own.
-    let is_below = |iface: &Iface| {
-        let stands_on = |other: &Iface| {
-            !other.is_kind("veth") && other.link.as_ref() == Some(&iface.name) && other.link_netnsid.is_none()
-        };
-        iface.master.is_some() || all.iter().any(stands_on)
+    let stands_on = |iface: &Iface| {
+        if iface.is_kind("veth") || iface.link_netnsid.is_some() { None } else { iface.link_index }
     };
+    let below: HashSet<u32> = all.iter().filter_map(stands_on).collect();
+    let is_below = |iface: &Iface| iface.master.is_some() || below.contains(&iface.index);
     let works = |iface: &&&Iface| iface.is_up && iface.carrier != Some(false) && !is_below(iface);
     let mut found = Vec::new();
     if family != Some(Family::Ipv6) {

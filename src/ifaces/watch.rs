@@ -162,8 +162,13 @@ impl Rates {
     }
 }
 
+/// A part of an interface: its name, and its text.
+type Field = (&'static str, fn(&Iface) -> String);
+/// How much longer each field is marked.
+type Marks = [u8; FIELDS.len()];
+
 /// The parts of an interface that are told of when they change.
-const FIELDS: [(&str, fn(&Iface) -> String); 8] = [
+const FIELDS: [Field; 8] = [
     ("name", |iface| iface.name.to_lossy().into_owned()),
     ("state", |iface| iface.state.unwrap_or("unknown").to_owned()),
     ("carrier", |iface| iface.carrier.map_or("-", |carrier| if carrier { "yes" } else { "no" }).to_owned()),
@@ -179,15 +184,19 @@ const FIELDS: [(&str, fn(&Iface) -> String); 8] = [
             let flags = if flags.is_empty() { String::new() } else { format!(" ({})", flags.join(", ")) };
             format!("{}/{}{flags}", it.address, it.prefix_len)
         });
-        or_none(addresses.collect::<Vec<_>>())
+        or_none(&addresses.collect::<Vec<_>>())
     }),
     ("gateways", |iface| {
         let gateways = iface.gateways.iter().flatten();
-        or_none(gateways.map(|it| it.address.map_or("on-link".to_owned(), |ip| ip.to_string())).collect())
+        or_none(
+            &gateways
+                .map(|it| it.address.map_or("on-link".to_owned(), |ip| ip.to_string()))
+                .collect::<Vec<_>>(),
+        )
     }),
 ];
 
-fn or_none(items: Vec<String>) -> String {
+fn or_none(items: &[String]) -> String {
     if items.is_empty() { "none".to_owned() } else { items.join(", ") }
 }
 
@@ -196,7 +205,7 @@ struct State {
     last: Interfaces,
     at: Instant,
     /// For each interface of the last look how much longer its fields are marked.
-    marks: Vec<[u8; FIELDS.len()]>,
+    marks: Vec<Marks>,
     /// What was warned of so far.
     warnings: Vec<Warning>,
 }
@@ -362,8 +371,8 @@ fn frame(state: &State, room: Room) -> Frame {
     // The header, its rule and the line below.
     let most = room.rows.saturating_sub(4).max(1);
     let all = &state.last.interfaces;
-    let row = |(iface, marks): (&Iface, &[u8; FIELDS.len()])| {
-        let mut cells = row(iface, marks);
+    let row = |(iface, marks): (&Iface, &Marks)| {
+        let mut cells = row(iface, *marks);
         cells.truncate(columns);
         if has_addresses {
             let text = FIELDS[6].1(iface);
@@ -381,7 +390,7 @@ fn frame(state: &State, room: Room) -> Frame {
     Frame { titles, rows: rows.collect(), notes: vec![Line::default().dim(note).cut(room.columns)] }
 }
 
-fn row(iface: &Iface, marks: &[u8; FIELDS.len()]) -> Vec<Cell> {
+fn row(iface: &Iface, marks: Marks) -> Vec<Cell> {
     let rates = iface.rates.as_ref();
     let bytes = |rate: Option<f64>| Cell::maybe(rate, |rate| Cell::text(amount(rate)));
     let packets = |rate: Option<f64>| Cell::maybe(rate, |rate| Cell::real(rate, 0));

@@ -1,12 +1,11 @@
 //! The formats for programs: JSON, NDJSON and CSV.
 
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
-
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
+use std::fmt::Write as _;
 
+use super::json;
 use super::record::{self, Column, Record, Report, Untrusted, Value, Warning};
 use super::select::Rows;
 
@@ -43,7 +42,7 @@ pub(super) fn report<R: Report>(
     narrowed: &Narrowed<'_, R::Row>,
     event: Option<&'static str>,
     pretty: bool,
-    out: impl FnMut(&str),
+    mut out: impl FnMut(&str),
 ) {
     // A report that is nothing but its rows is not needed besides.
     let frame = if R::ROWS.is_empty() { Ok(Json::Null) } else { serde_json::to_value(report) };
@@ -56,14 +55,12 @@ pub(super) fn report<R: Report>(
         data: Framed { frame: &frame, path: &path, narrowed },
         warnings: report.warnings(),
     };
-    let mut out = io::BufWriter::new(Safe(out));
-    let written = if pretty {
-        serde_json::to_writer_pretty(&mut out, &document)
+    let expectation = "a report has string keys and finite figures";
+    if pretty {
+        out(&safe(&serde_json::to_string_pretty(&document).expect(expectation)));
     } else {
-        serde_json::to_writer(&mut out, &document)
-    };
-    written.expect("a report has string keys and finite figures, and the sink takes everything");
-    out.flush().expect("the sink takes everything");
+        json::write(&document, out).expect(expectation);
+    }
 }
 
 /// A report with its rows, made one at a time, in the place that the path names.
@@ -114,28 +111,6 @@ impl<R: Record + Clone> Serialize for Framed<'_, '_, R> {
     }
 }
 
-/// Takes JSON as it is written, and hands it on harmless to print.
-struct Safe<F>(F);
-
-impl<F: FnMut(&str)> io::Write for Safe<F> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // What is written at a time is whole text: serde_json writes strings whole, or cut beside ASCII, and a
-        // `BufWriter` never cuts what it is given.
-        let text =
-            std::str::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        if text.is_ascii() && !text.contains('\x7f') {
-            (self.0)(text);
-        } else {
-            (self.0)(&safe(text));
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 fn paths<R>(columns: &[&'static Column<R>]) -> Vec<&'static str> {
     columns.iter().map(|column| column.id).collect()
 }
@@ -177,8 +152,10 @@ fn project(value: &Json, paths: &[&str]) -> Json {
 
 /// One event as one line of NDJSON, without the newline.
 pub(super) fn event<E: Serialize>(name: &'static str, body: &E) -> String {
-    let text = serde_json::to_string(&Named { event: name, body });
-    safe(&text.expect("an event has string keys and finite figures"))
+    let mut text = String::new();
+    let written = json::write(&Named { event: name, body }, |piece| text.push_str(piece));
+    written.expect("an event has string keys and finite figures");
+    text
 }
 
 /// Writes the characters that could act on a terminal as JSON escapes: the same string, harmless to print.

@@ -5,13 +5,14 @@
 
 mod document;
 mod environment;
+mod json;
 pub mod record;
 mod select;
 mod sink;
 mod style;
 mod table;
 
-use std::io::{ErrorKind, stderr, stdout};
+use std::io::{ErrorKind, stderr};
 use std::ops::ControlFlow;
 
 use environment::Screen;
@@ -107,7 +108,7 @@ impl Emitter {
     /// Makes an emitter to this process's standard streams.
     pub fn new(options: Options) -> Self {
         let screen = Screen::detect(&options);
-        let out = if sys::is_output_closed() { Sink::closed() } else { Sink::new(stdout()) };
+        let out = if sys::is_output_closed() { Sink::closed() } else { Sink::new(sys::standard_output()) };
         Self {
             options,
             screen,
@@ -199,7 +200,7 @@ impl Emitter {
         named: Option<Vec<&'static record::Column<R::Row>>>,
     ) {
         let layout = if named.is_some() { Layout::Table } else { report.layout() };
-        let lines = if let Layout::Lines(ids) = layout { select::of_ids(ids) } else { None };
+        let lines = if let Layout::Lines(ids) = layout { Some(select::of_ids(ids)) } else { None };
         let choice = named.or(lines).map_or(Choice::Default { verbose: self.options.verbose }, Choice::Named);
         if self.has_streamed || (self.screen.is_terminal && report.is_interrupted()) {
             self.out.write("\n");

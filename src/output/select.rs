@@ -37,8 +37,8 @@ pub(super) fn named<R: Record>(options: &Options) -> Result<Option<Vec<&'static 
 }
 
 /// The columns with these ids, as far as the record has them.
-pub(super) fn of_ids<R: Record>(ids: &[&str]) -> Option<Vec<&'static Column<R>>> {
-    Some(ids.iter().filter_map(|id| R::columns().iter().find(|column| column.id == *id)).collect())
+pub(super) fn of_ids<R: Record>(ids: &[&str]) -> Vec<&'static Column<R>> {
+    ids.iter().filter_map(|id| R::columns().iter().find(|column| column.id == *id)).collect()
 }
 
 /// The order that `--sort` asks for; a leading `-` turns it round.

@@ -9,6 +9,8 @@ use crate::common::{finish, has, interrupt_after};
 pub(crate) const TESTS: &[Test] = &[
     ("results::ifaces_names_the_loopback_with_its_addresses", ifaces_names_the_loopback_with_its_addresses),
     ("results::ifaces_filters", ifaces_filters),
+    ("results::ifaces_views", ifaces_views),
+    ("results::ifaces_watched", ifaces_watched),
     ("results::port_tells_class_range_and_services", port_tells_class_range_and_services),
     #[cfg(target_os = "linux")]
     ("results::port_knows_this_kernels_ranges", port_knows_this_kernels_ranges),
@@ -61,9 +63,52 @@ fn ifaces_filters() -> Result<(), String> {
         addresses.clone().count() > 0 && addresses.clone().all(|address| address["family"] == "ipv4"),
         "{v4}"
     );
-    let none = run("ifaces --kind no-such-kind --json");
-    expect_code(&none, 1);
-    assert_eq!(none.json()["data"], serde_json::json!([]));
+    let globbed = names(&format!("ifaces {}* no-such-* --json", &loopback[0][..1]));
+    assert!(globbed.contains(&loopback[0]), "{globbed:?}");
+    for nothing in ["ifaces --kind gtp --json", "ifaces no-such-* --json"] {
+        let none = run(nothing);
+        expect_code(&none, 1);
+        assert_eq!(none.json()["data"], serde_json::json!([]));
+        assert!(none.json()["warnings"].to_string().contains("no-match"), "{none:?}");
+    }
+    Ok(())
+}
+
+fn ifaces_views() -> Result<(), String> {
+    let loopback = run("ifaces --json --kind loopback").json()["data"][0]["name"].clone();
+    let loopback = loopback.as_str().expect("a name");
+    let brief = run(&format!("ifaces --brief {loopback}"));
+    expect_code(&brief, 0);
+    let lines: Vec<&str> = brief.stdout.lines().collect();
+    assert!(lines.len() == 2 && lines[0].starts_with("NAME"), "{brief:?}");
+    assert!(lines[1].starts_with(loopback) && lines[1].contains("127.0.0.1/8"), "{brief:?}");
+    let details = run(&format!("ifaces --details {loopback}"));
+    expect_code(&details, 0);
+    let title = format!("{loopback}: ");
+    assert!(
+        details.stdout.starts_with(&title) && details.stdout.contains("127.0.0.1/8, loopback"),
+        "{details:?}"
+    );
+    // Whatever the view, a script gets everything.
+    assert_eq!(run("ifaces --brief --json").json()["data"][0]["index"].as_u64().is_some(), true);
+    Ok(())
+}
+
+fn ifaces_watched() -> Result<(), String> {
+    let run = run("ifaces --watch 0.2 --count 3 --kind loopback --format ndjson");
+    expect_code(&run, 0);
+    let events: Vec<serde_json::Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let rates: Vec<_> = events.iter().filter(|event| event["event"] == "rates").collect();
+    let summary = events.last().expect("a summary");
+    let loopbacks = summary["data"].as_array().expect("rows").len();
+    assert_eq!(rates.len(), 3 * loopbacks, "{run:?}");
+    for rate in &rates {
+        assert!(rate["interval_s"].as_f64().is_some_and(|interval| interval > 0.05), "{rate}");
+        assert!(rate["rx_bytes_per_s"].as_f64().is_some_and(|rate| rate >= 0.0), "{rate}");
+    }
+    assert_eq!(summary["event"], "summary");
+    assert!(summary["data"][0]["rates"]["tx_packets_per_s"].is_number(), "{summary}");
     Ok(())
 }
 

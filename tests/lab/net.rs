@@ -110,6 +110,11 @@ impl Host {
         host
     }
 
+    /// The name that `ip netns` has for its network namespace.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The file of its network namespace.
     pub(crate) fn namespace(&self) -> String {
         format!("/run/netns/{}", self.name)

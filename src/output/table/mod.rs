@@ -149,7 +149,7 @@ fn narrow<R: Record>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::record::Cell;
+    use crate::output::record::{Cell, Charset};
     use serde::Serialize;
 
     #[derive(Clone, Serialize)]
@@ -242,37 +242,31 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_their_decimals() {
-        for (value, decimals, text) in [
-            (0.0, 3, "0.000"),
-            (0.0199, 3, "0.020"),
-            (9.9996, 3, "10.000"),
-            (12.5, 0, "13"),
-            (100.0, 2, "100.00"),
-            (0.3, 1, "0.3"),
-            (-1.25, 2, "-1.25"),
-            (1e12, 1, "1000000000000.0"),
-        ] {
-            assert_eq!(fixed(value, decimals), text);
-        }
-    }
-
-    #[test]
-    fn a_sparkline_shows_what_rose_and_what_was_lost() {
-        let figures = [Some(1.0), Some(2.0), None, Some(8.0), Some(4.5)];
-        assert_eq!(trend(&figures, Charset::Unicode), "▁▂x█▅");
-        assert_eq!(trend(&figures, Charset::Ascii), "_.x^-");
-        assert_eq!(trend(&[Some(100.0), Some(101.0)], Charset::Unicode), "▁▂");
-        assert_eq!(trend(&[None, None], Charset::Unicode), "xx");
-    }
-
-    #[test]
-    fn both_renderers_look_the_same() {
-        let nics = || [Nic { addresses: vec!["10.0.0.1/8"], ..NIC }, Nic { name: "lo", mac: "", ..NIC }];
-        let nics = nics();
+    fn all_renderers_look_the_same() {
+        let nics = [Nic { addresses: vec!["10.0.0.1/8"], ..NIC }, Nic { name: "lo", mac: "", ..NIC }];
         let rows: Vec<Cow<'_, Nic>> = nics.iter().map(Cow::Borrowed).collect();
         let screen = screen(true, None);
         let grid = Grid::new(&rows, &Nic::columns().iter().collect::<Vec<_>>(), &screen, true);
-        assert_eq!(grid.draw(&screen, true), grid.pad(&screen, true));
+        let (drawn, padded) = (grid.draw(&screen, true), grid.pad(&screen, true));
+        assert_eq!(drawn, padded);
+        let (piped, _) = rendered(&nics, &self::screen(false, None));
+        let without_rule = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| !line.starts_with('─')).map(str::to_owned).collect()
+        };
+        assert_eq!(without_rule(&drawn), without_rule(&piped));
+    }
+
+    #[test]
+    fn named_columns_come_in_their_order_even_when_piped() {
+        let rows = [NIC];
+        let row = |index: usize| Cow::Borrowed(&rows[index]);
+        let columns: Vec<&'static Column<Nic>> = vec![&Nic::columns()[2], &Nic::columns()[0]];
+        let mut text = String::new();
+        let screen = screen(false, None);
+        render(&Rows::new(&row, &[0]), &Choice::Named(columns), &screen, true, |piece| text.push_str(piece));
+        assert!(
+            text.starts_with("NOTE") && text.lines().nth(1).is_some_and(|line| line.ends_with("[2J")),
+            "{text}"
+        );
     }
 }

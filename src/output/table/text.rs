@@ -165,3 +165,33 @@ pub(super) fn wrapped(line: &str, width: usize) -> Vec<String> {
     lines.retain(|line| !line.is_empty());
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_their_decimals() {
+        for (value, decimals, text) in [
+            (0.0, 3, "0.000"),
+            (0.0199, 3, "0.020"),
+            (9.9996, 3, "10.000"),
+            (12.5, 0, "13"),
+            (100.0, 2, "100.00"),
+            (0.3, 1, "0.3"),
+            (-1.25, 2, "-1.25"),
+            (1e12, 1, "1000000000000.0"),
+        ] {
+            assert_eq!(fixed(value, decimals), text);
+        }
+    }
+
+    #[test]
+    fn a_sparkline_shows_what_rose_and_what_was_lost() {
+        let figures = [Some(1.0), Some(2.0), None, Some(8.0), Some(4.5)];
+        assert_eq!(trend(&figures, Charset::Unicode), "▁▂x█▅");
+        assert_eq!(trend(&figures, Charset::Ascii), "_.x^-");
+        assert_eq!(trend(&[Some(100.0), Some(101.0)], Charset::Unicode), "▁▂");
+        assert_eq!(trend(&[None, None], Charset::Unicode), "xx");
+    }
+}

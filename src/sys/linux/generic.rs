@@ -201,7 +201,9 @@ mod tests {
 
     fn message(parts: &[(u16, &[u8])]) -> Vec<u8> {
         let mut bytes = vec![0; HEADER];
-        parts.iter().for_each(|(kind, payload)| attribute(&mut bytes, *kind, payload));
+        for (kind, payload) in parts {
+            attribute(&mut bytes, *kind, payload);
+        }
         bytes
     }
 
