@@ -244,7 +244,10 @@ pub(super) fn run(
         // An interface that was named may have gone meanwhile: that is news and no mistake.
         let next = look(request)
             .or_else(|error| if error.exit() == Exit::Usage { Ok(nothing(request)) } else { Err(error) })?;
-        for happening in state.advance(next) {
+        // A picture has the rates of all of them.
+        let is_drawn = observer.room().is_some();
+        let told = state.advance(next).into_iter();
+        for happening in told.filter(|it| !(is_drawn && matches!(it, Happening::Rates { .. }))) {
             flow = observer.observe(happening);
             if flow.is_break() {
                 break;

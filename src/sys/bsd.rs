@@ -1,13 +1,16 @@
 //! macOS and FreeBSD: `getifaddrs(3)` for the links, sysctls for the port ranges.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_int};
 use std::io;
 use std::mem;
+use std::net::IpAddr;
 use std::ptr;
 
-use super::{Counters, Link, Network, PortSettings};
+use super::{Counters, DefaultRoute, Depth, Link, Network, PortSettings, Tells};
+use crate::address::{Family, HardwareAddress};
 
-pub(super) fn network() -> io::Result<Network> {
+pub(super) fn network(_: Depth) -> io::Result<Network> {
     let mut first: *mut libc::ifaddrs = ptr::null_mut();
     // SAFETY: `getifaddrs` writes one pointer, to a list that is freed below.
     if unsafe { libc::getifaddrs(&raw mut first) } != 0 {
@@ -25,7 +28,9 @@ pub(super) fn network() -> io::Result<Network> {
     // SAFETY: `first` came from `getifaddrs` and nothing refers into the list any more.
     unsafe { libc::freeifaddrs(first) };
     links.sort_by_key(|link| link.index);
-    Ok(Network { links, ..Network::default() })
+    let tells = Tells { kind: true, mac: true, speed: true, ..Tells::default() };
+    // Where the routing table is not to be had, the ways out are not told.
+    Ok(Network { links, default_routes: routes().ok(), tells, ..Network::default() })
 }
 
 /// Reads the AF_LINK entry of an interface.
@@ -68,10 +73,9 @@ unsafe fn link(interface: &libc::ifaddrs) -> Option<Link> {
         is_up: is_set(libc::IFF_UP),
         is_loopback: is_set(libc::IFF_LOOPBACK),
         flags: names.iter().filter(|(flag, _)| is_set(*flag)).map(|(_, name)| *name).collect(),
-        mac: Some(mac.to_vec()),
+        mac: Some(HardwareAddress::new(mac)),
         ..Link::default()
     };
-    link.kind = link.is_loopback.then(|| "loopback".to_owned());
     link.state = Some(match (link.is_up, is_set(libc::IFF_RUNNING)) {
         (false, _) => "down",
         (true, true) => "up",
@@ -80,6 +84,10 @@ unsafe fn link(interface: &libc::ifaddrs) -> Option<Link> {
     // SAFETY: an AF_LINK entry's data is an `if_data` where it is not null.
     if let Some(data) = unsafe { interface.ifa_data.cast::<libc::if_data>().as_ref() } {
         link.mtu = u32::try_from(data.ifi_mtu).ok();
+        link.kind = kind(data.ifi_type).map(Cow::Borrowed);
+        #[allow(clippy::useless_conversion, reason = "32 bits wide on macOS, 64 on FreeBSD")]
+        let bits_per_s = u64::from(data.ifi_baudrate);
+        link.speed_mbit = u32::try_from(bits_per_s / 1_000_000).ok().filter(|speed| *speed > 0);
         #[allow(clippy::useless_conversion, reason = "32 bits wide on macOS, 64 on FreeBSD")]
         let counters = Counters {
             rx_bytes: data.ifi_ibytes.into(),
@@ -90,10 +98,136 @@ unsafe fn link(interface: &libc::ifaddrs) -> Option<Link> {
             tx_packets: data.ifi_opackets.into(),
             tx_errors: data.ifi_oerrors.into(),
             tx_dropped: None,
+            rx_missed: None,
+            rx_multicast: Some(data.ifi_imcasts.into()),
+            tx_carrier_errors: None,
+            collisions: Some(data.ifi_collisions.into()),
         };
         link.counters = Some(counters);
     }
     Some(link)
+}
+
+/// What an interface is, by its IFT_ type (`net/if_types.h`); a wireless one calls itself Ethernet.
+fn kind(number: u8) -> Option<&'static str> {
+    Some(match number {
+        0x06 => "ethernet",
+        0x17 => "ppp",
+        0x18 => "loopback",
+        0x47 => "wifi",
+        0x37 | 0xf0 => "tunnel",
+        0x39 => "sit",
+        0x83 => "tunnel",
+        0x87 => "vlan",
+        0x88 => "bond",
+        0xd1 => "bridge",
+        0x35 => "virtual",
+        _ => return None,
+    })
+}
+
+/// The default routes, from the kernel's whole table (`route(4)`, NET_RT_DUMP).
+fn routes() -> io::Result<Vec<DefaultRoute>> {
+    let mut name = [libc::CTL_NET, libc::PF_ROUTE, 0, 0, libc::NET_RT_DUMP, 0];
+    let levels = libc::c_uint::try_from(name.len()).expect("six");
+    loop {
+        let mut length = 0;
+        // SAFETY: with no buffer the call only tells the length.
+        let result = unsafe {
+            libc::sysctl(name.as_mut_ptr(), levels, ptr::null_mut(), &raw mut length, ptr::null_mut(), 0)
+        };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // Some room for what is added meanwhile.
+        let mut table = vec![0_u8; length + length / 8 + 512];
+        length = table.len();
+        // SAFETY: the buffer has the `length` bytes that the call may write.
+        let result = unsafe {
+            libc::sysctl(
+                name.as_mut_ptr(),
+                levels,
+                table.as_mut_ptr().cast(),
+                &raw mut length,
+                ptr::null_mut(),
+                0,
+            )
+        };
+        if result == 0 {
+            table.truncate(length);
+            return Ok(default_routes(&table));
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::ENOMEM) {
+            return Err(error);
+        }
+    }
+}
+
+/// Finds the default routes among the messages of a table.
+fn default_routes(mut table: &[u8]) -> Vec<DefaultRoute> {
+    let mut routes = Vec::new();
+    while table.len() >= mem::size_of::<libc::rt_msghdr>() {
+        // SAFETY: there are as many bytes, and the structure is numbers only.
+        let header = unsafe { ptr::read_unaligned(table.as_ptr().cast::<libc::rt_msghdr>()) };
+        let length = usize::from(header.rtm_msglen);
+        let Some(message) = table.get(..length).filter(|_| length > 0) else { break };
+        let sockets = message.get(mem::size_of::<libc::rt_msghdr>()..).unwrap_or_default();
+        routes.extend(default_route(&header, sockets));
+        table = &table[length..];
+    }
+    routes
+}
+
+/// A route's message as a default route, if it is one.
+fn default_route(header: &libc::rt_msghdr, mut bytes: &[u8]) -> Option<DefaultRoute> {
+    /// Only for what asks for this interface by itself (RTF_IFSCOPE of macOS, `net/route.h`).
+    const SCOPED: c_int = if cfg!(target_os = "macos") { 0x100_0000 } else { 0 };
+    /// Addresses are padded to so much.
+    const PADDING: usize = if cfg!(target_os = "macos") { 4 } else { mem::size_of::<libc::c_long>() };
+    if header.rtm_flags & libc::RTF_UP == 0 {
+        return None;
+    }
+    let mut sockets = [None; 3];
+    // RTA_DST, RTA_GATEWAY, RTA_NETMASK: the first three bits, each with its address if it is set.
+    for (place, socket) in sockets.iter_mut().enumerate() {
+        if header.rtm_addrs & (1 << place) != 0 {
+            let length = usize::from(*bytes.first()?);
+            *socket = Some(bytes.get(..length)?);
+            let next = if length == 0 { PADDING } else { length.next_multiple_of(PADDING) };
+            bytes = bytes.get(next..).unwrap_or_default();
+        }
+    }
+    let [destination, gateway, mask] = sockets;
+    // The default is the network 0/0: no address, and a mask without a bit. The length and the family come first.
+    let is_zero =
+        |socket: Option<&[u8]>| socket.is_none_or(|socket| socket.iter().skip(2).all(|byte| *byte == 0));
+    let family = match c_int::from(*destination?.get(1)?) {
+        libc::AF_INET => Family::Ipv4,
+        libc::AF_INET6 => Family::Ipv6,
+        _ => return None,
+    };
+    if !is_zero(destination) || !is_zero(mask) || header.rtm_flags & libc::RTF_HOST != 0 {
+        return None;
+    }
+    let gateway = if header.rtm_flags & libc::RTF_GATEWAY == 0 { None } else { gateway.and_then(address) };
+    let route = DefaultRoute::new(u32::from(header.rtm_index), family, gateway, None);
+    Some(DefaultRoute { is_special: header.rtm_flags & SCOPED != 0, ..route })
+}
+
+/// The address in a socket address; a link-local one without the zone that the kernel keeps inside it.
+fn address(socket: &[u8]) -> Option<IpAddr> {
+    match c_int::from(*socket.get(1)?) {
+        libc::AF_INET => Some(IpAddr::from(<[u8; 4]>::try_from(socket.get(4..8)?).ok()?)),
+        libc::AF_INET6 => {
+            let mut bytes = <[u8; 16]>::try_from(socket.get(8..24)?).ok()?;
+            if bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80 {
+                (bytes[2], bytes[3]) = (0, 0);
+            }
+            Some(IpAddr::from(bytes))
+        }
+        _ => None,
+    }
 }
 
 pub(super) fn port_settings() -> PortSettings {

@@ -22,6 +22,8 @@ pub struct Network {
     pub links: Vec<Link>,
     /// Every address, in the system's order.
     pub addresses: Option<Vec<LinkAddress>>,
+    /// What the system tells of addresses that it did not list itself.
+    pub address_details: Vec<LinkAddress>,
     /// The default routes of the main table.
     pub default_routes: Option<Vec<DefaultRoute>>,
     /// The name servers by interface index, where the system keeps them so.

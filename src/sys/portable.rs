@@ -14,6 +14,14 @@ pub(super) fn complete(network: &mut Network) -> io::Result<()> {
     if network.addresses.is_none() {
         add(network, if_addrs::get_if_addrs()?);
     }
+    let details = std::mem::take(&mut network.address_details);
+    for address in network.addresses.iter_mut().flatten() {
+        let is_it = |detail: &&LinkAddress| (detail.index, detail.ip) == (address.index, address.ip);
+        if let Some(detail) = details.iter().find(is_it) {
+            let detail = detail.clone();
+            *address = LinkAddress { broadcast: address.broadcast, prefix_len: address.prefix_len, ..detail };
+        }
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Windows: `GetAdaptersAddresses` for links, gateways and name servers.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,16 +8,18 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use windows_sys::Win32::Foundation::{ERROR_BUFFER_OVERFLOW, ERROR_NO_DATA, ERROR_SUCCESS};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     GAA_FLAG_INCLUDE_GATEWAYS, GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_MULTICAST, GetAdaptersAddresses,
-    IF_TYPE_ETHERNET_CSMACD, IF_TYPE_IEEE80211, IF_TYPE_PPP, IF_TYPE_SOFTWARE_LOOPBACK, IF_TYPE_TUNNEL,
-    IP_ADAPTER_ADDRESSES_LH, if_indextoname, if_nametoindex,
+    GetIfEntry2, IF_TYPE_ETHERNET_CSMACD, IF_TYPE_IEEE80211, IF_TYPE_PPP, IF_TYPE_SOFTWARE_LOOPBACK,
+    IF_TYPE_TUNNEL, IP_ADAPTER_ADDRESSES_LH, IP_ADAPTER_UNICAST_ADDRESS_LH, MIB_IF_ROW2, if_indextoname,
+    if_nametoindex,
 };
 use windows_sys::Win32::Networking::WinSock::{
-    AF_INET, AF_INET6, AF_UNSPEC, SIO_TCP_INFO, SOCKADDR_IN, SOCKADDR_IN6, SOCKET_ADDRESS, TCP_INFO_v0,
-    WSAIoctl,
+    AF_INET, AF_INET6, AF_UNSPEC, IpDadStateDeprecated, IpDadStateDuplicate, IpDadStateTentative,
+    IpPrefixOriginManual, IpPrefixOriginWellKnown, IpSuffixOriginRandom, SIO_TCP_INFO, SOCKADDR_IN,
+    SOCKADDR_IN6, SOCKET_ADDRESS, TCP_INFO_v0, WSAIoctl,
 };
 
-use super::{DefaultRoute, Link, Network, PortSettings};
-use crate::address::Family;
+use super::{Counters, DefaultRoute, Depth, Link, LinkAddress, Network, PortSettings, Tells};
+use crate::address::{Family, HardwareAddress};
 
 /// NDIS_IF_MAX_STRING_SIZE and its NUL.
 const NAME_SIZE: usize = 257;
@@ -39,16 +42,27 @@ pub fn interface_name(index: u32) -> Option<Vec<u8>> {
     if found.is_null() { None } else { Some(CStr::from_bytes_until_nul(&name).ok()?.to_bytes().to_vec()) }
 }
 
-pub(super) fn network() -> io::Result<Network> {
+pub(super) fn network(depth: Depth) -> io::Result<Network> {
     let buffer = adapters()?;
-    let mut network =
-        Network { default_routes: Some(Vec::new()), dns_servers: Some(Vec::new()), ..Network::default() };
+    let mut network = Network {
+        default_routes: Some(Vec::new()),
+        dns_servers: Some(Vec::new()),
+        tells: Tells {
+            kind: true,
+            alias: true,
+            mac: true,
+            address_details: true,
+            speed: true,
+            ..Tells::default()
+        },
+        ..Network::default()
+    };
     let mut next: *const IP_ADAPTER_ADDRESSES_LH = buffer.as_ptr().cast();
     // SAFETY: the list that `GetAdaptersAddresses` built lies within `buffer`, which outlives the loop, and ends
     // in a null pointer.
     while let Some(adapter) = unsafe { next.as_ref() } {
         // SAFETY: as above.
-        unsafe { add(&mut network, adapter) };
+        unsafe { add(&mut network, adapter, depth) };
         next = adapter.Next;
     }
     network.links.sort_by_key(|link| link.index);
@@ -87,7 +101,7 @@ fn adapters() -> io::Result<Vec<u64>> {
 ///
 /// # Safety
 /// `adapter` and everything it points to must be as `GetAdaptersAddresses` left it.
-unsafe fn add(network: &mut Network, adapter: &IP_ADAPTER_ADDRESSES_LH) {
+unsafe fn add(network: &mut Network, adapter: &IP_ADAPTER_ADDRESSES_LH, depth: Depth) {
     // SAFETY: the union holds the index in both its readings; IPv4 may be off, then IPv6's is set.
     let v4_index = unsafe { adapter.Anonymous1.Anonymous.IfIndex };
     let index = if v4_index == 0 { adapter.Ipv6IfIndex } else { v4_index };
@@ -109,7 +123,7 @@ unsafe fn add(network: &mut Network, adapter: &IP_ADAPTER_ADDRESSES_LH) {
         name: unsafe { wide_text(adapter.FriendlyName) }.into_bytes(),
         // SAFETY: so is the description.
         alias: Some(unsafe { wide_text(adapter.Description) }.into_bytes()),
-        kind: kind.map(str::to_owned),
+        kind: kind.map(Cow::Borrowed),
         // IF_OPER_STATUS counts as RFC 2863 does.
         state: Some(match adapter.OperStatus {
             1 => "up",
@@ -125,18 +139,27 @@ unsafe fn add(network: &mut Network, adapter: &IP_ADAPTER_ADDRESSES_LH) {
         is_loopback: adapter.IfType == IF_TYPE_SOFTWARE_LOOPBACK,
         flags: if adapter.OperStatus == 1 { vec!["UP"] } else { Vec::new() },
         mtu: Some(adapter.Mtu).filter(|mtu| *mtu != u32::MAX),
-        mac: Some(adapter.PhysicalAddress.get(..mac_length).unwrap_or_default().to_vec()),
-        master: None,
-        counters: None,
+        mac: Some(HardwareAddress::new(adapter.PhysicalAddress.get(..mac_length).unwrap_or_default())),
+        speed_mbit: speed(adapter.TransmitLinkSpeed),
+        counters: if depth == Depth::Whole { counters(index) } else { None },
+        ..Link::default()
     });
+    let mut unicast = adapter.FirstUnicastAddress.cast_const();
+    // SAFETY: the list ends in a null pointer.
+    while let Some(entry) = unsafe { unicast.as_ref() } {
+        // SAFETY: the socket address is one of the two families or absent.
+        if let Some(ip) = unsafe { ip(&entry.Address) } {
+            network.address_details.push(address(index, ip, entry));
+        }
+        unicast = entry.Next.cast_const();
+    }
     let mut gateway = adapter.FirstGatewayAddress.cast_const();
     // SAFETY: the list ends in a null pointer.
     while let Some(entry) = unsafe { gateway.as_ref() } {
         // SAFETY: the socket address is one of the two families or absent.
         if let Some(ip) = unsafe { ip(&entry.Address) } {
             let metric = if ip.is_ipv4() { adapter.Ipv4Metric } else { adapter.Ipv6Metric };
-            let route =
-                DefaultRoute { index, family: Family::of(ip), gateway: Some(ip), metric: Some(metric) };
+            let route = DefaultRoute::new(index, Family::of(ip), Some(ip), Some(metric));
             network.default_routes.get_or_insert_default().push(route);
         }
         gateway = entry.Next.cast_const();
@@ -150,6 +173,54 @@ unsafe fn add(network: &mut Network, adapter: &IP_ADAPTER_ADDRESSES_LH) {
         }
         server = entry.Next.cast_const();
     }
+}
+
+/// A speed in Mbit/s; all ones are none.
+fn speed(bits_per_s: u64) -> Option<u32> {
+    (bits_per_s != u64::MAX && bits_per_s > 0).then(|| u32::try_from(bits_per_s / 1_000_000).ok()).flatten()
+}
+
+/// What the system tells of an address besides what if-addrs finds.
+fn address(index: u32, ip: IpAddr, entry: &IP_ADAPTER_UNICAST_ADDRESS_LH) -> LinkAddress {
+    let until = |seconds: u32| (seconds != u32::MAX).then_some(seconds);
+    let is_by_hand = matches!(entry.PrefixOrigin, IpPrefixOriginManual | IpPrefixOriginWellKnown);
+    let flags = [
+        (entry.SuffixOrigin == IpSuffixOriginRandom && ip.is_ipv6(), "temporary"),
+        (entry.DadState == IpDadStateDuplicate, "dadfailed"),
+        (entry.DadState == IpDadStateDeprecated, "deprecated"),
+        (entry.DadState == IpDadStateTentative, "tentative"),
+        (is_by_hand, "permanent"),
+        (!is_by_hand, "dynamic"),
+    ];
+    LinkAddress {
+        flags: flags.iter().filter(|(is, _)| *is).map(|(_, flag)| *flag).collect(),
+        valid_s: until(entry.ValidLifetime),
+        preferred_s: until(entry.PreferredLifetime),
+        ..LinkAddress::new(index, ip, entry.OnLinkPrefixLength)
+    }
+}
+
+/// What has gone through an interface.
+fn counters(index: u32) -> Option<Counters> {
+    // SAFETY: the structure is numbers only, of which all-zero bytes are valid ones.
+    let mut row: MIB_IF_ROW2 = unsafe { std::mem::zeroed() };
+    row.InterfaceIndex = index;
+    // SAFETY: `row` lives for the length of the call, which fills it.
+    let result = unsafe { GetIfEntry2(&raw mut row) };
+    (result == ERROR_SUCCESS).then_some(Counters {
+        rx_bytes: row.InOctets,
+        rx_packets: row.InUcastPkts + row.InNUcastPkts,
+        rx_errors: row.InErrors,
+        rx_dropped: row.InDiscards,
+        rx_missed: None,
+        rx_multicast: None,
+        tx_bytes: row.OutOctets,
+        tx_packets: row.OutUcastPkts + row.OutNUcastPkts,
+        tx_errors: row.OutErrors,
+        tx_dropped: Some(row.OutDiscards),
+        tx_carrier_errors: None,
+        collisions: None,
+    })
 }
 
 /// Reads a socket address.
