@@ -6,6 +6,8 @@
 
 #![allow(unsafe_code, reason = "wait4(2) tells a child's peak memory, and has no safe interface")]
 
+#[path = "beside/mod.rs"]
+mod beside;
 #[path = "../tests/common/mod.rs"]
 mod common;
 #[cfg(target_os = "linux")]
@@ -44,8 +46,7 @@ mod linux {
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
+    use crate::beside::table;
     use crate::common;
     use crate::net::{Host, cable};
 
@@ -102,19 +103,6 @@ mod linux {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/floor/sweep.c");
         let built = Command::new("cc").args(["-O2", "-o"]).arg(&program).arg(source).status().ok()?;
         built.success().then_some(program)
-    }
-
-    fn table(header: &[&str], rows: Vec<Vec<String>>) {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(header);
-        for row in rows {
-            table.add_row(row);
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        println!("{table}\n");
     }
 
     /// One run's time, and its peak memory in KiB.

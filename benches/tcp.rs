@@ -6,6 +6,8 @@
 
 #![allow(unsafe_code, reason = "wait4(2) tells what a child has used, and has no safe interface")]
 
+#[path = "beside/mod.rs"]
+mod beside;
 #[path = "../tests/common/mod.rs"]
 mod common;
 
@@ -27,8 +29,7 @@ mod linux {
     use std::process::{Child, Command, Stdio};
     use std::time::{Duration, Instant};
 
-    use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
+    use crate::beside::table;
     use crate::common;
 
     const NETDIAG: &str = env!("CARGO_BIN_EXE_netdiag");
@@ -161,19 +162,6 @@ mod linux {
     fn median(mut values: Vec<f64>) -> f64 {
         values.sort_by(f64::total_cmp);
         values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-    }
-
-    fn table(header: &[&str], rows: Vec<Vec<String>>) {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(header);
-        for row in rows {
-            table.add_row(row);
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        println!("{table}\n");
     }
 
     fn clients(floor: &str) {

@@ -223,6 +223,8 @@ impl OutputArgs {
 }
 
 /// Parses a command line, the program's name first.
+// Never inlined, so that its share can be measured.
+#[inline(never)]
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
     let cli = match read(args) {
         Ok(cli) => cli,

@@ -183,7 +183,7 @@ fn speed(bits_per_s: u64) -> Option<u32> {
 /// What the system tells of an address besides what if-addrs finds.
 fn address(index: u32, ip: IpAddr, entry: &IP_ADAPTER_UNICAST_ADDRESS_LH) -> LinkAddress {
     let until = |seconds: u32| (seconds != u32::MAX).then_some(seconds);
-    let is_by_hand = matches!(entry.PrefixOrigin, IpPrefixOriginManual | IpPrefixOriginWellKnown);
+    let is_by_hand = [IpPrefixOriginManual, IpPrefixOriginWellKnown].contains(&entry.PrefixOrigin);
     let flags = [
         (entry.SuffixOrigin == IpSuffixOriginRandom && ip.is_ipv6(), "temporary"),
         (entry.DadState == IpDadStateDuplicate, "dadfailed"),
@@ -268,7 +268,7 @@ pub(super) fn port_settings() -> PortSettings {
 
 /// SIO_TCP_INFO (`mstcpip.h`), since Windows 10 1703.
 pub(super) fn tcp_info(socket: &impl super::AsSocket) -> Option<super::TcpInfo> {
-    use std::os::windows::io::{AsRawSocket, AsSocket as _};
+    use std::os::windows::io::AsRawSocket;
     let version: u32 = 0;
     // SAFETY: the structure is numbers only, of which all-zero bytes are valid ones.
     let mut info: TCP_INFO_v0 = unsafe { std::mem::zeroed() };

@@ -90,7 +90,7 @@ fn ifaces_views() -> Result<(), String> {
         "{details:?}"
     );
     // Whatever the view, a script gets everything.
-    assert_eq!(run("ifaces --brief --json").json()["data"][0]["index"].as_u64().is_some(), true);
+    assert!(run("ifaces --brief --json").json()["data"][0]["index"].is_u64());
     Ok(())
 }
 
