@@ -6,9 +6,8 @@ use clap::Args;
 
 use super::{FamilyArgs, seconds};
 use crate::error::{Error, Result};
-use crate::ifaces::{Names, Request, View, Watch, needs_depth};
+use crate::ifaces::{Depth, Names, Request, View, Watch, needs_depth};
 use crate::output::{Format, Options};
-use crate::sys::Depth;
 
 /// Lists this machine's interfaces, with their state, addresses, gateways and name servers
 #[derive(Args)]

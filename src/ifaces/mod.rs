@@ -17,14 +17,16 @@ use serde::Serialize;
 
 pub use columns::needs_depth;
 pub use report::Interfaces;
+use select::Chosen;
 pub use select::Names;
 pub use watch::{Happening, Rates};
+
+pub use crate::sys::Depth;
 
 use crate::address::{Class, Family, HardwareAddress};
 use crate::error::Result;
 use crate::output::record::{Observer, Untrusted, Warning};
-use crate::sys::{Counters, Depth, Tells};
-use select::Chosen;
+use crate::sys::{Counters, Tells};
 
 /// Which interfaces to list, and how; the default is all, a line each.
 #[derive(Clone, Debug, Default)]

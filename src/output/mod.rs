@@ -12,7 +12,7 @@ mod sink;
 mod style;
 mod table;
 
-use std::io::{ErrorKind, stderr};
+use std::io::{ErrorKind, stderr, stdout};
 use std::ops::ControlFlow;
 
 use environment::Screen;
@@ -108,7 +108,7 @@ impl Emitter {
     /// Makes an emitter to this process's standard streams.
     pub fn new(options: Options) -> Self {
         let screen = Screen::detect(&options);
-        let out = if sys::is_output_closed() { Sink::closed() } else { Sink::new(sys::standard_output()) };
+        let out = if sys::is_output_closed() { Sink::closed() } else { Sink::new(sys::unbuffered(stdout())) };
         Self {
             options,
             screen,

@@ -213,13 +213,13 @@ pub fn clocks() -> Clocks {
 }
 
 /// Standard output without the standard library's buffer, which looks for the ends of lines in all that is written.
-pub fn standard_output() -> Box<dyn io::Write> {
+pub fn unbuffered(out: io::Stdout) -> Box<dyn io::Write> {
     #[cfg(unix)]
-    if let Ok(descriptor) = std::os::fd::AsFd::as_fd(&io::stdout()).try_clone_to_owned() {
+    if let Ok(descriptor) = std::os::fd::AsFd::as_fd(&out).try_clone_to_owned() {
         return Box::new(std::fs::File::from(descriptor));
     }
     // A console of Windows takes no bytes but UTF-16, which that does too.
-    Box::new(io::stdout())
+    Box::new(out)
 }
 
 /// Whether standard output was closed when the program began (`>&-`), so that what is written goes nowhere;
