@@ -182,8 +182,10 @@ fn gateway(gateway: &Gateway) -> Line {
     line
 }
 
+/// A time as people read it, its two largest units: `23h4m`.
 fn time(seconds: u32) -> String {
-    humantime::format_duration(Duration::from_secs(seconds.into())).to_string()
+    let text = humantime::format_duration(Duration::from_secs(seconds.into())).to_string();
+    text.split(' ').take(2).collect()
 }
 
 fn received(iface: &Iface) -> Option<Line> {

@@ -27,6 +27,8 @@ use crate::sys;
 
 /// How far what stands below an event's line is indented.
 const BELOW: usize = 4;
+/// How far the further lines of a warning or a hint are indented.
+const BESIDE: usize = 2;
 
 /// How a run's result is to be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -307,8 +309,15 @@ impl Emitter {
     fn tell_beside(&mut self, role: Role, label: &'static str, message: &str) {
         self.clear();
         let line = Line::default().with(role, label).plain(": ").plain(message);
-        self.err.write(&style::line(&line, self.screen.charset, self.screen.errors_colored));
-        self.err.write("\n");
+        let parts = match environment::error_columns() {
+            Some(width) => style::wrapped(&line, BESIDE, width),
+            None => vec![line],
+        };
+        for (number, part) in parts.iter().enumerate() {
+            let indent = if number == 0 { 0 } else { BESIDE };
+            let part = style::line(part, self.screen.charset, self.screen.errors_colored);
+            self.err.write(&format!("{:indent$}{part}\n", ""));
+        }
         self.err.flush();
     }
 
