@@ -1,5 +1,7 @@
 //! Joins what the system tells about links, addresses, routes and name servers into interfaces.
 
+use std::collections::HashSet;
+
 use super::{Gateway, Iface, IfaceAddress, Wireless, name_servers};
 use crate::address::{Class, Family, HardwareAddress};
 use crate::error::{Error, Result};
@@ -13,20 +15,23 @@ pub(super) struct Collected {
     pub(super) warnings: Vec<Warning>,
     /// Every default route, in the system's order.
     pub(super) default_routes: Option<Vec<DefaultRoute>>,
+    /// The indices of the interfaces that routes leave by, but for link-local ones.
+    pub(super) ways: HashSet<u32>,
 }
 
 /// Asks the system.
 pub(super) fn collect(depth: Depth) -> Result<Collected> {
-    let network = sys::network(depth)
+    let mut network = sys::network(depth)
         .map_err(|source| Error::untested("cannot list this machine's interfaces").caused_by(source))?;
     let warning = network.refusal.as_ref().map(|refusal| {
         let message = format!(
-            "the system refuses to list its links ({refusal}): only interfaces with an address are shown"
+            "the system refuses to list its links ({refusal}): much of what is known of them elsewhere is not told"
         );
         Warning::new("links-unavailable", message)
     });
+    let ways = std::mem::take(&mut network.ways);
     let (interfaces, default_routes) = join(network);
-    Ok(Collected { interfaces, warnings: warning.into_iter().collect(), default_routes })
+    Ok(Collected { interfaces, warnings: warning.into_iter().collect(), default_routes, ways })
 }
 
 fn join(network: Network) -> (Vec<Iface>, Option<Vec<DefaultRoute>>) {
@@ -43,7 +48,10 @@ fn join(network: Network) -> (Vec<Iface>, Option<Vec<DefaultRoute>>) {
     addresses.sort_by_key(|address| address.index);
     let mut addresses = addresses.into_iter().peekable();
     let routes = default_routes.as_deref();
-    let best = [Family::Ipv4, Family::Ipv6].map(|family| (family, best(routes.unwrap_or_default(), family)));
+    let best = [Family::Ipv4, Family::Ipv6].map(|family| {
+        let best = sys::best_routes(routes.unwrap_or_default(), family);
+        (family, best.iter().map(|route| route.index).collect::<Vec<_>>())
+    });
     let mut interfaces: Vec<Iface> = links
         .into_iter()
         .map(|link| {
@@ -52,7 +60,7 @@ fn join(network: Network) -> (Vec<Iface>, Option<Vec<DefaultRoute>>) {
             while addresses.next_if(|address| address.index < index).is_some() {}
             let own = std::iter::from_fn(|| addresses.next_if(|address| address.index == index));
             let own = own.map(IfaceAddress::new).collect();
-            let is_best = |best: &&(Family, Option<u32>)| best.1 == Some(index);
+            let is_best = |best: &&(Family, Vec<u32>)| best.1.contains(&index);
             let default_families: Vec<Family> =
                 best.iter().filter(is_best).map(|(family, _)| *family).collect();
             let other = link.other;
@@ -74,20 +82,15 @@ fn join(network: Network) -> (Vec<Iface>, Option<Vec<DefaultRoute>>) {
     (interfaces, default_routes)
 }
 
-/// The interface of a family's best default route: the lowest metric, of equals the kernel's first.
-fn best(routes: &[DefaultRoute], family: Family) -> Option<u32> {
-    let of_family = routes.iter().filter(|route| route.family == family && !route.is_special);
-    of_family.min_by_key(|route| route.metric.unwrap_or(0)).map(|route| route.index)
-}
-
 fn gateways(routes: &[DefaultRoute], index: u32) -> Vec<Gateway> {
-    let here = routes.iter().filter(|route| route.index == index);
+    let here = routes.iter().filter(|route| route.index == index && route.refusal.is_none());
     let gateway = |route: &DefaultRoute| Gateway {
         family: route.family,
         address: route.gateway,
         metric: route.metric,
         protocol: route.protocol.clone(),
         source: route.source,
+        from: route.from.map(|(ip, length)| format!("{ip}/{length}")),
         preference: route.preference,
         expires_s: route.expires_s,
     };
@@ -176,21 +179,6 @@ impl IfaceAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_lowest_metric_wins_and_none_counts_as_zero() {
-        let route = |index, family, metric| DefaultRoute::new(index, family, None, metric);
-        let routes = [
-            DefaultRoute { is_special: true, ..route(5, Family::Ipv4, None) },
-            route(2, Family::Ipv4, Some(100)),
-            route(3, Family::Ipv4, None),
-            route(4, Family::Ipv4, Some(0)),
-            route(2, Family::Ipv6, Some(1024)),
-        ];
-        assert_eq!(best(&routes, Family::Ipv4), Some(3));
-        assert_eq!(best(&routes, Family::Ipv6), Some(2));
-        assert_eq!(best(&[], Family::Ipv4), None);
-    }
 
     #[test]
     fn addresses_find_their_interface_and_strangers_are_left_out() {

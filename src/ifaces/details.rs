@@ -176,6 +176,9 @@ fn gateway(gateway: &Gateway) -> Line {
     if let Some(source) = gateway.source {
         line = line.plain(format!(", from {source}"));
     }
+    if let Some(from) = &gateway.from {
+        line = line.plain(format!(", only from {from}"));
+    }
     if let Some(left) = gateway.expires_s {
         line = line.plain(format!(", for {}", time(left)));
     }

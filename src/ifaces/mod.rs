@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use collect::Collected;
 pub use columns::needs_depth;
 pub use report::Interfaces;
 use select::Chosen;
@@ -204,6 +205,8 @@ pub struct Gateway {
     pub protocol: Option<Cow<'static, str>>,
     /// The source address that the route prefers.
     pub source: Option<IpAddr>,
+    /// The only sources that take it, a prefix, where it is not for all.
+    pub from: Option<String>,
     /// A router's own preference: `high`, `medium`, `low` (RFC 4191).
     pub preference: Option<&'static str>,
     /// The seconds the route stays; `None` for ever.
@@ -216,17 +219,24 @@ pub struct Gateway {
 pub fn run(request: &Request, observer: &mut dyn Observer<Happening>) -> Result<Interfaces> {
     match request.watch {
         Some(watch) => watch::run(request, watch, observer),
-        None => look(request),
+        None => look(request, true),
     }
 }
 
-/// One look.
-fn look(request: &Request) -> Result<Interfaces> {
-    let collect::Collected { interfaces, mut warnings, default_routes } = collect::collect(request.depth)?;
-    let Chosen { which, lacking } = select::choose(request, &interfaces)?;
-    warnings.extend(trouble::of(&interfaces, &which, default_routes.as_deref(), request));
+/// One look; in the first, names and kinds must be right.
+fn look(request: &Request, is_first: bool) -> Result<Interfaces> {
+    let Collected { interfaces, mut warnings, default_routes, ways } = collect::collect(request.depth)?;
+    let Chosen { which, lacking } = select::choose(request, &interfaces, is_first)?;
+    let known =
+        trouble::Known { all: &interfaces, which: &which, routes: default_routes.as_deref(), ways: &ways };
+    let mut about = vec![Vec::new(); warnings.len()];
+    for trouble in trouble::of(&known, request) {
+        about.push(trouble.about);
+        warnings.push(trouble.warning);
+    }
     let is_lacking = !lacking.is_empty();
     warnings.extend(lacking.into_iter().map(|message| Warning::new("no-match", message)));
+    about.resize(warnings.len(), Vec::new());
     let mut is_chosen = which.into_iter();
     let mut interfaces = interfaces;
     interfaces.retain(|_| is_chosen.next().unwrap_or(false));
@@ -236,5 +246,5 @@ fn look(request: &Request) -> Result<Interfaces> {
             iface.gateways.iter_mut().for_each(|gateways| gateways.retain(|it| it.family == family));
         }
     }
-    Ok(Interfaces { interfaces, warnings, view: request.view, is_lacking, is_interrupted: false })
+    Ok(Interfaces { interfaces, warnings, about, view: request.view, is_lacking, is_interrupted: false })
 }

@@ -15,6 +15,8 @@ pub struct Interfaces {
     pub interfaces: Vec<Iface>,
     /// What limits the listing, and what troubles them.
     pub warnings: Vec<Warning>,
+    /// The interfaces that each warning is about, by index.
+    pub(super) about: Vec<Vec<u32>>,
     /// How a person is shown them.
     pub view: View,
     /// Whether something that was asked for is not there.

@@ -129,16 +129,20 @@ pub(super) struct Chosen {
     pub(super) lacking: Vec<String>,
 }
 
-/// Tells for each interface whether it was asked for.
+/// Tells for each interface whether it was asked for; what is not there is only a mistake the first time.
 ///
 /// Errors: a name that no interface has; a kind that there is not.
-pub(super) fn choose(request: &Request, interfaces: &[Iface]) -> Result<Chosen> {
+pub(super) fn choose(request: &Request, interfaces: &[Iface], is_first: bool) -> Result<Chosen> {
     let mut which = vec![request.names.is_empty(); interfaces.len()];
     let mut lacking = Vec::new();
     for name in &request.names.0 {
         let is_one = interfaces.iter().any(|iface| name.is_name_of(iface));
         if !is_one && name.pattern.is_none() {
-            return Err(unknown_interface(&name.text));
+            if is_first {
+                return Err(unknown_interface(&name.text));
+            }
+            lacking.push(format!("there is no interface '{}' any more", name.text));
+            continue;
         }
         let mut has_any = false;
         for (iface, is_chosen) in interfaces.iter().zip(&mut which) {
@@ -150,7 +154,7 @@ pub(super) fn choose(request: &Request, interfaces: &[Iface]) -> Result<Chosen> 
             lacking.push(format!("no interface's name matches '{}'", name.text));
         }
     }
-    for kind in &request.kinds {
+    for kind in request.kinds.iter().filter(|_| is_first) {
         check_kind(kind, interfaces)?;
     }
     for (iface, is_chosen) in interfaces.iter().zip(&mut which) {
@@ -215,7 +219,7 @@ mod tests {
     fn chosen(names: &[&str]) -> (String, usize) {
         let all = ifaces(&["eth0", "eth1", "veth0", "e*", "lo"]);
         let names = Names::parse(names.iter().map(|name| (*name).to_owned()).collect()).expect("patterns");
-        let chosen = choose(&Request { names, ..Request::default() }, &all).expect("all known");
+        let chosen = choose(&Request { names, ..Request::default() }, &all, true).expect("all known");
         let names =
             all.iter().zip(&chosen.which).filter(|(_, is)| **is).map(|(iface, _)| iface.name.to_lossy());
         (names.collect::<Vec<_>>().join(" "), chosen.lacking.len())
@@ -236,7 +240,7 @@ mod tests {
     fn a_kind_is_known_or_present() {
         let all = ifaces(&["a"]);
         let of = |kind: &str| {
-            choose(&Request { kinds: vec![kind.to_owned()], ..Request::default() }, &all)
+            choose(&Request { kinds: vec![kind.to_owned()], ..Request::default() }, &all, true)
                 .map(|it| it.lacking.len())
         };
         assert_eq!(of("veth").ok(), Some(0));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Iface, Request};
+use super::{Iface, IfaceAddress, Request};
 use crate::address::{Class, Family};
 use crate::output::record::{Untrusted, Warning};
 use crate::sys::{self, DefaultRoute};
@@ -12,13 +12,29 @@ const IPV6_LEAST_MTU: u32 = 1280;
 /// So many names are listed at most.
 const MOST_NAMES: usize = 5;
 
+/// One trouble, and the interfaces it is about.
+pub(super) struct Trouble {
+    pub(super) about: Vec<u32>,
+    pub(super) warning: Warning,
+}
+
+impl Trouble {
+    fn new(code: &'static str, about: &[&Iface], message: String) -> Self {
+        Self { about: about.iter().map(|iface| iface.index).collect(), warning: Warning::new(code, message) }
+    }
+}
+
+/// What is known, and what of it was asked for.
+pub(super) struct Known<'a> {
+    pub(super) all: &'a [Iface],
+    pub(super) which: &'a [bool],
+    pub(super) routes: Option<&'a [DefaultRoute]>,
+    pub(super) ways: &'a HashSet<u32>,
+}
+
 /// What troubles the chosen interfaces, and the machine if all are asked for.
-pub(super) fn of(
-    all: &[Iface],
-    which: &[bool],
-    routes: Option<&[DefaultRoute]>,
-    request: &Request,
-) -> Vec<Warning> {
+pub(super) fn of(known: &Known<'_>, request: &Request) -> Vec<Trouble> {
+    let Known { all, which, routes, ways } = *known;
     let chosen: Vec<&Iface> =
         all.iter().zip(which).filter(|(_, is_chosen)| **is_chosen).map(|(iface, _)| iface).collect();
     let mut found = Vec::new();
@@ -27,7 +43,7 @@ pub(super) fn of(
     if request.family != Some(Family::Ipv4) {
         found.extend(small_mtu(all, &chosen));
     }
-    found.extend(link_local_only(all, &chosen, request.family));
+    found.extend(link_local_only(all, &chosen, ways, request.family));
     if let Some(routes) = routes {
         let is_wanted = |family: Family| request.family.is_none_or(|wanted| wanted == family);
         for family in [Family::Ipv4, Family::Ipv6].into_iter().filter(|family| is_wanted(*family)) {
@@ -42,7 +58,7 @@ pub(super) fn of(
 }
 
 /// Those that are up and have no signal.
-fn without_carrier(all: &[Iface], chosen: &[&Iface]) -> Vec<Warning> {
+fn without_carrier(all: &[Iface], chosen: &[&Iface]) -> Vec<Trouble> {
     let masters: HashSet<&Untrusted> = all.iter().filter_map(|port| port.master.as_ref()).collect();
     let mut by_reason: BTreeMap<&str, Vec<&Iface>> = BTreeMap::new();
     for iface in chosen.iter().filter(|iface| iface.is_up && iface.carrier == Some(false)) {
@@ -65,13 +81,13 @@ fn without_carrier(all: &[Iface], chosen: &[&Iface]) -> Vec<Warning> {
         let also = if leads_out { "; the default route leaves by it all the same" } else { "" };
         let (are, have) = if ifaces.len() == 1 { ("is", "has") } else { ("are", "have") };
         let message = format!("{} {are} up but {have} no carrier: {reason}{also}", names(&ifaces));
-        Warning::new("no-carrier", message)
+        Trouble::new("no-carrier", &ifaces, message)
     };
     by_reason.into_iter().map(told).collect()
 }
 
 /// Addresses that another machine has too.
-fn duplicates(chosen: &[&Iface]) -> Vec<Warning> {
+fn duplicates(chosen: &[&Iface]) -> Vec<Trouble> {
     let failed = chosen.iter().flat_map(|iface| {
         let addresses = iface.addresses.iter().filter(|address| address.flags.contains(&"dadfailed"));
         addresses.map(move |address| (iface, address.address))
@@ -83,13 +99,13 @@ fn duplicates(chosen: &[&Iface]) -> Vec<Warning> {
                 "{address} on {name} is in use by another machine too (duplicate address detection failed), so this \
                  one does not use it"
             );
-            Warning::new("duplicate-address", message)
+            Trouble::new("duplicate-address", &[iface], message)
         })
         .collect()
 }
 
 /// Those whose MTU leaves no room for IPv6, on a machine that has it.
-fn small_mtu(all: &[Iface], chosen: &[&Iface]) -> Vec<Warning> {
+fn small_mtu(all: &[Iface], chosen: &[&Iface]) -> Vec<Trouble> {
     const NO_IP: [&str; 7] = ["can", "vcan", "vxcan", "nlmon", "vsockmon", "netlink", "ieee802.15.4"];
     let has_ipv6 = |iface: &Iface| iface.addresses.iter().any(|address| address.family == Family::Ipv6);
     if !all.iter().any(has_ipv6) {
@@ -97,7 +113,9 @@ fn small_mtu(all: &[Iface], chosen: &[&Iface]) -> Vec<Warning> {
     }
     let small = chosen.iter().filter(|iface| {
         let is_small = iface.mtu.is_some_and(|mtu| mtu < IPV6_LEAST_MTU);
-        is_small && iface.is_up && !NO_IP.iter().any(|kind| iface.is_kind(kind))
+        // A tunnel is often one for IPv4 only, and meant so.
+        let is_tunnel = iface.flags.contains(&"POINTOPOINT");
+        is_small && iface.is_up && !is_tunnel && !NO_IP.iter().any(|kind| iface.is_kind(kind))
     });
     let mut by_mtu: BTreeMap<u32, Vec<&Iface>> = BTreeMap::new();
     for iface in small {
@@ -108,27 +126,41 @@ fn small_mtu(all: &[Iface], chosen: &[&Iface]) -> Vec<Warning> {
             "IPv6 does not work on {}: the MTU is {mtu}, and IPv6 needs {IPV6_LEAST_MTU} (RFC 8200)",
             names(&ifaces)
         );
-        Warning::new("mtu-below-ipv6-minimum", message)
+        Trouble::new("mtu-below-ipv6-minimum", &ifaces, message)
     };
     by_mtu.into_iter().map(told).collect()
 }
 
 /// Those that nobody gave an address.
-fn link_local_only(all: &[Iface], chosen: &[&Iface], family: Option<Family>) -> Vec<Warning> {
+fn link_local_only(
+    all: &[Iface],
+    chosen: &[&Iface],
+    ways: &HashSet<u32>,
+    family: Option<Family>,
+) -> Vec<Trouble> {
     let is_link_local = |iface: &Iface, wanted: Family| {
         let mut own = iface.addresses.iter().filter(|address| address.family == wanted).peekable();
         own.peek().is_some() && own.all(|address| address.class == Class::LinkLocal)
     };
-    // What carries others, or belongs to one, needs no address of its own.
+    // What carries others, or belongs to one, needs no address of its own; nor does what is routed by without one, as to
+    // a container.
     let stands_on = |iface: &Iface| {
         if iface.is_kind("veth") || iface.link_netnsid.is_some() { None } else { iface.link_index }
     };
     let below: HashSet<u32> = all.iter().filter_map(stands_on).collect();
-    let is_below = |iface: &Iface| iface.master.is_some() || below.contains(&iface.index);
+    let masters: HashSet<&Untrusted> = all.iter().filter_map(|port| port.master.as_ref()).collect();
+    let is_below = |iface: &Iface| {
+        iface.master.is_some() || below.contains(&iface.index) || masters.contains(&iface.name)
+    };
     let works = |iface: &&&Iface| iface.is_up && iface.carrier != Some(false) && !is_below(iface);
     let mut found = Vec::new();
     if family != Some(Family::Ipv6) {
-        let alone = |iface: &&&Iface| is_link_local(iface, Family::Ipv4);
+        // Whoever gives itself one takes all of 169.254/16; a part of it is somebody's intention.
+        let alone = |iface: &&&Iface| {
+            let is_own_choice =
+                |it: &IfaceAddress| it.family == Family::Ipv6 || (it.prefix_len == 16 && it.peer.is_none());
+            is_link_local(iface, Family::Ipv4) && iface.addresses.iter().all(is_own_choice)
+        };
         let ifaces: Vec<&Iface> = chosen.iter().filter(alone).filter(works).copied().collect();
         if !ifaces.is_empty() {
             let message = format!(
@@ -136,12 +168,13 @@ fn link_local_only(all: &[Iface], chosen: &[&Iface], family: Option<Family>) -> 
                 names(&ifaces),
                 if ifaces.len() == 1 { "has" } else { "have" },
             );
-            found.push(Warning::new("link-local-only", message));
+            found.push(Trouble::new("link-local-only", &ifaces, message));
         }
     }
     if family.is_none() {
         let alone = |iface: &&&Iface| {
-            is_link_local(iface, Family::Ipv6) && iface.addresses.iter().all(|it| it.family == Family::Ipv6)
+            let is_all = iface.addresses.iter().all(|it| it.family == Family::Ipv6);
+            is_link_local(iface, Family::Ipv6) && is_all && !ways.contains(&iface.index)
         };
         let ifaces: Vec<&Iface> = chosen.iter().filter(alone).filter(works).copied().collect();
         if !ifaces.is_empty() {
@@ -150,18 +183,21 @@ fn link_local_only(all: &[Iface], chosen: &[&Iface], family: Option<Family>) -> 
                 names(&ifaces),
                 if ifaces.len() == 1 { "has" } else { "have" },
             );
-            found.push(Warning::new("link-local-only", message));
+            found.push(Trouble::new("link-local-only", &ifaces, message));
         }
     }
     found
 }
 
 /// Default routes between which only chance decides.
-fn equal_metrics(all: &[Iface], chosen: &[&Iface], routes: &[DefaultRoute], family: Family) -> Vec<Warning> {
-    let mut by_metric: BTreeMap<(u32, Option<&str>), Vec<&DefaultRoute>> = BTreeMap::new();
+fn equal_metrics(all: &[Iface], chosen: &[&Iface], routes: &[DefaultRoute], family: Family) -> Vec<Trouble> {
+    let mut by_metric: BTreeMap<(u32, u8), Vec<&DefaultRoute>> = BTreeMap::new();
     // Next hops of one route share the packets on purpose.
-    for route in routes.iter().filter(|it| it.family == family && !it.is_special && !it.is_shared) {
-        by_metric.entry((route.metric.unwrap_or(0), route.preference)).or_default().push(route);
+    let is_one = |it: &&DefaultRoute| {
+        it.family == family && !it.is_special && !it.is_shared && !it.is_dead && it.refusal.is_none()
+    };
+    for route in routes.iter().filter(is_one) {
+        by_metric.entry(route.rank()).or_default().push(route);
     }
     let is_chosen = |route: &DefaultRoute| chosen.iter().any(|iface| iface.index == route.index);
     let equal =
@@ -181,7 +217,9 @@ fn equal_metrics(all: &[Iface], chosen: &[&Iface], routes: &[DefaultRoute], fami
                 family.name(),
                 ways.join(" and "),
             );
-            Warning::new("equal-metrics", message)
+            let about: Vec<&Iface> =
+                all.iter().filter(|iface| same.iter().any(|route| route.index == iface.index)).collect();
+            Trouble::new("equal-metrics", &about, message)
         })
         .collect()
 }
@@ -192,12 +230,31 @@ fn no_default_route(
     routes: &[DefaultRoute],
     wanted: Option<Family>,
     is_routed_by_policy: &dyn Fn(Family) -> Option<bool>,
-) -> Option<Warning> {
+) -> Option<Trouble> {
     const CODE: &str = "no-default-route";
+    let is_for_some =
+        |it: &DefaultRoute, family| it.family == family && it.from.is_some() && it.refusal.is_none();
     let has_route = |family: Family| {
-        routes.iter().any(|route| route.family == family && !route.is_special)
+        !sys::best_routes(routes, family).is_empty()
+            || routes.iter().any(|route| is_for_some(route, family))
             || is_routed_by_policy(family) == Some(true)
     };
+    // One that refuses is worse than none, if it stands before others.
+    for family in
+        [Family::Ipv4, Family::Ipv6].into_iter().filter(|it| wanted.is_none_or(|wanted| wanted == *it))
+    {
+        let refusal = sys::best_route(routes, family).and_then(|best| Some((best.refusal?, best.metric)));
+        let has_others = || routes.iter().any(|route| route.family == family && route.refusal.is_none());
+        if let Some((refusal, metric)) = refusal.filter(|_| has_others() && !has_route(family)) {
+            let message = format!(
+                "the {} default route with the best metric ({}) is of type {refusal}: it stands before the others and \
+                 refuses all that goes beyond this machine's own networks",
+                family.name(),
+                metric.unwrap_or(0),
+            );
+            return Some(Trouble::new(CODE, &[], message));
+        }
+    }
     let has_global = |family: Family| {
         let is_global = |iface: &&Iface| {
             iface.addresses.iter().any(|it| it.family == family && it.class == Class::Global)
@@ -207,8 +264,9 @@ fn no_default_route(
     if let Some(family) = wanted {
         let what = family.name();
         return (!has_route(family)).then(|| {
-            Warning::new(
+            Trouble::new(
                 CODE,
+                &[],
                 format!("no {what} default route: only this machine's own {what} networks can be reached"),
             )
         });
@@ -219,7 +277,7 @@ fn no_default_route(
             "no IPv6 default route, though {} has a global IPv6 address: it cannot be used beyond its own network",
             iface.name.to_lossy()
         );
-        return Some(Warning::new(CODE, message));
+        return Some(Trouble::new(CODE, &[], message));
     }
     if has_route(Family::Ipv6) {
         let iface = has_global(Family::Ipv4)?;
@@ -227,14 +285,14 @@ fn no_default_route(
             "no IPv4 default route, though {} has a global IPv4 address: it cannot be used beyond its own network",
             iface.name.to_lossy()
         );
-        return Some(Warning::new(CODE, message));
+        return Some(Trouble::new(CODE, &[], message));
     }
     let message = if all.iter().any(|iface| iface.is_up && !iface.is_loopback()) {
         "no default route: only this machine's own networks can be reached"
     } else {
         "no interface but the loopback is up, and there is no default route: only this machine itself can be reached"
     };
-    Some(Warning::new(CODE, message))
+    Some(Trouble::new(CODE, &[], message.to_owned()))
 }
 
 /// The names with commas between, or the first of very many.

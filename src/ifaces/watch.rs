@@ -1,12 +1,14 @@
 //! Looks again and again: rates, and what has changed.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
 
 use super::columns::state_role;
 use super::{Iface, Interfaces, Request, Watch, look};
-use crate::error::{Exit, Result};
+use crate::error::Result;
 use crate::measure::amount;
 use crate::output::record::{
     Align, Cell, Event, Flow, Frame, Line, Observer, Role, Room, Untrusted, Warning,
@@ -206,8 +208,8 @@ struct State {
     at: Instant,
     /// For each interface of the last look how much longer its fields are marked.
     marks: Vec<Marks>,
-    /// What was warned of so far.
-    warnings: Vec<Warning>,
+    /// The interfaces whose errors rose, by index, with the warning of each.
+    rising: BTreeMap<u32, Warning>,
 }
 
 /// Looks until it is told to stop, and tells what it sees; gives the last look.
@@ -218,10 +220,9 @@ pub(super) fn run(
 ) -> Result<Interfaces> {
     let runtime = sys::runtime()?;
     let mut stop = StopRequests::listen(Listen::Stop)?;
-    let first = look(request)?;
-    let warnings = first.warnings.clone();
+    let first = look(request, true)?;
     let marks = vec![[0; FIELDS.len()]; first.interfaces.len()];
-    let mut state = State { last: first, at: Instant::now(), marks, warnings };
+    let mut state = State { last: first, at: Instant::now(), marks, rising: BTreeMap::new() };
     let start = state.at;
     let mut flow = draw(&state, observer);
     let mut done = 0;
@@ -241,9 +242,7 @@ pub(super) fn run(
             is_interrupted = true;
             break;
         }
-        // An interface that was named may have gone meanwhile: that is news and no mistake.
-        let next = look(request)
-            .or_else(|error| if error.exit() == Exit::Usage { Ok(nothing(request)) } else { Err(error) })?;
+        let next = look(request, false)?;
         // A picture has the rates of all of them.
         let is_drawn = observer.room().is_some();
         let told = state.advance(next).into_iter();
@@ -258,17 +257,9 @@ pub(super) fn run(
         }
     }
     let _ = observer.draw(None);
-    Ok(Interfaces { warnings: state.warnings, is_interrupted, ..state.last })
-}
-
-fn nothing(request: &Request) -> Interfaces {
-    Interfaces {
-        interfaces: Vec::new(),
-        warnings: Vec::new(),
-        view: request.view,
-        is_lacking: true,
-        is_interrupted: false,
-    }
+    let mut last = state.last;
+    last.warnings.extend(state.rising.into_values());
+    Ok(Interfaces { is_interrupted, ..last })
 }
 
 impl State {
@@ -279,7 +270,6 @@ impl State {
         let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
         let mut told = Vec::new();
         let mut marks = Vec::with_capacity(next.interfaces.len());
-        let mut rising = Vec::new();
         for iface in &mut next.interfaces {
             let place = self.last.interfaces.binary_search_by_key(&iface.index, |last| last.index);
             let (index, name) = (iface.index, iface.name.clone());
@@ -309,7 +299,13 @@ impl State {
             if let Some((before, after)) = last.counters.as_ref().zip(iface.counters.as_ref()) {
                 let rates = Rates::between(before, after, elapsed);
                 if rates.errors() > 0 {
-                    rising.push(name.clone());
+                    let told_of = |name: &Untrusted| {
+                        Warning::new("errors-rising", format!("errors are rising on {}", name.to_lossy()))
+                    };
+                    if let Entry::Vacant(vacant) = self.rising.entry(index) {
+                        let warning = vacant.insert(told_of(&name)).clone();
+                        told.push(Happening::Warned { at: at.clone(), warning });
+                    }
                 }
                 iface.rates = Some(rates.clone());
                 told.push(Happening::Rates { at: at.clone(), index, name, rates });
@@ -320,13 +316,17 @@ impl State {
                 told.push(Happening::Vanished { at: at.clone(), index: last.index, name: last.name.clone() });
             }
         }
-        next.warnings.extend(rising.into_iter().map(|name| {
-            let message = format!("errors are rising on {}", name.to_lossy());
-            Warning::new("errors-rising", message)
-        }));
-        for warning in &next.warnings {
-            if !self.warnings.contains(warning) {
-                self.warnings.push(warning.clone());
+        // What was true of the same interfaces at the last look is no news, whatever the others do.
+        let was_told = |code: &str, about: &[u32], message: &str| {
+            let mut before =
+                self.last.warnings.iter().zip(&self.last.about).filter(|(it, _)| it.code == code);
+            before.any(|(it, known)| {
+                it.message == message
+                    || (!about.is_empty() && about.iter().all(|index| known.contains(index)))
+            })
+        };
+        for (warning, about) in next.warnings.iter().zip(&next.about) {
+            if !was_told(warning.code, about, &warning.message) {
                 told.push(Happening::Warned { at: at.clone(), warning: warning.clone() });
             }
         }
@@ -408,7 +408,7 @@ fn row(iface: &Iface, marks: Marks) -> Vec<Cell> {
     };
     let state = iface.state.unwrap_or("unknown");
     vec![
-        mark(iface.name.clone(), Role::Strong, marks[0] > 0),
+        mark(shown_name(iface), Role::Strong, marks[0] > 0),
         mark(state, state_role(iface, state), marks[1] > 0 || marks[2] > 0),
         bytes(rates.and_then(|rates| rates.rx_bytes_per_s)),
         bytes(rates.and_then(|rates| rates.tx_bytes_per_s)),
@@ -417,6 +417,12 @@ fn row(iface: &Iface, marks: Marks) -> Vec<Cell> {
         total(|it| it.rx_errors + it.tx_errors, rates.map(Rates::errors), Role::Bad),
         total(|it| it.rx_dropped + it.tx_dropped.unwrap_or(0), rates.map(Rates::dropped), Role::Caution),
     ]
+}
+
+/// The name, no wider than its column however it is escaped.
+fn shown_name(iface: &Iface) -> String {
+    let name = iface.name.to_lossy();
+    name.chars().map(|c| if c.is_ascii_graphic() || c.is_alphanumeric() { c } else { '?' }).collect()
 }
 
 /// A cell that shows that it has just changed, in colour and without.

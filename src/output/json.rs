@@ -89,6 +89,17 @@ impl<F: FnMut(&str)> Json<F> {
         Ok(())
     }
 
+    /// Writes the shortest decimals that give the same number; what is not finite is null.
+    fn real(&mut self, value: &impl Serialize) -> Result<()> {
+        /// The longest are like -1.2345678901234567e-308.
+        const LONGEST: usize = 32;
+        let mut bytes = [0; LONGEST];
+        let mut rest = &mut bytes[..];
+        serde_json::to_writer(&mut rest, value)?;
+        let length = LONGEST - rest.len();
+        self.word(std::str::from_utf8(&bytes[..length]).map_err(Error::custom)?)
+    }
+
     fn word(&mut self, word: &str) -> Result<()> {
         self.text.push_str(word);
         Ok(())
@@ -186,18 +197,11 @@ impl<'a, F: FnMut(&str)> Serializer for &'a mut Json<F> {
     }
 
     fn serialize_f32(self, value: f32) -> Result<()> {
-        self.serialize_f64(value.into())
+        self.real(&value)
     }
 
-    /// Writes the shortest decimals that give the same number; what is not finite is null.
     fn serialize_f64(self, value: f64) -> Result<()> {
-        /// The longest are like -1.2345678901234567e-308.
-        const LONGEST: usize = 32;
-        let mut bytes = [0; LONGEST];
-        let mut rest = &mut bytes[..];
-        serde_json::to_writer(&mut rest, &value)?;
-        let length = LONGEST - rest.len();
-        self.word(std::str::from_utf8(&bytes[..length]).map_err(Error::custom)?)
+        self.real(&value)
     }
 
     fn serialize_char(self, value: char) -> Result<()> {
@@ -356,7 +360,7 @@ impl<F: FnMut(&str)> ser::SerializeMap for Several<'_, F> {
         let start = self.json.text.len();
         key.serialize(&mut *self.json)?;
         // Whatever else it is begins otherwise.
-        if !self.json.text[start..].starts_with('"') {
+        if !self.json.text.get(start..).is_some_and(|key| key.starts_with('"')) {
             return Err(Error::custom("a key must be a string"));
         }
         self.json.text.push(':');
@@ -429,7 +433,7 @@ mod tests {
                     text: "a\"b\\c\n\t\r\x08\x0c\x1f\u{7f}\u{9b}\u{202e}\u{e0041}é漢",
                     flag: true,
                 },
-                ((), 'x', '"', u64::MAX, f64::NAN, 1e300, -0.0, 5e-324, 100.0, 1.5_f32),
+                ((), 'x', '"', u64::MAX, f64::NAN, 1e300, -0.0, 5e-324, 100.0, 1.1_f32),
                 BTreeMap::from([("b", json!({"z": 1, "a": [null, 2.5]})), ("a\n", Value::Null)]),
             )
         };

@@ -186,7 +186,7 @@ fn tiers(request: &Request, network: &Network) -> Vec<Slot> {
 /// IPv4, unless only IPv6 leads out.
 fn leading_family(network: &Network) -> Family {
     let routes = network.default_routes.as_deref().unwrap_or_default();
-    let has = |family| routes.iter().any(|route| route.family == family);
+    let has = |family| !sys::best_routes(routes, family).is_empty();
     if has(Family::Ipv6) && !has(Family::Ipv4) { Family::Ipv6 } else { Family::Ipv4 }
 }
 
@@ -203,9 +203,8 @@ fn lan(family: Family, network: &Network) -> Slot {
         let needs_scope = Class::of(ip) == Class::LinkLocal && ip.is_ipv6();
         Address { ip, scope_id: if needs_scope { index } else { 0 } }
     };
-    let gateways = routes.iter().filter(|route| route.family == family && route.gateway.is_some());
-    let best = gateways.min_by_key(|route| route.metric.unwrap_or(0));
-    if let Some(gateway) = best.and_then(|route| Some((route.index, route.gateway?))) {
+    let best = sys::best_routes(routes, family);
+    if let Some(gateway) = best.iter().find_map(|route| Some((route.index, route.gateway?))) {
         return slot(Ok(address(gateway)), None);
     }
     let neighbours = sys::neighbours().unwrap_or_default();

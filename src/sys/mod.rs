@@ -41,7 +41,10 @@ pub use linux::{
     ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
     ipv6_without_way, parse_extended_error, parse_socket, parse_tcp_info, wait_for_icmp, wait_until_stamping,
 };
-pub use network::{Counters, DefaultRoute, Depth, Link, LinkAddress, Network, Other, Tells, Wireless};
+pub use network::{
+    Counters, DefaultRoute, Depth, Link, LinkAddress, Network, Other, Tells, Wireless, best_route,
+    best_routes,
+};
 pub use signals::{Listen, StopRequests};
 pub use tcp::{
     Process, TcpBuffers, TcpInfo, TcpSocket, TcpState, processes_with, sleep_precisely, tcp_buffers,

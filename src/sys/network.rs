@@ -1,6 +1,7 @@
 //! What a system tells about its interfaces, in words that are no system's own.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use crate::address::{Family, HardwareAddress};
@@ -26,11 +27,14 @@ pub struct Network {
     pub address_details: Vec<LinkAddress>,
     /// The default routes of the main table.
     pub default_routes: Option<Vec<DefaultRoute>>,
+    /// The indices of the interfaces that routes of the main table leave by, but for link-local ones, where that is
+    /// told.
+    pub ways: HashSet<u32>,
     /// The name servers by interface index, where the system keeps them so.
     pub dns_servers: Option<Vec<(u32, String)>>,
     /// The names of other network namespaces by the number that this one has for them.
     pub namespaces: Vec<(i32, Vec<u8>)>,
-    /// What the system said where it refused to list its links: only those with an address are known then.
+    /// What the system said where it refused to list its links: what else could be had is all that is known then.
     pub refusal: Option<String>,
     /// What it tells at all.
     pub tells: Tells,
@@ -221,7 +225,11 @@ pub struct DefaultRoute {
     pub preference: Option<&'static str>,
     /// The seconds it stays; `None` for ever.
     pub expires_s: Option<u32>,
-    /// Whether only packets of one type of service take it.
+    /// The only sources that take it, where it is not for all.
+    pub from: Option<(IpAddr, u8)>,
+    /// What it is if it refuses what takes it: `unreachable`, `blackhole`, `prohibit`; it leaves by no interface then.
+    pub refusal: Option<&'static str>,
+    /// Whether only some packets take it, by their source or type of service.
     pub is_special: bool,
     /// Whether it shares the packets with other next hops of the same route.
     pub is_shared: bool,
@@ -241,9 +249,81 @@ impl DefaultRoute {
             source: None,
             preference: None,
             expires_s: None,
+            from: None,
+            refusal: None,
             is_special: false,
             is_shared: false,
             is_dead: false,
         }
+    }
+}
+
+/// The ways by which a family's packets leave for the rest of the world: the best default route, or all next hops of it.
+/// None if there is no such route, or if the best refuses what takes it.
+pub fn best_routes(routes: &[DefaultRoute], family: Family) -> Vec<&DefaultRoute> {
+    let Some(best) = best_route(routes, family).filter(|best| best.refusal.is_none()) else {
+        return Vec::new();
+    };
+    let is_same = |route: &&DefaultRoute| {
+        std::ptr::eq(*route, best) || (best.is_shared && route.is_shared && route.rank() == best.rank())
+    };
+    usable(routes, family).filter(is_same).collect()
+}
+
+/// A family's best default route: the lowest metric, then the highest preference, of equals the kernel's first.
+pub fn best_route(routes: &[DefaultRoute], family: Family) -> Option<&DefaultRoute> {
+    usable(routes, family).min_by_key(|route| route.rank())
+}
+
+/// Those that any packet may take now.
+fn usable(routes: &[DefaultRoute], family: Family) -> impl Iterator<Item = &DefaultRoute> {
+    routes.iter().filter(move |route| route.family == family && !route.is_special && !route.is_dead)
+}
+
+impl DefaultRoute {
+    /// Its place among others: the lowest wins. No metric counts as zero, no preference as medium.
+    pub fn rank(&self) -> (u32, u8) {
+        let preference = match self.preference {
+            Some("high") => 0,
+            Some("low") => 2,
+            _ => 1,
+        };
+        (self.metric.unwrap_or(0), preference)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn best(routes: &[DefaultRoute], family: Family) -> Vec<u32> {
+        best_routes(routes, family).iter().map(|route| route.index).collect()
+    }
+
+    #[test]
+    fn the_best_route_is_the_one_that_is_taken() {
+        let route = |index, family, metric| DefaultRoute::new(index, family, None, metric);
+        let v4 = |index, metric| route(index, Family::Ipv4, Some(metric));
+        let mut routes = vec![
+            DefaultRoute { is_special: true, ..route(5, Family::Ipv4, None) },
+            v4(2, 100),
+            route(3, Family::Ipv4, None),
+            v4(4, 0),
+            route(2, Family::Ipv6, Some(1024)),
+        ];
+        assert_eq!(best(&routes, Family::Ipv4), [3]);
+        assert_eq!(best(&routes, Family::Ipv6), [2]);
+        assert!(best(&[], Family::Ipv4).is_empty());
+        routes[2].is_dead = true;
+        assert_eq!(best(&routes, Family::Ipv4), [4]);
+        routes[3].refusal = Some("unreachable");
+        assert!(best(&routes, Family::Ipv4).is_empty());
+        let preferred = |index, preference| DefaultRoute { preference: Some(preference), ..v4(index, 7) };
+        assert_eq!(
+            best(&[preferred(1, "low"), preferred(2, "medium"), preferred(3, "high")], Family::Ipv4),
+            [3]
+        );
+        let hop = |index| DefaultRoute { is_shared: true, ..v4(index, 7) };
+        assert_eq!(best(&[hop(1), hop(2), v4(3, 7), v4(4, 9)], Family::Ipv4), [1, 2]);
     }
 }

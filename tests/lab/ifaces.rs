@@ -16,6 +16,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("ifaces::every_field_as_ip_has_it", every_field),
     ("ifaces::random_topologies_as_ip_has_them", random_topologies),
     ("ifaces::routes_and_gateways", routes),
+    ("ifaces::the_way_out_is_the_one_the_kernel_takes", ways_out),
+    ("ifaces::a_link_with_much_to_say", long_link),
     ("ifaces::hidden_trouble_in_plain_words", troubles),
     ("ifaces::name_servers_behind_a_stub", servers_behind_a_stub),
     ("ifaces::rates_and_changes", watched),
@@ -232,7 +234,8 @@ fn compare(host: &Host, what: &str) -> Vec<Value> {
         assert_eq!(&ours["mode"], mode, "{what}");
         assert_eq!(ours["kind_id"], data["id"], "{what}");
         // One in this namespace it names, one elsewhere it numbers.
-        match ip["link"].as_str() {
+        let below = if ip["link"].is_string() { &ip["link"] } else { &data["link"] };
+        match below.as_str() {
             Some(link) => assert_eq!(ours["link"], link, "{what}"),
             None => assert_eq!(ours["link_index"], ip["link_index"], "{what}"),
         }
@@ -383,6 +386,69 @@ fn routes() -> Result<(), String> {
     Ok(())
 }
 
+/// The way out is the one that the kernel would take.
+fn ways_out() -> Result<(), String> {
+    let (host, other) = (Host::new("host"), Host::new("other"));
+    cable((&host, "a", &["10.1.0.2/24", "fd01::2/64"]), (&other, "a", &[]));
+    cable((&host, "b", &["10.2.0.2/24", "fd02::2/64"]), (&other, "b", &[]));
+    let marked = || -> Vec<String> {
+        let data = host.netdiag("ifaces --json").json()["data"].clone();
+        let rows = data.as_array().expect("a list").iter().filter(|row| row["is_default_route"] == true);
+        rows.map(|row| row["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let warned = |word: &str| host.netdiag("ifaces --json").json()["warnings"].to_string().contains(word);
+    // All next hops of one route.
+    host.sh("ip route add default metric 5 nexthop via 10.1.0.1 weight 3 nexthop via 10.2.0.1");
+    assert_eq!(marked(), ["a", "b"]);
+    // A refusal that stands before it.
+    host.sh("ip route add unreachable default metric 2");
+    assert!(marked().is_empty());
+    assert!(warned("is of type unreachable"));
+    host.sh("ip route del unreachable default metric 2 && ip route del default metric 5");
+    // A router's own preference among equal metrics.
+    host.sh("ip -6 route add default dev a metric 100 pref low
+         ip -6 route append default dev b metric 100 pref high");
+    assert_eq!(marked(), ["b"]);
+    assert!(!warned("equal-metrics"));
+    host.sh("ip -6 route flush ::/0 && ip -6 route flush default || true");
+    // One for some sources only leads out all the same.
+    host.sh("ip -6 addr add 2600:1::2/64 dev a && ip -6 route add default from 2600:1::/48 via fd01::1 dev a
+         ip route add default via 10.2.0.1");
+    assert!(!warned("no-default-route"));
+    let data = host.netdiag("ifaces --json a").json()["data"][0].clone();
+    assert_eq!(data["gateways"][0]["from"], "2600:1::/48", "{data}");
+    // What is dead is not taken.
+    host.sh("ip route add default via 10.1.0.1 metric 50 && ip route del default via 10.2.0.1
+         ip route add default via 10.2.0.1 metric 10
+         sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1");
+    assert_eq!(marked(), ["b"]);
+    other.sh("ip link set dev b down");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !host.sh("ip route show default").contains("dead") {
+        assert!(Instant::now() < deadline, "the kernel does not notice");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(marked(), ["a"]);
+    Ok(())
+}
+
+/// A link that says more than a dump's usual buffer holds is listed like any other.
+fn long_link() -> Result<(), String> {
+    let host = Host::new("host");
+    host.sh("ip link add long type veth peer name other
+         for i in $(seq 280); do
+             echo property add dev long altname $(printf 'a-name-that-goes-on-and-on-%.0s' 1 2 3 4)number-$i
+         done | sed 's/^/link /' | ip -batch -");
+    for args in ["ifaces --json", "ifaces --json --columns name,alt_names", "ifaces --brief"] {
+        let run = host.netdiag(args);
+        expect_code(&run, 0);
+        assert!(run.stdout.contains("long"), "{args}: {run:?}");
+    }
+    let names = host.netdiag("ifaces long --json").json()["data"][0]["alt_names"].clone();
+    assert_eq!(names.as_array().map(Vec::len), Some(280));
+    Ok(())
+}
+
 /// Each trouble is told where it is, and not where it is not.
 fn troubles() -> Result<(), String> {
     let (host, other) = (Host::new("host"), Host::new("other"));
@@ -423,7 +489,12 @@ fn troubles() -> Result<(), String> {
     host.sh("ip link set dev b mtu 1500 && ip addr flush dev b");
     host.sh("ip addr add fe80::77/64 dev b nodad || true");
     expect("", "link-local-only", &["b has only link-local addresses"]);
-    host.sh("ip addr add 169.254.7.7/16 dev b");
+    // What is routed by without an address is meant so, as to a container.
+    host.sh("ip route add 10.77.0.1/32 dev b");
+    assert!(!codes("").contains(&"link-local-only".to_owned()), "{:?}", told(""));
+    host.sh("ip route del 10.77.0.1/32 dev b && ip addr add 169.254.7.7/32 dev b");
+    assert!(!codes("").contains(&"link-local-only".to_owned()), "{:?}", told(""));
+    host.sh("ip addr del 169.254.7.7/32 dev b && ip addr add 169.254.7.7/16 dev b");
     expect("", "link-local-only", &["b has only a link-local IPv4 address", "DHCP"]);
     host.sh("ip addr add 10.2.0.2/24 dev b");
     assert!(codes("").is_empty(), "{:?}", told(""));

@@ -10,6 +10,7 @@ mod rtnetlink;
 mod sock_diag;
 mod stamps;
 mod tcp_info;
+mod without_netlink;
 
 pub(super) use closed_output::is_output_closed;
 pub use error_queue::parse_extended_error;
@@ -18,7 +19,7 @@ pub use icmp::{
     BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
 };
 pub use rtnetlink::ipv6_neighbour_entries;
-pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbours, network};
+pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbours};
 pub use sock_diag::parse as parse_socket;
 pub(super) use sock_diag::{processes_with, tcp_socket, tcp_sockets, time_wait_count};
 pub use stamps::wait_until_stamping;
@@ -29,8 +30,16 @@ use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
 
-use super::{Clocks, PortSettings};
+use super::{Clocks, Depth, Network, PortSettings};
 use crate::address::Family;
+
+/// What the kernel tells by netlink; where that is forbidden, what can be had without.
+pub(super) fn network(depth: Depth) -> io::Result<Network> {
+    rtnetlink::network(depth).or_else(|refusal| {
+        let network = without_netlink::network().map_err(|_| io::Error::from(refusal.kind()));
+        Ok(Network { refusal: Some(refusal.to_string()), ..network? })
+    })
+}
 
 /// Sets a socket option that is a number (`setsockopt(2)`).
 fn set_option(

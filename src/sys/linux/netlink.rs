@@ -20,6 +20,8 @@ const NLM_F_DUMP_INTR: u16 = 0x10;
 /// A connection to one of the kernel's tables.
 pub(super) struct Netlink {
     socket: Socket,
+    protocol: i32,
+    is_strict: bool,
     buffer: Vec<u8>,
     /// The last request's number.
     sequence: u32,
@@ -28,8 +30,10 @@ pub(super) struct Netlink {
 /// How one dump ended.
 enum End {
     Whole,
-    /// Something changed meanwhile, or a buffer was too small: what came is not one picture.
+    /// Something changed meanwhile: what came is not one picture.
     Torn,
+    /// The buffer was too small. There is room now, but the rest of the dump, or its end, is still to come or lost.
+    Cut,
 }
 
 impl Netlink {
@@ -49,32 +53,47 @@ impl Netlink {
     }
 
     fn open(protocol: i32) -> io::Result<Self> {
-        let netlink = Domain::from(libc::AF_NETLINK);
-        let socket = Socket::new(netlink, Type::RAW, Some(Protocol::from(protocol)))?;
-        Ok(Self { socket, buffer: Vec::with_capacity(BUFFER), sequence: 0 })
+        let socket = Self::socket(protocol)?;
+        Ok(Self { socket, protocol, is_strict: false, buffer: Vec::with_capacity(BUFFER), sequence: 0 })
+    }
+
+    fn socket(protocol: i32) -> io::Result<Socket> {
+        Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(Protocol::from(protocol)))
+    }
+
+    /// Begins anew, rid of what is still to come.
+    fn reopen(&mut self) -> io::Result<()> {
+        self.socket = Self::socket(self.protocol)?;
+        if self.is_strict {
+            self.be_strict();
+        }
+        Ok(())
     }
 
     /// Makes the kernel heed everything in a request, and so filter what it dumps; one older than Linux 4.20 gives
     /// all, as it always did.
-    pub(super) fn be_strict(&self) {
+    pub(super) fn be_strict(&mut self) {
+        self.is_strict = true;
         super::set_option(&self.socket, libc::SOL_NETLINK, libc::NETLINK_GET_STRICT_CHK, 1)
             .unwrap_or_default();
     }
 
     /// Asks for one thing: the payload of the answer, after its header.
     pub(super) fn one(&mut self, message_type: u16, body: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        self.sequence += 1;
-        self.socket.send(&request(message_type, NLM_F_REQUEST, self.sequence, body))?;
-        loop {
-            let whole = self.fill()?;
-            let sequence = self.sequence;
-            match Messages(&self.buffer).find(|message| message.sequence == sequence) {
-                Some(Message { kind: NLMSG_ERROR, payload, .. }) => return Err(error_in(payload)),
-                Some(message) => return Ok(Some(message.payload.to_vec())),
-                None if whole => {}
-                None => return Ok(None),
+        for _ in 0..MOST_DUMPS {
+            self.sequence += 1;
+            self.socket.send(&request(message_type, NLM_F_REQUEST, self.sequence, body))?;
+            while self.fill()? {
+                let sequence = self.sequence;
+                match Messages(&self.buffer).find(|message| message.sequence == sequence) {
+                    Some(Message { kind: NLMSG_ERROR, payload, .. }) => return Err(error_in(payload)),
+                    Some(message) => return Ok(Some(message.payload.to_vec())),
+                    None => {}
+                }
             }
+            self.reopen()?;
         }
+        Ok(None)
     }
 
     /// Dumps all of one kind, in one consistent picture: what `parse` makes of the payload of each message, after its
@@ -115,6 +134,7 @@ impl Netlink {
             match self.receive(&mut taken) {
                 Ok(End::Whole) => return Ok(()),
                 Ok(End::Torn) => {}
+                Ok(End::Cut) => self.reopen()?,
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {}
                 Err(error) => return Err(error),
             }
@@ -127,14 +147,18 @@ impl Netlink {
         let mut end = End::Whole;
         loop {
             if !self.fill()? {
-                end = End::Torn;
+                return Ok(End::Cut);
             }
             for message in Messages(&self.buffer).filter(|message| message.sequence == self.sequence) {
                 if message.flags & NLM_F_DUMP_INTR != 0 {
                     end = End::Torn;
                 }
                 match message.kind {
-                    NLMSG_DONE => return Ok(end),
+                    // It may say that the kernel could not go on, and why.
+                    NLMSG_DONE => match u32_at(message.payload, 0).map(u32::cast_signed) {
+                        Some(failed) if failed < 0 => return Err(error_in(message.payload)),
+                        _ => return Ok(end),
+                    },
                     NLMSG_ERROR => return Err(error_in(message.payload)),
                     _ => each(message.payload),
                 }

@@ -44,7 +44,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<LinkAddress> {
     })
 }
 
-fn scope_name(scope: u8) -> Cow<'static, str> {
+pub(in crate::sys::linux) fn scope_name(scope: u8) -> Cow<'static, str> {
     Cow::Borrowed(match scope {
         0 => "global",
         200 => "site",

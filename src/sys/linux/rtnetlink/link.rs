@@ -44,7 +44,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Link> {
     }
     // The kernel gives a carrier for an interface that is down too, but nobody looks at the line then.
     link.carrier = link.carrier.filter(|_| link.is_up);
-    link.other = other.map(|index| Other { index, namespace });
+    link.other = other.map(|index| Other { index, namespace }).or(link.other);
     link.kind = link.kind.or_else(|| by_hardware(hardware_type).map(Cow::Borrowed));
     Some(link)
 }
@@ -65,6 +65,10 @@ fn kind(payload: &[u8], link: &mut Link) {
     let half = |wanted| u16_at(attribute(wanted)?, 0).map(u32::from);
     let word = |wanted| u32_at(attribute(wanted)?, 0);
     let of = |modes: &[&'static str], mode: Option<u32>| modes.get(usize::try_from(mode?).ok()?).copied();
+    if name == b"vxlan" {
+        // IFLA_VXLAN_LINK: what it sends by, in its own namespace.
+        link.other = word(3).filter(|index| *index != 0).map(|index| Other { index, namespace: None });
+    }
     (link.id, link.mode) = match name {
         b"vlan" => (half(1), None),
         b"vxlan" | b"geneve" | b"vrf" => (word(1), None),
@@ -158,7 +162,7 @@ const IFF_LOOPBACK: u32 = 0x8;
 const IFF_RUNNING: u32 = 0x40;
 
 /// The flags as `ip link` names and orders them, NO-CARRIER first where an interface that is up has none.
-fn link_flags(flags: u32) -> Vec<&'static str> {
+pub(in crate::sys::linux) fn link_flags(flags: u32) -> Vec<&'static str> {
     const NAMES: [(u32, &str); 18] = [
         (IFF_LOOPBACK, "LOOPBACK"),
         (0x2, "BROADCAST"),

@@ -10,6 +10,8 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
+pub(super) use address::scope_name;
+pub(super) use link::link_flags;
 pub use neighbour::ipv6_entries as ipv6_neighbour_entries;
 pub(in crate::sys) use neighbour::{lost as lost_neighbours, spoken_to as neighbours};
 
@@ -30,12 +32,13 @@ pub(in crate::sys) fn network(depth: Depth) -> io::Result<Network> {
     mark_lower_down(&mut links);
     generic::complete(&mut links, depth);
     let addresses = netlink.dump(RTM_GETADDR, &[0; 8], address::parse)?;
-    let default_routes = route::defaults(&mut netlink)?;
+    let route::Routes { defaults, ways } = route::routes(&mut netlink)?;
     let namespaces = if depth == Depth::Whole { namespaces(&mut netlink, &links) } else { Vec::new() };
     Ok(Network {
         links,
         addresses: Some(addresses),
-        default_routes: Some(default_routes),
+        default_routes: Some(defaults),
+        ways,
         namespaces,
         tells: Tells {
             kind: true,
@@ -62,7 +65,10 @@ fn link_request(depth: Depth) -> Vec<u8> {
     const IFLA_EXT_MASK: u16 = 29;
     /// RTEXT_FILTER_SKIP_STATS of `linux/rtnetlink.h`: no counters.
     const SKIP_STATS: u32 = 8;
-    let mask = if depth == Depth::Summary { SKIP_STATS } else { 0 };
+    /// RTEXT_FILTER_BRVLAN_COMPRESSED, which adds nothing to this list. But without any bit the kernel does not look
+    /// how large its largest link is (`rtnl_calcit`), and leaves out those beyond 32 KiB without a word.
+    const MAKE_ROOM: u32 = 4;
+    let mask = MAKE_ROOM | if depth == Depth::Summary { SKIP_STATS } else { 0 };
     let mut body = vec![0; 16];
     body.extend(8_u16.to_ne_bytes());
     body.extend(IFLA_EXT_MASK.to_ne_bytes());
@@ -84,6 +90,7 @@ fn mark_lower_down(links: &mut [Link]) {
 /// The names that `ip netns` has given to the namespaces at the other ends of links.
 fn namespaces(netlink: &mut Netlink, links: &[Link]) -> Vec<(i32, Vec<u8>)> {
     use std::os::unix::ffi::OsStringExt;
+    use std::os::unix::fs::OpenOptionsExt;
     /// NETNSA_NSID and NETNSA_FD of `linux/net_namespace.h`.
     const NSID: u16 = 1;
     const FD: u16 = 3;
@@ -94,7 +101,9 @@ fn namespaces(netlink: &mut Netlink, links: &[Link]) -> Vec<(i32, Vec<u8>)> {
     }
     let Ok(entries) = fs::read_dir("/run/netns") else { return Vec::new() };
     let id = |entry: &fs::DirEntry| {
-        let file = fs::File::open(entry.path()).ok()?;
+        // Whatever else lies there, a pipe say, must not keep us waiting.
+        let file =
+            fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(entry.path()).ok()?;
         let mut body = vec![0; 4];
         body.extend(8_u16.to_ne_bytes());
         body.extend(FD.to_ne_bytes());

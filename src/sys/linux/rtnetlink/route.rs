@@ -1,6 +1,7 @@
 //! Default routes: `struct rtmsg` and its `RTA_` attributes (`linux/rtnetlink.h`).
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 
@@ -13,23 +14,61 @@ const RTM_GETROUTE: u16 = 26;
 const RTM_GETNEXTHOP: u16 = 106;
 const RT_TABLE_MAIN: u8 = 254;
 const RTN_UNICAST: u8 = 1;
-/// RTNH_F_DEAD and RTNH_F_LINKDOWN.
-const DEAD: u8 = 0x01 | 0x10;
+/// RTNH_F_DEAD: not used now, as its link is down; a link without carrier alone is no reason, unless
+/// `ignore_routes_with_linkdown` says so, and then the kernel sets this too.
+const DEAD: u8 = 0x01;
 
-/// The default routes of the main table, IPv4's first, each in the kernel's order.
-pub(super) fn defaults(netlink: &mut Netlink) -> io::Result<Vec<DefaultRoute>> {
+/// What the main table holds.
+pub(super) struct Routes {
+    /// The default routes, IPv4's first, each in the kernel's order.
+    pub(super) defaults: Vec<DefaultRoute>,
+    /// The indices of the interfaces that any route leaves by, but for link-local ones.
+    pub(super) ways: HashSet<u32>,
+}
+
+/// Reads the main table.
+pub(super) fn routes(netlink: &mut Netlink) -> io::Result<Routes> {
     let mut found = Vec::new();
+    let mut ways = HashSet::new();
     for family in [libc::AF_INET, libc::AF_INET6] {
         let mut fixed = [0; 12];
         fixed[0] = u8::try_from(family).expect("families are small numbers");
         fixed[4] = RT_TABLE_MAIN;
-        let mut routes = netlink.dump(RTM_GETROUTE, &fixed, |bytes| parse(bytes, fixed[0]))?;
-        found.append(&mut routes);
+        let dumped = netlink.dump(RTM_GETROUTE, &fixed, |bytes| {
+            ways.extend(way(bytes, fixed[0]));
+            parse(bytes, fixed[0])
+        });
+        match dumped {
+            Ok(mut routes) => found.append(&mut routes),
+            // A table that nothing was ever put into, or a family that this kernel lacks.
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::ENOENT | libc::EAFNOSUPPORT | libc::EOPNOTSUPP)
+                ) => {}
+            Err(error) => return Err(error),
+        }
     }
     if found.iter().any(|(_, nexthop)| nexthop.is_some()) {
         found = resolved(netlink, found)?;
     }
-    Ok(found.into_iter().map(|(route, _)| route).collect())
+    Ok(Routes { defaults: found.into_iter().map(|(route, _)| route).collect(), ways })
+}
+
+/// The interface that a route of the main table leaves by, if it is no link-local one.
+fn way(bytes: &[u8], wanted: u8) -> Option<u32> {
+    if *bytes.first()? != wanted || *bytes.get(4)? != RT_TABLE_MAIN || *bytes.get(7)? != RTN_UNICAST {
+        return None;
+    }
+    let mut index = None;
+    for (attribute, payload) in Attributes(bytes.get(12..)?) {
+        match attribute {
+            1 if payload.first() == Some(&0xfe) && payload.len() == 16 => return None,
+            4 => index = u32_at(payload, 0),
+            _ => {}
+        }
+    }
+    index
 }
 
 /// A route with the number of the next-hop object it leaves by, where it does not say itself.
@@ -63,7 +102,7 @@ pub(super) fn parse(bytes: &[u8], wanted: u8) -> Vec<Found> {
     let one = || {
         let (family, destination_len, source_len, tos) =
             (*bytes.first()?, *bytes.get(1)?, *bytes.get(2)?, *bytes.get(3)?);
-        if family != wanted || (destination_len, source_len) != (0, 0) {
+        if family != wanted || destination_len != 0 {
             return None;
         }
         let family = match i32::from(family) {
@@ -77,6 +116,7 @@ pub(super) fn parse(bytes: &[u8], wanted: u8) -> Vec<Found> {
         let (mut index, mut hops, mut nexthop) = (None, None, None);
         for (attribute, payload) in Attributes(bytes.get(12..)?) {
             match attribute {
+                2 => route.from = ip(payload).map(|ip| (ip, source_len)),
                 4 => index = u32_at(payload, 0),
                 5 => route.gateway = ip(payload),
                 6 => route.metric = u32_at(payload, 0),
@@ -91,12 +131,23 @@ pub(super) fn parse(bytes: &[u8], wanted: u8) -> Vec<Found> {
                 _ => {}
             }
         }
-        if (table, route_type) != (u32::from(RT_TABLE_MAIN), RTN_UNICAST) {
+        route.refusal = match route_type {
+            RTN_UNICAST => None,
+            6 => Some("blackhole"),
+            7 => Some("unreachable"),
+            8 => Some("prohibit"),
+            _ => return None,
+        };
+        if table != u32::from(RT_TABLE_MAIN) {
             return None;
         }
         route.protocol = Some(protocol_name(protocol));
-        route.is_special = tos != 0;
+        route.is_special = tos != 0 || source_len != 0;
         route.is_dead = flags & DEAD != 0;
+        if route.refusal.is_some() {
+            // IPv6 has the loopback as its way.
+            return Some(vec![(route, None)]);
+        }
         Some(match (hops, index) {
             (Some(hops), _) => hops
                 .into_iter()
@@ -142,6 +193,7 @@ struct NextHop {
     index: Option<u32>,
     gateway: Option<IpAddr>,
     group: Vec<u32>,
+    is_blackhole: bool,
 }
 
 /// Puts the ways in place of the next-hop objects, which routes only name where `nexthop_compat_mode` is off.
@@ -160,6 +212,10 @@ fn resolved(netlink: &mut Netlink, found: Vec<Found>) -> io::Result<Vec<Found>> 
             group => group.iter().filter_map(|id| by_id(*id)).collect(),
         };
         let is_shared = members.len() > 1;
+        if members.iter().all(|member| member.is_blackhole) {
+            all.push((DefaultRoute { refusal: Some("blackhole"), ..route }, None));
+            continue;
+        }
         all.extend(members.into_iter().filter_map(|member| {
             let (index, gateway) = (member.index?, member.gateway);
             Some((DefaultRoute { index, gateway, is_shared, ..route.clone() }, None))
@@ -169,12 +225,13 @@ fn resolved(netlink: &mut Netlink, found: Vec<Found>) -> io::Result<Vec<Found>> 
 }
 
 fn next_hop(bytes: &[u8]) -> Option<NextHop> {
-    let mut object = NextHop { id: 0, index: None, gateway: None, group: Vec::new() };
+    let mut object = NextHop { id: 0, index: None, gateway: None, group: Vec::new(), is_blackhole: false };
     for (attribute, payload) in Attributes(bytes.get(8..)?) {
         match attribute {
             1 => object.id = u32_at(payload, 0)?,
             // An array of `struct nexthop_grp`, eight bytes each, the id first.
             2 => object.group = payload.chunks_exact(8).filter_map(|member| u32_at(member, 0)).collect(),
+            4 => object.is_blackhole = true,
             5 => object.index = u32_at(payload, 0),
             6 => object.gateway = ip(payload),
             _ => {}
