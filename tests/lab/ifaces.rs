@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("ifaces::hidden_trouble_in_plain_words", troubles),
     ("ifaces::name_servers_behind_a_stub", servers_behind_a_stub),
     ("ifaces::rates_and_changes", watched),
+    ("ifaces::one_of_several_watched_goes", named_ones_go),
     ("ifaces::interfaces_that_come_and_go", vanishing),
     ("ifaces::a_hostile_alias_is_harmless", hostile_alias),
     ("ifaces::two_thousand_interfaces", many),
@@ -614,6 +615,31 @@ fn watched() -> Result<(), String> {
     host.sh(&format!("kill -INT {}", child.id()));
     until(&|event| event["event"] == "summary");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    Ok(())
+}
+
+/// One of several that were named goes: the others stay.
+fn named_ones_go() -> Result<(), String> {
+    let host = Host::new("host");
+    host.sh("ip link add x type veth peer name x2 && ip link add y type veth peer name y2");
+    let mut command = host.command(env!("CARGO_BIN_EXE_netdiag"));
+    command.args(["ifaces", "x", "y", "--watch", "0.1", "--format", "ndjson"]).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("netdiag starts");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut events = lines.map(|line| -> Value { serde_json::from_str(&line.expect("text")).expect("JSON") });
+    let mut until = |event: &str, name: &str| {
+        let is_it = |it: &Value| it["event"] == event && (name.is_empty() || it["name"] == name);
+        events.by_ref().take(2_000).find(is_it).unwrap_or_else(|| panic!("no {event} of {name}"))
+    };
+    until("rates", "x");
+    host.sh("ip link del x");
+    until("vanished", "x");
+    until("rates", "y");
+    host.sh(&format!("kill -INT {}", child.id()));
+    let summary = until("summary", "");
+    assert_eq!(summary["data"][0]["name"], "y", "{summary}");
+    assert!(summary["warnings"].to_string().contains("no interface 'x' any more"), "{summary}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
     Ok(())
 }
 
