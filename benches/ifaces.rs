@@ -24,6 +24,11 @@ fn main() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
+    // Started again inside a host, so that nothing but the commands is measured.
+    if let Some(what) = std::env::args().skip_while(|arg| arg != linux::HERE).nth(1) {
+        linux::measure(&what);
+        return ExitCode::SUCCESS;
+    }
     match net::enter() {
         net::Stage::Outside(code) => code,
         net::Stage::Inside => {
@@ -51,35 +56,46 @@ mod linux {
     /// `ifconfig` takes seconds for thousands of interfaces.
     const FEW_RUNS: usize = 3;
 
+    /// What comes before the name of a measurement on the command line.
+    pub(super) const HERE: &str = "--here";
+
     pub(super) fn run() {
         println!("five interfaces; medians of {RUNS} runs in turn, instructions of one run\n");
         let few = host(2);
-        beside(
-            &few,
-            &[("ifaces", "ip -br a"), ("ifaces", "ifconfig -a"), ("ifaces --json", "ip -j addr")],
-            RUNS,
-        );
+        inside(&few, "five");
         println!("2,001 interfaces\n");
         let many = host(1000);
-        beside(
-            &many,
-            &[("ifaces --json", "ip -j addr"), ("ifaces", "ip -j addr"), ("ifaces", "ip -br a")],
-            RUNS,
-        );
-        time_only(&many, "ifaces", "ifconfig -a");
-        println!("growth\n");
-        let rows = [(few, 5), (host(250), 501), (host(500), 1001), (many, 2001)].map(|(host, count)| {
-            let ours = inside(&host, &[NETDIAG, "ifaces", "--json"]);
-            let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
-            let counted = instructions(&ours, None);
-            let each = counted.map(|counted| counted / f64::from(count));
-            vec![
-                count.to_string(),
-                millions(counted),
-                each.map_or("-".to_owned(), |each| format!("{each:.0}")),
-            ]
-        });
-        table(&["INTERFACES", "INSTRUCTIONS_M", "EACH"], rows.into_iter().collect());
+        inside(&many, "many");
+        println!("growth: interfaces, millions of instructions of `ifaces --json`, instructions each\n");
+        for (host, count) in [(few, 5), (host(250), 501), (host(500), 1001), (many, 2001)] {
+            inside(&host, &count.to_string());
+        }
+    }
+
+    /// Makes a measurement inside a host.
+    fn inside(host: &Host, what: &str) {
+        let mut command = host.command(&std::env::current_exe().expect("a path").display().to_string());
+        let status = command.args([HERE, what]).status().expect("nsenter starts");
+        assert!(status.success(), "{what}");
+    }
+
+    /// Makes a measurement in this network namespace.
+    pub(super) fn measure(what: &str) {
+        match what {
+            "five" => {
+                beside(&[("ifaces", "ip -br a"), ("ifaces", "ifconfig -a"), ("ifaces --json", "ip -j addr")]);
+            }
+            "many" => {
+                beside(&[("ifaces --json", "ip -j addr"), ("ifaces", "ip -j addr"), ("ifaces", "ip -br a")]);
+                time_only("ifaces", "ifconfig -a");
+            }
+            count => {
+                let counted = instructions(&[NETDIAG, "ifaces", "--json"], None);
+                let count: f64 = count.parse().expect("a number of interfaces");
+                let each = counted.map_or("-".to_owned(), |counted| format!("{:.0}", counted / count));
+                println!("{count:5}  {:>6}  {each:>6}", millions(counted));
+            }
+        }
     }
 
     /// A host with so many pairs of interfaces beside its loopback.
@@ -107,32 +123,25 @@ mod linux {
         host
     }
 
-    /// A command inside a host.
-    fn inside(host: &Host, command: &[&str]) -> Vec<String> {
-        let enter = ["nsenter".to_owned(), format!("--net={}", host.namespace()), "--".to_owned()];
-        enter.into_iter().chain(command.iter().map(|part| (*part).to_owned())).collect()
+    fn words(what: &'static str, peer: &'static str) -> (Vec<&'static str>, Vec<&'static str>) {
+        (std::iter::once(NETDIAG).chain(what.split(' ')).collect(), peer.split(' ').collect())
     }
 
-    fn words(host: &Host, ours: &str, peer: &str) -> (Vec<String>, Vec<String>) {
-        let ours: Vec<&str> = std::iter::once(NETDIAG).chain(ours.split(' ')).collect();
-        (inside(host, &ours), inside(host, &peer.split(' ').collect::<Vec<_>>()))
+    fn ms(time: Duration) -> f64 {
+        time.as_secs_f64() * 1000.0
     }
 
-    fn beside(host: &Host, pairs: &[(&str, &str)], count: usize) {
+    fn beside(pairs: &[(&'static str, &'static str)]) {
         let mut rows = Vec::new();
         for (what, peer) in pairs {
-            let (ours, theirs) = words(host, what, peer);
-            let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
-            let theirs: Vec<&str> = theirs.iter().map(String::as_str).collect();
+            let (ours, theirs) = words(what, peer);
             if !runs(&theirs) {
                 println!("NOT MEASURED, not installed: {peer}");
                 continue;
             }
-            let took = times(&[&ours, &theirs], count);
-            // nsenter's own are not counted: callgrind begins anew with the program it becomes.
+            let took = times(&[&ours, &theirs], RUNS);
             let (our_count, their_count) = (instructions(&ours, None), instructions(&theirs, None));
             let reading = instructions(&ours, Some("netdiag::cli::parse*"));
-            let ms = |time: Duration| time.as_secs_f64() * 1000.0;
             rows.push(vec![
                 format!("{what} / {peer}"),
                 format!("{:.2}", ms(took[0])),
@@ -160,16 +169,13 @@ mod linux {
     }
 
     /// The same without instructions, for a peer that would take minutes under valgrind.
-    fn time_only(host: &Host, what: &str, peer: &str) {
-        let (ours, theirs) = words(host, what, peer);
-        let ours: Vec<&str> = ours.iter().map(String::as_str).collect();
-        let theirs: Vec<&str> = theirs.iter().map(String::as_str).collect();
+    fn time_only(what: &'static str, peer: &'static str) {
+        let (ours, theirs) = words(what, peer);
         if !runs(&theirs) {
             println!("NOT MEASURED, not installed: {peer}");
             return;
         }
         let took = times(&[&ours, &theirs], FEW_RUNS);
-        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
         println!(
             "{what} / {peer}, medians of {FEW_RUNS}: {:.1} ms / {:.1} ms = {:.4}\n",
             ms(took[0]),

@@ -40,6 +40,10 @@ pub(super) struct IfacesArgs {
     #[arg(long)]
     details: bool,
     /// Look again every so many seconds: rates, and what has changed
+    ///
+    /// On a terminal a live table, piped a line for each change and for each interface with traffic (-v: for all); with
+    /// --format ndjson an event each. The last look is what is written at the end, in the format, columns and order asked
+    /// for.
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     watch: Option<Duration>,
     /// With --watch: end after so many times [default: at Ctrl-C]

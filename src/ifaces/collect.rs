@@ -92,6 +92,7 @@ fn gateways(routes: &[DefaultRoute], index: u32) -> Vec<Gateway> {
         source: route.source,
         from: route.from.map(|(ip, length)| format!("{ip}/{length}")),
         preference: route.preference,
+        is_dead: route.is_dead,
         expires_s: route.expires_s,
     };
     here.map(gateway).collect()

@@ -15,7 +15,7 @@ impl Record for Iface {
 type Col = Column<Iface>;
 
 static COLUMNS: [Col; 60] = [
-    Col::new("index", "INDEX", |iface| Cell::integer(iface.index)).right().dropped_at(7),
+    Col::new("index", "INDEX", |iface| Cell::integer(iface.index)).right().dropped_at(8),
     Col::new("name", "NAME", |iface| {
         let role = if iface.is_default_route == Some(true) { Role::Strong } else { Role::Plain };
         Cell::text(iface.name.clone()).role(role)
@@ -25,18 +25,18 @@ static COLUMNS: [Col; 60] = [
     }),
     Col::new("alias", "ALIAS", |iface| text(iface.alias.as_ref(), iface.tells.alias))
         .if_so(|iface| iface.alias.is_some())
-        .dropped_at(8),
+        .dropped_at(9),
     Col::new("state", "STATE", state),
-    Col::new("kind", "KIND", |iface| word(iface.kind.as_ref(), iface.tells.kind)).dropped_at(4),
+    Col::new("kind", "KIND", |iface| word(iface.kind.as_ref(), iface.tells.kind)).dropped_at(5),
     detail("mode", "MODE", |iface| known(iface.mode, iface.tells.kind, Cell::word)),
     detail("kind_id", "KIND_ID", |iface| number(iface.kind_id, iface.tells.kind)).right(),
-    Col::new("mtu", "MTU", |iface| Cell::told(iface.mtu, Cell::integer)).right().dropped_at(3),
+    Col::new("mtu", "MTU", |iface| Cell::told(iface.mtu, Cell::integer)).right().dropped_at(4),
     detail("min_mtu", "MIN_MTU", |iface| number(iface.min_mtu, iface.tells.hardware)).right(),
     detail("max_mtu", "MAX_MTU", |iface| number(iface.max_mtu, iface.tells.hardware)).right(),
     Col::new("mac", "MAC", |iface| {
         known(iface.mac.as_ref(), iface.tells.mac, |mac| Cell::text(mac.to_string()))
     })
-    .dropped_at(5),
+    .dropped_at(6),
     detail("permanent_mac", "PERMANENT_MAC", |iface| {
         let mac = iface.permanent_mac.as_ref();
         known(mac, iface.tells.hardware, |mac| Cell::text(mac.to_string()))
@@ -49,12 +49,16 @@ static COLUMNS: [Col; 60] = [
     .if_so(|iface| iface.is_default_route == Some(true))
     .dropped_at(2),
     Col::new("addresses", "ADDRESSES", |iface| {
-        Cell::items(iface.addresses.iter().map(|it| Cell::ip(it.address, Some(it.prefix_len))))
+        Cell::items(iface.addresses.iter().map(|it| match it.peer {
+            // The prefix is the other end's then.
+            Some(_) => Cell::text(it.written()),
+            None => Cell::ip(it.address, Some(it.prefix_len)),
+        }))
     }),
     Col::new("addresses.class", "CLASS", |iface| {
         Cell::items(iface.addresses.iter().map(|it| Cell::word(it.class.name()))).role(Role::Dim)
     })
-    .dropped_at(1),
+    .dropped_at(3),
     detail("addresses.scope", "SCOPE", |iface| {
         of_addresses(iface, |it| word(it.scope.as_ref(), iface.tells.address_details))
     }),
@@ -86,7 +90,7 @@ static COLUMNS: [Col; 60] = [
         of_gateways(iface, |it| it.address.map_or(Cell::word("on-link"), |ip| Cell::ip(ip, None)))
     })
     .if_so(|iface| iface.gateways.as_ref().is_some_and(|gateways| !gateways.is_empty()))
-    .dropped_at(2),
+    .dropped_at(1),
     detail("gateways.metric", "METRIC", |iface| {
         of_gateways(iface, |it| Cell::maybe(it.metric, Cell::integer))
     })
@@ -96,18 +100,20 @@ static COLUMNS: [Col; 60] = [
     }),
     Col::new("dns_servers", "DNS", |iface| Cell::list(iface.dns_servers.iter().cloned()))
         .if_any()
-        .dropped_at(6),
+        .dropped_at(7),
     Col::new("master", "MASTER", |iface| text(iface.master.as_ref(), iface.tells.relations))
         .if_so(|iface| iface.master.is_some())
-        .dropped_at(5),
-    detail("link", "LINK", |iface| text(iface.link.as_ref(), iface.tells.relations)),
+        .dropped_at(6),
+    Col::new("link", "LINK", |iface| text(iface.link.as_ref(), iface.tells.relations))
+        .if_so(|iface| iface.link.is_some())
+        .dropped_at(9),
     detail("link_index", "LINK_INDEX", |iface| number(iface.link_index, iface.tells.relations)).right(),
     detail("link_netnsid", "LINK_NETNSID", |iface| {
         known(iface.link_netnsid, iface.tells.relations, Cell::integer)
     })
     .right(),
     detail("link_netns", "LINK_NETNS", |iface| text(iface.link_netns.as_ref(), iface.tells.relations)),
-    Col::new("flags", "FLAGS", |iface| Cell::series(iface.flags.iter().copied())).dropped_at(9),
+    Col::new("flags", "FLAGS", |iface| Cell::series(iface.flags.iter().copied())).dropped_at(10),
     detail("carrier", "CARRIER", |iface| Cell::maybe(iface.carrier, Cell::flag)),
     detail("carrier_changes", "CARRIER_CHANGES", |iface| number(iface.carrier_changes, iface.tells.hardware))
         .right(),

@@ -20,7 +20,7 @@ pub(super) fn block(iface: &Iface) -> Block {
     block.field("flags", [Line::default().dim(iface.flags.join(" "))]);
     for family in [Family::Ipv4, Family::Ipv6] {
         let own = iface.addresses.iter().filter(|address| address.family == family);
-        block.field(family.name(), own.map(address));
+        block.field(family.name(), own.map(|own| address(iface, own)));
     }
     let gateways = iface.gateways.iter().flatten();
     block.field("gateway", gateways.map(gateway));
@@ -62,6 +62,9 @@ fn link(iface: &Iface) -> Line {
     let mut line = Line::new(format!("index {}", iface.index));
     if let Some(mtu) = iface.mtu {
         line = line.plain(format!(", MTU {mtu}"));
+        if let (Some(least), Some(most)) = (iface.min_mtu, iface.max_mtu) {
+            line = line.plain(format!(" of {least} to {most}"));
+        }
     }
     if let Some(qdisc) = &iface.qdisc {
         line = line.plain(", queueing ").plain(qdisc.clone());
@@ -132,15 +135,13 @@ fn joined(parts: Vec<Line>) -> Option<Line> {
     parts.into_iter().reduce(|line, part| line.plain(", ").and(part))
 }
 
-fn address(address: &IfaceAddress) -> Line {
-    let mut line = Line::default()
-        .strong(format!("{}/{}", address.address, address.prefix_len))
-        .plain(format!(", {}", address.class.name()));
-    if let Some(peer) = address.peer {
-        line = line.plain(format!(", other end {peer}"));
-    }
+fn address(iface: &Iface, address: &IfaceAddress) -> Line {
+    let mut line = Line::default().strong(address.written()).plain(format!(", {}", address.class.name()));
     if let Some(broadcast) = address.broadcast {
         line = line.plain(format!(", broadcast {broadcast}"));
+    }
+    if let Some(label) = address.label.as_ref().filter(|label| **label != iface.name) {
+        line = line.plain(", label ").plain(label.clone());
     }
     for flag in address.flags.iter().filter(|flag| **flag != "permanent") {
         let role = match *flag {
@@ -172,6 +173,9 @@ fn gateway(gateway: &Gateway) -> Line {
     }
     if let Some(preference) = gateway.preference {
         line = line.plain(format!(", preference {preference}"));
+    }
+    if gateway.is_dead {
+        line = line.plain(", ").with(Role::Bad, "dead");
     }
     if let Some(source) = gateway.source {
         line = line.plain(format!(", from {source}"));

@@ -192,6 +192,16 @@ pub struct IfaceAddress {
     pub preferred_s: Option<u32>,
 }
 
+impl IfaceAddress {
+    /// The address as people write it, with the length of its prefix; with another end, that has the prefix.
+    fn written(&self) -> String {
+        match self.peer {
+            Some(peer) => format!("{} peer {peer}/{}", self.address, self.prefix_len),
+            None => format!("{}/{}", self.address, self.prefix_len),
+        }
+    }
+}
+
 /// The gateway of a default route.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gateway {
@@ -209,6 +219,8 @@ pub struct Gateway {
     pub from: Option<String>,
     /// A router's own preference: `high`, `medium`, `low` (RFC 4191).
     pub preference: Option<&'static str>,
+    /// Whether the kernel does not use it now, as its link is down.
+    pub is_dead: bool,
     /// The seconds the route stays; `None` for ever.
     pub expires_s: Option<u32>,
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 
-use super::Iface;
+use super::{Iface, IfaceAddress};
+use crate::address::Class;
 use crate::output::record::Untrusted;
 
 /// systemd-resolved's stub listeners (`systemd-resolved.service(8)`): the real servers stand elsewhere.
@@ -49,7 +50,8 @@ pub(super) fn assign(interfaces: &mut [Iface], by_interface: Option<Vec<(u32, St
         let is_candidate = if leads_out {
             iface.is_default_route == Some(true)
         } else {
-            iface.is_up && !iface.addresses.is_empty() && !iface.is_loopback()
+            let reaches = |address: &IfaceAddress| address.class != Class::LinkLocal;
+            iface.is_up && iface.addresses.iter().any(reaches) && !iface.is_loopback()
         };
         if is_candidate {
             iface.dns_servers.extend(servers.iter().map(|server| Untrusted::from(server.as_str())));

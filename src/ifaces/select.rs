@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::suggest;
 
 /// The kinds of link there are: Linux's (`ip link help`), and what interfaces without a link kind are called.
-const KINDS: [&str; 58] = [
+const KINDS: [&str; 59] = [
     "amt",
     "bareudp",
     "batadv",
@@ -50,6 +50,7 @@ const KINDS: [&str; 58] = [
     "rawip",
     "rmnet",
     "sit",
+    "tap",
     "team",
     "tun",
     "tunnel",
@@ -159,7 +160,7 @@ pub(super) fn choose(request: &Request, interfaces: &[Iface], is_first: bool) ->
     }
     for (iface, is_chosen) in interfaces.iter().zip(&mut which) {
         *is_chosen &= (!request.up || iface.is_up)
-            && (request.kinds.is_empty() || request.kinds.iter().any(|kind| iface.is_kind(kind)))
+            && (request.kinds.is_empty() || request.kinds.iter().any(|kind| is_of(iface, kind)))
             && request.family.is_none_or(|family| iface.addresses.iter().any(|it| it.family == family));
     }
     if !which.contains(&true) && lacking.is_empty() {
@@ -168,9 +169,17 @@ pub(super) fn choose(request: &Request, interfaces: &[Iface], is_first: bool) ->
     Ok(Chosen { which, lacking })
 }
 
+/// Whether an interface is of a kind, or of that variety of one: `tap`.
+fn is_of(iface: &Iface, kind: &str) -> bool {
+    iface.kind.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(kind))
+        || iface.mode.is_some_and(|mode| mode.eq_ignore_ascii_case(kind))
+}
+
 /// Refuses a kind that neither Linux nor this machine has.
 fn check_kind(kind: &str, interfaces: &[Iface]) -> Result<()> {
-    if KINDS.contains(&kind) || interfaces.iter().any(|iface| iface.is_kind(kind)) {
+    if KINDS.iter().any(|known| known.eq_ignore_ascii_case(kind))
+        || interfaces.iter().any(|iface| is_of(iface, kind))
+    {
         return Ok(());
     }
     let error = Error::usage(format!("there is no kind of interface '{kind}'"));

@@ -148,10 +148,8 @@ fn link_local_only(
         if iface.is_kind("veth") || iface.link_netnsid.is_some() { None } else { iface.link_index }
     };
     let below: HashSet<u32> = all.iter().filter_map(stands_on).collect();
-    let masters: HashSet<&Untrusted> = all.iter().filter_map(|port| port.master.as_ref()).collect();
-    let is_below = |iface: &Iface| {
-        iface.master.is_some() || below.contains(&iface.index) || masters.contains(&iface.name)
-    };
+    let is_below =
+        |iface: &Iface| iface.master.is_some() || below.contains(&iface.index) || iface.is_kind("bridge");
     let works = |iface: &&&Iface| iface.is_up && iface.carrier != Some(false) && !is_below(iface);
     let mut found = Vec::new();
     if family != Some(Family::Ipv6) {

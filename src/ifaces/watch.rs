@@ -88,7 +88,7 @@ impl Event for Happening {
                     None => "unknown, as its counters went back".to_owned(),
                 };
                 let line = start(at, name)
-                    .plain("  received ")
+                    .plain(" received ")
                     .plain(rate(rates.rx_bytes_per_s, rates.rx_packets_per_s))
                     .plain(", sent ")
                     .plain(rate(rates.tx_bytes_per_s, rates.tx_packets_per_s));
@@ -96,13 +96,16 @@ impl Event for Happening {
                 let line = if errors > 0 { line.with(Role::Bad, format!(", {errors} errors")) } else { line };
                 if dropped > 0 { line.with(Role::Caution, format!(", {dropped} dropped")) } else { line }
             }
-            Self::Changed { at, name, field, before, after, .. } => start(at, name)
-                .plain(format!("  {field}: "))
-                .plain(before.clone())
-                .plain(" -> ")
-                .with(Role::Caution, after.clone()),
-            Self::Appeared { at, name, .. } => start(at, name).with(Role::Good, "  appeared"),
-            Self::Vanished { at, name, .. } => start(at, name).with(Role::Bad, "  vanished"),
+            Self::Changed { at, name, field, before, after, .. } => {
+                let line = start(at, name).plain(format!(" {field}: "));
+                if LISTS.contains(field) {
+                    difference(line, &before.to_lossy(), &after.to_lossy())
+                } else {
+                    line.plain(before.clone()).plain(" -> ").with(Role::Caution, after.clone())
+                }
+            }
+            Self::Appeared { at, name, .. } => start(at, name).with(Role::Good, " appeared"),
+            Self::Vanished { at, name, .. } => start(at, name).with(Role::Bad, " vanished"),
             Self::Warned { .. } => return None,
         })
     }
@@ -125,7 +128,24 @@ impl Event for Happening {
 
 fn start(at: &str, name: &Untrusted) -> Line {
     // The time of day of an RFC 3339 time.
-    Line::default().dim(at.get(11..19).unwrap_or(at)).plain("  ").strong(name.clone())
+    Line::default().dim(at.get(11..19).unwrap_or(at)).plain(" ").strong(name.clone())
+}
+
+/// The fields that hold several.
+const LISTS: [&str; 2] = ["addresses", "gateways"];
+
+/// Only what came and what went, of lists with commas.
+fn difference(mut line: Line, before: &str, after: &str) -> Line {
+    let items = |text: &str| -> Vec<String> {
+        text.split(", ").filter(|item| *item != NONE).map(str::to_owned).collect()
+    };
+    let (before, after) = (items(before), items(after));
+    let gone = before.iter().filter(|item| !after.contains(item)).map(|item| (Role::Bad, format!("-{item}")));
+    let new = after.iter().filter(|item| !before.contains(item)).map(|item| (Role::Good, format!("+{item}")));
+    for (place, (role, text)) in gone.chain(new).enumerate() {
+        line = line.plain(if place == 0 { "" } else { ", " }).with(role, text);
+    }
+    line
 }
 
 impl Rates {
@@ -170,13 +190,15 @@ type Field = (&'static str, fn(&Iface) -> String);
 type Marks = [u8; FIELDS.len()];
 
 /// The parts of an interface that are told of when they change.
-const FIELDS: [Field; 8] = [
+const FIELDS: [Field; 9] = [
     ("name", |iface| iface.name.to_lossy().into_owned()),
     ("state", |iface| iface.state.unwrap_or("unknown").to_owned()),
-    ("carrier", |iface| iface.carrier.map_or("-", |carrier| if carrier { "yes" } else { "no" }).to_owned()),
-    ("mtu", |iface| iface.mtu.map_or_else(|| "-".to_owned(), |mtu| mtu.to_string())),
-    ("mac", |iface| iface.mac.map_or_else(|| "-".to_owned(), |mac| mac.to_string())),
-    ("master", |iface| iface.master.as_ref().map_or_else(|| "-".to_owned(), |it| it.to_lossy().into_owned())),
+    ("carrier", |iface| iface.carrier.map_or(NONE, |carrier| if carrier { "yes" } else { "no" }).to_owned()),
+    ("mtu", |iface| iface.mtu.map_or_else(|| NONE.to_owned(), |mtu| mtu.to_string())),
+    ("mac", |iface| iface.mac.map_or_else(|| NONE.to_owned(), |mac| mac.to_string())),
+    ("master", |iface| {
+        iface.master.as_ref().map_or_else(|| NONE.to_owned(), |it| it.to_lossy().into_owned())
+    }),
     ("addresses", |iface| {
         let addresses = iface.addresses.iter().map(|it| {
             // What passes by itself is no news.
@@ -184,22 +206,25 @@ const FIELDS: [Field; 8] = [
                 it.flags.iter().filter(|flag| matches!(**flag, "tentative" | "dadfailed" | "deprecated"));
             let flags: Vec<&str> = flags.copied().collect();
             let flags = if flags.is_empty() { String::new() } else { format!(" ({})", flags.join(", ")) };
-            format!("{}/{}{flags}", it.address, it.prefix_len)
+            format!("{}{flags}", it.written())
         });
         or_none(&addresses.collect::<Vec<_>>())
     }),
     ("gateways", |iface| {
-        let gateways = iface.gateways.iter().flatten();
-        or_none(
-            &gateways
-                .map(|it| it.address.map_or("on-link".to_owned(), |ip| ip.to_string()))
-                .collect::<Vec<_>>(),
-        )
+        let gateway = |it: &super::Gateway| {
+            let address = it.address.map_or_else(|| "on-link".to_owned(), |ip| ip.to_string());
+            it.metric.map_or_else(|| address.clone(), |metric| format!("{address} metric {metric}"))
+        };
+        or_none(&iface.gateways.iter().flatten().map(gateway).collect::<Vec<_>>())
     }),
+    ("alias", |iface| iface.alias.as_ref().map_or_else(|| NONE.to_owned(), |it| it.to_lossy().into_owned())),
 ];
 
+/// What stands where there is nothing.
+const NONE: &str = "none";
+
 fn or_none(items: &[String]) -> String {
-    if items.is_empty() { "none".to_owned() } else { items.join(", ") }
+    if items.is_empty() { NONE.to_owned() } else { items.join(", ") }
 }
 
 /// The interfaces between two looks.
@@ -253,6 +278,7 @@ pub(super) fn run(
             }
         }
         if flow.is_continue() {
+            // With nothing to tell it also notices that nobody reads any more.
             flow = draw(&state, observer);
         }
     }
@@ -338,7 +364,7 @@ impl State {
 fn draw(state: &State, observer: &mut dyn Observer<Happening>) -> Flow {
     match observer.room() {
         Some(room) => observer.draw(Some(frame(state, room))),
-        None => Flow::Continue(()),
+        None => observer.draw(None),
     }
 }
 
@@ -346,12 +372,12 @@ fn draw(state: &State, observer: &mut dyn Observer<Happening>) -> Flow {
 const TITLES: [(&str, Align, usize); 8] = [
     ("NAME", Align::Left, 17),
     ("STATE", Align::Left, 9),
-    ("RX/S", Align::Right, 11),
-    ("TX/S", Align::Right, 11),
-    ("RX_PACKETS/S", Align::Right, 14),
-    ("TX_PACKETS/S", Align::Right, 14),
+    ("RX/S", Align::Right, 9),
+    ("TX/S", Align::Right, 9),
+    ("RX_PKT/S", Align::Right, 10),
+    ("TX_PKT/S", Align::Right, 10),
     ("ERRORS", Align::Right, 8),
-    ("DROPPED", Align::Right, 9),
+    ("DROPS", Align::Right, 7),
 ];
 /// What addresses need to be worth showing.
 const ADDRESSES_LEAST: usize = 24;
@@ -386,10 +412,17 @@ fn frame(state: &State, room: Room) -> Frame {
         }
         cells
     };
-    let rows = all.iter().zip(&state.marks).take(most).map(row);
+    // Where there is no room for all, those that are up come first.
+    let shown = |is_up: bool| {
+        let is_shown = move |(iface, _): &(&Iface, &Marks)| all.len() <= most || iface.is_up == is_up;
+        all.iter().zip(&state.marks).filter(is_shown)
+    };
+    let rows = shown(true).chain(shown(false).filter(|_| all.len() > most)).take(most).map(row);
     let more = all.len().saturating_sub(most);
     let more = if more > 0 { format!("{more} more; ") } else { String::new() };
-    let note = format!("{more}* has just changed; Ctrl-C ends it");
+    let has_marks = state.marks.iter().flatten().any(|mark| *mark > 0);
+    let mark = if has_marks { "* has just changed; " } else { "" };
+    let note = format!("{more}{mark}errors and drops since it was made; Ctrl-C ends it");
     Frame { titles, rows: rows.collect(), notes: vec![Line::default().dim(note).cut(room.columns)] }
 }
 

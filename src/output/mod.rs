@@ -27,6 +27,8 @@ use crate::sys;
 
 /// How far what stands below an event's line is indented.
 const BELOW: usize = 4;
+/// More columns that had no room are only counted.
+const MOST_DROPPED: usize = 12;
 /// How far the further lines of a warning or a hint are indented.
 const BESIDE: usize = 2;
 
@@ -155,6 +157,10 @@ impl Emitter {
     /// Errors: an unknown column, or output that could not be written.
     pub fn finish<R: Report>(&mut self, report: &R) -> Result<Exit> {
         self.clear();
+        if self.screen.is_terminal {
+            // It may have another size by now.
+            self.screen = Screen::detect(&self.options);
+        }
         let named = select::named::<R::Row>(&self.options)?;
         let order = select::sorted(report, select::order(&self.options)?.as_ref());
         let row = |index| report.row(index);
@@ -237,11 +243,14 @@ impl Emitter {
         if self.options.verbose && !dropped.is_empty() {
             self.out.flush();
             let width = self.screen.width.unwrap_or_default();
-            self.tell_beside(
-                Role::Dim,
-                "note",
-                &format!("no room at {width} columns for: {}", dropped.join(", ")),
-            );
+            let mut ids = dropped;
+            let place = |id: &&str| R::Row::columns().iter().position(|column| column.id == *id);
+            ids.sort_by_key(place);
+            let more = ids.len().saturating_sub(MOST_DROPPED);
+            ids.truncate(MOST_DROPPED);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let note = format!("no room at {width} columns for: {}{more}", ids.join(", "));
+            self.tell_beside(Role::Dim, "note", &note);
         }
     }
 
@@ -445,6 +454,9 @@ impl<E: Event> Observer<E> for Emitter {
             self.has_streamed = false;
         }
         self.out.flush();
+        if sys::is_reader_gone() {
+            return ControlFlow::Break(());
+        }
         self.flow()
     }
 

@@ -56,7 +56,13 @@ fn find<R: Record>(id: &str, option: &str) -> Result<&'static Column<R>> {
     columns.iter().find(|column| column.id == id).ok_or_else(|| {
         let ids = columns.iter().map(|column| column.id);
         let error = Error::usage(format!("unknown column '{id}' in {option}"));
-        let error = match suggest::nearest(id, ids.clone()).first() {
+        // A heading, or the last part of a name, is what people remember.
+        let is_meant = |column: &&Column<R>| {
+            column.title.eq_ignore_ascii_case(id) || column.id.rsplit('.').next() == Some(id)
+        };
+        let meant = columns.iter().find(is_meant).map(|column| column.id);
+        let near = suggest::nearest(id, ids.clone());
+        let error = match meant.as_ref().or(near.first()) {
             Some(near) => error.hint(format!("did you mean '{near}'?")),
             None => error,
         };

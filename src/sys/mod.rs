@@ -225,6 +225,14 @@ pub fn unbuffered(out: io::Stdout) -> Box<dyn io::Write> {
     Box::new(out)
 }
 
+/// Whether standard output is a pipe that nobody reads any more; where it cannot be told, somebody does.
+pub fn is_reader_gone() -> bool {
+    #[cfg(unix)]
+    return unix::is_reader_gone();
+    #[cfg(not(unix))]
+    return false;
+}
+
 /// Whether standard output was closed when the program began (`>&-`), so that what is written goes nowhere;
 /// where it cannot be told, it was not.
 pub fn is_output_closed() -> bool {

@@ -52,3 +52,11 @@ pub(super) fn raise_descriptor_limit() -> u64 {
     #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "limits are not negative")]
     return if raised { wanted.rlim_cur as u64 } else { limit.rlim_cur as u64 };
 }
+
+/// Asks `poll(2)` for nothing: of a pipe without a reader it tells POLLERR all the same, or POLLHUP.
+pub(super) fn is_reader_gone() -> bool {
+    let mut output = libc::pollfd { fd: libc::STDOUT_FILENO, events: 0, revents: 0 };
+    // SAFETY: `output` is one entry, and there is no waiting.
+    let result = unsafe { libc::poll(&raw mut output, 1, 0) };
+    result > 0 && output.revents & (libc::POLLERR | libc::POLLHUP) != 0
+}

@@ -138,7 +138,8 @@ impl Grid {
             let titles = self.titles.iter().map(|title| (*title, Role::Strong));
             self.pad_line(&mut text, titles, screen);
             if screen.is_terminal {
-                text.extend(std::iter::repeat_n(rule(screen.charset), total(&self.widths)));
+                let width = total(&self.widths).min(screen.width.unwrap_or(usize::MAX));
+                text.extend(std::iter::repeat_n(rule(screen.charset), width));
                 text.push('\n');
             }
         }

@@ -48,6 +48,11 @@ pub(super) fn render<R: Record + Clone>(
         let grid = Grid::new(&all, &columns, screen, header);
         let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, room));
         let mut grid = if dropped.is_empty() { grid } else { Grid::new(&all, &columns, screen, header) };
+        if screen.is_flat {
+            // A row may be longer than the screen, and its rule need not be.
+            out(&grid.pad(screen, header));
+            return dropped;
+        }
         grid.wrap(&columns, screen.width);
         out(&grid.draw(screen, header));
         return dropped;

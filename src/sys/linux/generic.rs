@@ -64,7 +64,9 @@ fn link_modes(netlink: &mut Netlink, links: &mut [Link]) -> io::Result<()> {
     let mut body = vec![LINKMODES_GET, 1, 0, 0];
     attribute(&mut body, HEADER_NEST, &nested);
     for (index, speed, duplex) in netlink.dump(ethtool, &body, link_mode)? {
-        if let Ok(place) = links.binary_search_by_key(&index, |link| link.index) {
+        // Without a line there is no speed, whatever a driver makes up.
+        let found = links.binary_search_by_key(&index, |link| link.index).ok();
+        if let Some(place) = found.filter(|place| links[*place].carrier == Some(true)) {
             (links[place].speed_mbit, links[place].duplex) = (speed, duplex);
         }
     }

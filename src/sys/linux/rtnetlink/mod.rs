@@ -15,7 +15,7 @@ pub(super) use link::link_flags;
 pub use neighbour::ipv6_entries as ipv6_neighbour_entries;
 pub(in crate::sys) use neighbour::{lost as lost_neighbours, spoken_to as neighbours};
 
-use super::super::{Depth, Link, Network, Tells};
+use super::super::{Depth, Link, LinkAddress, Network, Tells};
 use super::generic;
 use super::netlink::{Attributes, Netlink, u32_at};
 use crate::address::Family;
@@ -30,9 +30,18 @@ pub(in crate::sys) fn network(depth: Depth) -> io::Result<Network> {
     let mut links = netlink.dump(RTM_GETLINK, &link_request(depth), link::parse)?;
     links.sort_unstable_by_key(|link| link.index);
     mark_lower_down(&mut links);
-    generic::complete(&mut links, depth);
-    let addresses = netlink.dump(RTM_GETADDR, &[0; 8], address::parse)?;
-    let route::Routes { defaults, ways } = route::routes(&mut netlink)?;
+    let mut rest = if links.len() > MANY { side_by_side(&mut links, depth)? } else { Rest::default() };
+    if rest.addresses.is_none() {
+        generic::complete(&mut links, depth);
+    }
+    let addresses = match rest.addresses.take() {
+        Some(addresses) => addresses,
+        None => addresses(&mut netlink)?,
+    };
+    let route::Routes { defaults, ways } = match rest.routes.take() {
+        Some(routes) => routes,
+        None => route::routes(&mut netlink)?,
+    };
     let namespaces = if depth == Depth::Whole { namespaces(&mut netlink, &links) } else { Vec::new() };
     Ok(Network {
         links,
@@ -51,6 +60,43 @@ pub(in crate::sys) fn network(depth: Depth) -> io::Result<Network> {
         },
         ..Network::default()
     })
+}
+
+/// From so many links on, what the kernel takes to list the rest is worth two threads.
+const MANY: usize = 256;
+
+/// What is asked for besides the links; `None` of what has not been.
+#[derive(Default)]
+struct Rest {
+    addresses: Option<Vec<LinkAddress>>,
+    routes: Option<route::Routes>,
+}
+
+/// Asks for the rest side by side, as far as this process may have threads.
+fn side_by_side(links: &mut [Link], depth: Depth) -> io::Result<Rest> {
+    let open = || {
+        let mut netlink = Netlink::route()?;
+        netlink.be_strict();
+        io::Result::Ok(netlink)
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new;
+        let addresses = thread().spawn_scoped(scope, || addresses(&mut open()?));
+        let routes = thread().spawn_scoped(scope, || route::routes(&mut open()?));
+        // Whoever takes the addresses from here takes this as done too.
+        if addresses.is_ok() {
+            generic::complete(links, depth);
+        }
+        let never = "a thread that panics has ended the process";
+        Ok(Rest {
+            addresses: addresses.ok().map(|thread| thread.join().expect(never)).transpose()?,
+            routes: routes.ok().map(|thread| thread.join().expect(never)).transpose()?,
+        })
+    })
+}
+
+fn addresses(netlink: &mut Netlink) -> io::Result<Vec<LinkAddress>> {
+    netlink.dump(RTM_GETADDR, &[0; 8], address::parse)
 }
 
 /// Whether the kernel knows a way to the rest of the world though its main table has no default route; `None` where
