@@ -159,7 +159,7 @@ const fn counter(id: &'static str, title: &'static str, cell: fn(&Iface) -> Cell
 
 /// A column that only a second look can fill.
 const fn rate(id: &'static str, title: &'static str, cell: fn(&Iface) -> Cell) -> Column<Iface> {
-    Column::new(id, title, cell).if_any().right().dropped_at(2)
+    Column::new(id, title, cell).if_any().right().dropped_at(4)
 }
 
 /// A cell of what there may be none of, or what this system does not tell.

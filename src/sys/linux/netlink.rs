@@ -7,6 +7,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// The kernel fills at most this much at once (`NLMSG_GOODSIZE` up to 32 KiB, `af_netlink.c`), but for a single
 /// message that is larger.
 const BUFFER: usize = 32 * 1024;
+/// A dump of more bytes has more to come, as the kernel fills a buffer at a time.
+const LONG: usize = BUFFER / 2;
 /// How often a dump is asked for again that the kernel said was interrupted by a change.
 const MOST_DUMPS: usize = 8;
 
@@ -104,11 +106,32 @@ impl Netlink {
         &mut self,
         message_type: u16,
         body: &[u8],
+        parse: impl FnMut(&[u8]) -> I,
+    ) -> io::Result<Vec<T>> {
+        self.long_dump(message_type, body, parse, || ())
+    }
+
+    /// The same, and calls `is_long` once it turns out that there is much to come.
+    pub(super) fn long_dump<T, I: IntoIterator<Item = T>>(
+        &mut self,
+        message_type: u16,
+        body: &[u8],
         mut parse: impl FnMut(&[u8]) -> I,
+        is_long: impl FnOnce(),
     ) -> io::Result<Vec<T>> {
         let mut all = Vec::new();
+        let mut bytes = 0;
+        let mut is_long = Some(is_long);
         self.dump_each(message_type, body, &mut |payload| match payload {
-            Some(payload) => all.extend(parse(payload)),
+            Some(payload) => {
+                bytes += payload.len();
+                if bytes > LONG
+                    && let Some(is_long) = is_long.take()
+                {
+                    is_long();
+                }
+                all.extend(parse(payload));
+            }
             None => all.clear(),
         })?;
         Ok(all)

@@ -25,23 +25,31 @@ const RTM_GETADDR: u16 = 22;
 const RTM_GETNSID: u16 = 90;
 
 pub(in crate::sys) fn network(depth: Depth) -> io::Result<Network> {
-    let mut netlink = Netlink::route()?;
-    netlink.be_strict();
-    let mut links = netlink.dump(RTM_GETLINK, &link_request(depth), link::parse)?;
-    links.sort_unstable_by_key(|link| link.index);
-    mark_lower_down(&mut links);
-    let mut rest = if links.len() > MANY { side_by_side(&mut links, depth)? } else { Rest::default() };
-    if rest.addresses.is_none() {
+    let mut netlink = strict()?;
+    let (links, addresses, routes) = std::thread::scope(|scope| {
+        // Where there are hundreds of links, there are many addresses and routes too, and the kernel can list them at
+        // the same time.
+        let mut beside = None;
+        let mut links = netlink.long_dump(RTM_GETLINK, &link_request(depth), link::parse, || {
+            let thread = std::thread::Builder::new;
+            let addresses = thread().spawn_scoped(scope, || addresses(&mut strict()?));
+            let routes = thread().spawn_scoped(scope, || route::routes(&mut strict()?));
+            beside = Some((addresses, routes));
+        })?;
+        links.sort_unstable_by_key(|link| link.index);
+        mark_lower_down(&mut links);
         generic::complete(&mut links, depth);
-    }
-    let addresses = match rest.addresses.take() {
-        Some(addresses) => addresses,
-        None => addresses(&mut netlink)?,
-    };
-    let route::Routes { defaults, ways } = match rest.routes.take() {
-        Some(routes) => routes,
-        None => route::routes(&mut netlink)?,
-    };
+        let never = "a thread that panics has ended the process";
+        // A process may be allowed no threads, or no more.
+        let (addresses, routes) = beside.map_or((None, None), |(addresses, routes)| {
+            let addresses = addresses.ok().map(|thread| thread.join().expect(never));
+            (addresses, routes.ok().map(|thread| thread.join().expect(never)))
+        });
+        let addresses = addresses.unwrap_or_else(|| self::addresses(&mut netlink))?;
+        let routes = routes.unwrap_or_else(|| route::routes(&mut netlink))?;
+        io::Result::Ok((links, addresses, routes))
+    })?;
+    let route::Routes { defaults, ways } = routes;
     let namespaces = if depth == Depth::Whole { namespaces(&mut netlink, &links) } else { Vec::new() };
     Ok(Network {
         links,
@@ -62,37 +70,11 @@ pub(in crate::sys) fn network(depth: Depth) -> io::Result<Network> {
     })
 }
 
-/// From so many links on, what the kernel takes to list the rest is worth two threads.
-const MANY: usize = 256;
-
-/// What is asked for besides the links; `None` of what has not been.
-#[derive(Default)]
-struct Rest {
-    addresses: Option<Vec<LinkAddress>>,
-    routes: Option<route::Routes>,
-}
-
-/// Asks for the rest side by side, as far as this process may have threads.
-fn side_by_side(links: &mut [Link], depth: Depth) -> io::Result<Rest> {
-    let open = || {
-        let mut netlink = Netlink::route()?;
-        netlink.be_strict();
-        io::Result::Ok(netlink)
-    };
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new;
-        let addresses = thread().spawn_scoped(scope, || addresses(&mut open()?));
-        let routes = thread().spawn_scoped(scope, || route::routes(&mut open()?));
-        // Whoever takes the addresses from here takes this as done too.
-        if addresses.is_ok() {
-            generic::complete(links, depth);
-        }
-        let never = "a thread that panics has ended the process";
-        Ok(Rest {
-            addresses: addresses.ok().map(|thread| thread.join().expect(never)).transpose()?,
-            routes: routes.ok().map(|thread| thread.join().expect(never)).transpose()?,
-        })
-    })
+/// A connection of one's own.
+fn strict() -> io::Result<Netlink> {
+    let mut netlink = Netlink::route()?;
+    netlink.be_strict();
+    Ok(netlink)
 }
 
 fn addresses(netlink: &mut Netlink) -> io::Result<Vec<LinkAddress>> {
