@@ -39,7 +39,8 @@ use socket2::Socket;
 #[cfg(target_os = "linux")]
 pub use linux::{
     ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
-    ipv6_without_way, parse_extended_error, parse_socket, parse_tcp_info, wait_for_icmp, wait_until_stamping,
+    ipv6_without_way, parse_default_routes, parse_extended_error, parse_link, parse_link_address,
+    parse_socket, parse_tcp_info, wait_for_icmp, wait_until_stamping,
 };
 pub use network::{
     Counters, DefaultRoute, Depth, Link, LinkAddress, Network, Other, Tells, Wireless, best_route,

@@ -129,6 +129,65 @@ fn sockets() {
     });
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn links() {
+    fuzz("link", |bytes| {
+        let Some(link) = netdiag::sys::parse_link(bytes) else {
+            assert!(bytes.len() < 16, "what has a whole header is a link");
+            return;
+        };
+        assert_eq!(link.index.to_ne_bytes(), bytes[4..8]);
+        assert_eq!((link.is_up, link.is_loopback), (bytes[8] & 1 != 0, bytes[8] & 8 != 0));
+        assert_eq!(link.is_up, link.flags.contains(&"UP"));
+        assert!(link.is_up || link.carrier.is_none(), "nobody looks at the line of what is down");
+        let texts = [Some(&link.name), link.alias.as_ref(), link.qdisc.as_ref()];
+        let mut texts = texts.into_iter().flatten().chain(&link.alt_names);
+        let is_within =
+            |text: &Vec<u8>| text.is_empty() || (!text.contains(&0) && bytes.len() >= 20 + text.len());
+        assert!(texts.all(is_within));
+        assert!(link.mtu_bounds.0 != Some(0) && link.mtu_bounds.1 != Some(0), "no bound is none");
+        assert!(link.other.is_none_or(|other| other.index != 0));
+        assert!(link.permanent_mac.is_none_or(|mac| !mac.as_bytes().is_empty()));
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn link_addresses() {
+    fuzz("link-address", |bytes| {
+        let Some(address) = netdiag::sys::parse_link_address(bytes) else { return };
+        assert!(bytes.len() >= 8 + 8, "there is no address without an attribute");
+        assert_eq!(
+            (address.prefix_len, address.index.to_ne_bytes()),
+            (bytes[1], bytes[4..8].try_into().unwrap())
+        );
+        assert_ne!(address.peer, Some(address.ip), "the own address is no other end");
+        assert_ne!(address.flags.contains(&"permanent"), address.flags.contains(&"dynamic"));
+        assert!(
+            address.valid_s != Some(u32::MAX) && address.preferred_s != Some(u32::MAX),
+            "for ever is none"
+        );
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn default_routes() {
+    fuzz("route", |bytes| {
+        for family in [Family::Ipv4, Family::Ipv6] {
+            let routes = netdiag::sys::parse_default_routes(bytes, family);
+            assert!(routes.len() <= bytes.len() / 8, "a next hop takes eight bytes at least");
+            for route in &routes {
+                assert_eq!((route.family, bytes[1]), (family, 0));
+                assert_eq!(route.refusal.is_some(), bytes[7] != 1);
+                assert!(bytes[2] == 0 || route.is_special, "one for some sources is not for all");
+                assert!(route.refusal.is_none() || routes.len() == 1);
+            }
+        }
+    });
+}
+
 /// Runs `check` on the corpus, and on mutants of it.
 fn fuzz(corpus: &str, check: impl Fn(&[u8])) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));

@@ -18,7 +18,7 @@ pub(super) use error_queue::{keep_icmp_errors, take_icmp_error};
 pub use icmp::{
     BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
 };
-pub use rtnetlink::ipv6_neighbour_entries;
+pub use rtnetlink::{ipv6_neighbour_entries, parse_default_routes, parse_link, parse_link_address};
 pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbours};
 pub use sock_diag::parse as parse_socket;
 pub(super) use sock_diag::{processes_with, tcp_socket, tcp_sockets, time_wait_count};

@@ -6,8 +6,8 @@ use super::super::netlink::{Attributes, u32_at};
 use super::{ip, until_nul};
 use crate::sys::LinkAddress;
 
-/// Parses an address; `None` if the message is cut short or of another family. Never panics, whatever the bytes.
-pub(super) fn parse(bytes: &[u8]) -> Option<LinkAddress> {
+/// Parses `struct ifaddrmsg` and its attributes; `None` if the message is cut short or of another family. Never panics, whatever the bytes.
+pub fn parse(bytes: &[u8]) -> Option<LinkAddress> {
     let (family, prefix_len, scope, index) =
         (*bytes.first()?, *bytes.get(1)?, *bytes.get(3)?, u32_at(bytes, 4)?);
     let mut flags = u32::from(*bytes.get(2)?);

@@ -7,8 +7,8 @@ use super::until_nul;
 use crate::address::HardwareAddress;
 use crate::sys::{Counters, Link, Other};
 
-/// Parses a link; `None` if the message is cut short. Never panics, whatever the bytes.
-pub(super) fn parse(bytes: &[u8]) -> Option<Link> {
+/// Parses `struct ifinfomsg` and its attributes; `None` if the message is cut short. Never panics, whatever the bytes.
+pub fn parse(bytes: &[u8]) -> Option<Link> {
     let (hardware_type, index, flags) = (u16_at(bytes, 2)?, u32_at(bytes, 4)?, u32_at(bytes, 8)?);
     let mut link = Link {
         index,

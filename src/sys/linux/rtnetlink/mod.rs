@@ -10,12 +10,14 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
+pub use address::parse as parse_link_address;
 pub(super) use address::scope_name;
 pub(super) use link::link_flags;
+pub use link::parse as parse_link;
 pub use neighbour::ipv6_entries as ipv6_neighbour_entries;
 pub(in crate::sys) use neighbour::{lost as lost_neighbours, spoken_to as neighbours};
 
-use super::super::{Depth, Link, LinkAddress, Network, Tells};
+use super::super::{DefaultRoute, Depth, Link, LinkAddress, Network, Tells};
 use super::generic;
 use super::netlink::{Attributes, Netlink, u32_at};
 use crate::address::Family;
@@ -79,6 +81,14 @@ fn strict() -> io::Result<Netlink> {
 
 fn addresses(netlink: &mut Netlink) -> io::Result<Vec<LinkAddress>> {
     netlink.dump(RTM_GETADDR, &[0; 8], address::parse)
+}
+
+/// Parses `struct rtmsg` and its attributes into the default routes of a family that it holds. Never panics, whatever
+/// the bytes.
+pub fn parse_default_routes(bytes: &[u8], family: Family) -> Vec<DefaultRoute> {
+    let family = if family == Family::Ipv4 { libc::AF_INET } else { libc::AF_INET6 };
+    let wanted = u8::try_from(family).expect("families are small numbers");
+    route::parse(bytes, wanted).into_iter().map(|(route, _)| route).collect()
 }
 
 /// Whether the kernel knows a way to the rest of the world though its main table has no default route; `None` where
