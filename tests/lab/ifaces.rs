@@ -102,7 +102,11 @@ fn topology(chance: &mut Chance, peer: &str) -> String {
                 )
             }
             (2, _) => format!("ip link add {name} type vxlan id {} dstport 4789", 1 + number),
-            (3, _) => format!("ip tuntap add {name} mode {}", chance.one_of(&["tun", "tap"])),
+            // An ordinary user may not open /dev/net/tun.
+            (3, _) => {
+                let mode = chance.one_of(&["tun", "tap"]);
+                format!("ip tuntap add {name} mode {mode} || ip link add {name} type bridge")
+            }
             (4, _) => format!("ip link add {name} type veth peer name {name}x"),
             _ => format!("ip link add {name} type veth peer name {name}x netns {peer}"),
         });
