@@ -37,16 +37,11 @@ pub(super) fn collect(depth: Depth) -> Result<Collected> {
 fn join(network: Network) -> (Vec<Iface>, Option<Vec<DefaultRoute>>) {
     let Network { mut links, addresses, default_routes, dns_servers, namespaces, tells, .. } = network;
     links.sort_unstable_by_key(|link| link.index);
-    let names: Vec<(u32, Untrusted)> =
-        links.iter().map(|link| (link.index, Untrusted::from(link.name.as_slice()))).collect();
-    let name = |index: u32| {
-        let place = names.binary_search_by_key(&index, |(index, _)| *index).ok()?;
-        Some(names[place].1.clone())
-    };
+    let masters: Vec<Option<u32>> = links.iter().map(|link| link.master).collect();
     // The sort is stable, so an interface's addresses stay in the system's order.
     let mut addresses = addresses.unwrap_or_default();
     addresses.sort_by_key(|address| address.index);
-    let mut addresses = addresses.into_iter().peekable();
+    let mut addresses = addresses.into_iter();
     let routes = default_routes.as_deref();
     let best = [Family::Ipv4, Family::Ipv6].map(|family| {
         let best = sys::best_routes(routes.unwrap_or_default(), family);
@@ -57,18 +52,19 @@ fn join(network: Network) -> (Vec<Iface>, Option<Vec<DefaultRoute>>) {
         .map(|link| {
             let index = link.index;
             // Those of an interface that came or went between two answers have no link.
-            while addresses.next_if(|address| address.index < index).is_some() {}
-            let own = std::iter::from_fn(|| addresses.next_if(|address| address.index == index));
-            let own = own.map(IfaceAddress::new).collect();
+            let count = |is: &dyn Fn(u32) -> bool, addresses: &std::vec::IntoIter<LinkAddress>| {
+                addresses.as_slice().iter().take_while(|address| is(address.index)).count()
+            };
+            let strangers = count(&|it| it < index, &addresses);
+            addresses.by_ref().take(strangers).for_each(drop);
+            let own = count(&|it| it == index, &addresses);
+            let own = addresses.by_ref().take(own).map(IfaceAddress::new).collect();
             let is_best = |best: &&(Family, Vec<u32>)| best.1.contains(&index);
             let default_families: Vec<Family> =
                 best.iter().filter(is_best).map(|(family, _)| *family).collect();
-            let other = link.other;
-            let namespace = other.and_then(|other| other.namespace);
+            let namespace = link.other.and_then(|other| other.namespace);
             let known_as = |id: i32| namespaces.iter().find(|(known, _)| *known == id);
             Iface {
-                master: link.master.and_then(name),
-                link: other.filter(|_| namespace.is_none()).and_then(|other| name(other.index)),
                 link_netns: namespace.and_then(known_as).map(|(_, name)| Untrusted::from(name.as_slice())),
                 is_default_route: routes.map(|_| !default_families.is_empty()),
                 default_families,
@@ -78,6 +74,16 @@ fn join(network: Network) -> (Vec<Iface>, Option<Vec<DefaultRoute>>) {
             }
         })
         .collect();
+    for (place, master) in masters.into_iter().enumerate() {
+        let name = |index: u32| {
+            let found = interfaces.binary_search_by_key(&index, |iface| iface.index).ok()?;
+            Some(interfaces[found].name.clone())
+        };
+        let own = &interfaces[place];
+        let link = own.link_index.filter(|_| own.link_netnsid.is_none()).and_then(name);
+        let master = master.and_then(name);
+        (interfaces[place].link, interfaces[place].master) = (link, master);
+    }
     name_servers::assign(&mut interfaces, dns_servers);
     (interfaces, default_routes)
 }
@@ -100,7 +106,7 @@ fn gateways(routes: &[DefaultRoute], index: u32) -> Vec<Gateway> {
 
 impl Iface {
     pub(super) fn new(link: Link, tells: Tells) -> Self {
-        let wireless = |wireless: sys::Wireless| Wireless {
+        let wireless = |wireless: Box<sys::Wireless>| Wireless {
             ssid: wireless.ssid.map(Untrusted::from),
             frequency_mhz: wireless.frequency_mhz,
             access_point: wireless.access_point,
@@ -134,7 +140,7 @@ impl Iface {
             duplex: link.duplex,
             driver: link.driver.map(Untrusted::from),
             bus: link.bus.map(Untrusted::from),
-            wireless: link.wireless.map(wireless),
+            wireless: link.wireless.map(wireless).map(Box::new),
             is_default_route: None,
             addresses: Vec::new(),
             gateways: None,

@@ -191,7 +191,7 @@ fn of_gateways(iface: &Iface, of: impl Fn(&Gateway) -> Cell) -> Cell {
 }
 
 fn of_wireless(iface: &Iface, of: impl Fn(&Wireless) -> Cell) -> Cell {
-    known(iface.wireless.as_ref(), iface.tells.hardware, of)
+    known(iface.wireless.as_deref(), iface.tells.hardware, of)
 }
 
 fn count(iface: &Iface, of: fn(&Counters) -> Option<u64>) -> Cell {
@@ -199,7 +199,7 @@ fn count(iface: &Iface, of: fn(&Counters) -> Option<u64>) -> Cell {
 }
 
 fn per_second(iface: &Iface, of: fn(&Rates) -> Option<f64>) -> Cell {
-    Cell::maybe(iface.rates.as_ref().and_then(of), |rate| Cell::real(rate, 0))
+    Cell::maybe(iface.rates.as_deref().and_then(of), |rate| Cell::real(rate, 0))
 }
 
 fn state(iface: &Iface) -> Cell {

@@ -93,7 +93,7 @@ fn hardware(iface: &Iface) -> Option<Line> {
     if let Some(mac) = &iface.mac {
         parts.push(Line::new(mac.to_string()));
     }
-    if let Some(own) = iface.permanent_mac.filter(|own| iface.mac != Some(*own)) {
+    if let Some(own) = iface.permanent_mac.as_deref().filter(|own| iface.mac.as_ref() != Some(own)) {
         parts.push(Line::new(format!("made as {own}")));
     }
     if let Some(speed) = iface.speed_mbit {

@@ -103,7 +103,7 @@ pub struct Iface {
     /// Its hardware address.
     pub mac: Option<HardwareAddress>,
     /// The hardware address it was made with.
-    pub permanent_mac: Option<HardwareAddress>,
+    pub permanent_mac: Option<Box<HardwareAddress>>,
     /// The interface it belongs to, a bridge say.
     pub master: Option<Untrusted>,
     /// The interface at its other end (veth) or below it (vlan, macvlan, vxlan), where that is in this namespace.
@@ -127,7 +127,7 @@ pub struct Iface {
     /// Where the hardware is: a PCI address, say.
     pub bus: Option<Untrusted>,
     /// What a wireless interface is connected to.
-    pub wireless: Option<Wireless>,
+    pub wireless: Option<Box<Wireless>>,
     /// Whether a family's best default route leaves by it; `None` where the system does not tell.
     pub is_default_route: Option<bool>,
     /// Its addresses, in the system's order.
@@ -139,7 +139,7 @@ pub struct Iface {
     /// What has gone through it.
     pub counters: Option<Counters>,
     /// What went through it in each second since the last look, where there was one.
-    pub rates: Option<Rates>,
+    pub rates: Option<Box<Rates>>,
     /// The families whose best default route leaves by it.
     #[serde(skip)]
     default_families: Vec<Family>,
@@ -177,7 +177,7 @@ pub struct IfaceAddress {
     /// How far it reaches: global, site, link, host.
     pub scope: Option<Cow<'static, str>>,
     /// Its flags by the names `ip address` uses.
-    pub flags: Vec<&'static str>,
+    pub flags: Cow<'static, [&'static str]>,
     /// The label of an IPv4 address.
     pub label: Option<Untrusted>,
     /// The broadcast address that is set.

@@ -333,7 +333,7 @@ impl State {
                         told.push(Happening::Warned { at: at.clone(), warning });
                     }
                 }
-                iface.rates = Some(rates.clone());
+                iface.rates = Some(Box::new(rates.clone()));
                 told.push(Happening::Rates { at: at.clone(), index, name, rates });
             }
         }
@@ -427,7 +427,7 @@ fn frame(state: &State, room: Room) -> Frame {
 }
 
 fn row(iface: &Iface, marks: Marks) -> Vec<Cell> {
-    let rates = iface.rates.as_ref();
+    let rates = iface.rates.as_deref();
     let bytes = |rate: Option<f64>| Cell::maybe(rate, |rate| Cell::text(amount(rate)));
     let packets = |rate: Option<f64>| Cell::maybe(rate, |rate| Cell::real(rate, 0));
     let total = |counters: fn(&Counters) -> u64, new: Option<u64>, role: Role| {

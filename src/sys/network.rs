@@ -96,7 +96,7 @@ pub struct Link {
     /// Its hardware address; empty where it has none.
     pub mac: Option<HardwareAddress>,
     /// The hardware address it was made with.
-    pub permanent_mac: Option<HardwareAddress>,
+    pub permanent_mac: Option<Box<HardwareAddress>>,
     /// The index of the interface it belongs to.
     pub master: Option<u32>,
     /// The interface at its other end (veth) or below it (vlan, macvlan, vxlan).
@@ -114,7 +114,7 @@ pub struct Link {
     /// Where the hardware is: a PCI address, say.
     pub bus: Option<Vec<u8>>,
     /// What a wireless interface is connected to.
-    pub wireless: Option<Wireless>,
+    pub wireless: Option<Box<Wireless>>,
     /// What has gone through it.
     pub counters: Option<Counters>,
 }
@@ -178,7 +178,7 @@ pub struct LinkAddress {
     /// How far it reaches: global, site, link, host.
     pub scope: Option<Cow<'static, str>>,
     /// Its flags by the names `ip address` uses.
-    pub flags: Vec<&'static str>,
+    pub flags: Cow<'static, [&'static str]>,
     /// The metric of the route to its network.
     pub metric: Option<u32>,
     /// The seconds it stays valid; `None` for ever, or where the system does not tell.
@@ -198,7 +198,7 @@ impl LinkAddress {
             broadcast: None,
             label: None,
             scope: None,
-            flags: Vec::new(),
+            flags: Cow::Borrowed(&[]),
             metric: None,
             valid_s: None,
             preferred_s: None,

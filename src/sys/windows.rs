@@ -193,7 +193,7 @@ fn address(index: u32, ip: IpAddr, entry: &IP_ADAPTER_UNICAST_ADDRESS_LH) -> Lin
         (!is_by_hand, "dynamic"),
     ];
     LinkAddress {
-        flags: flags.iter().filter(|(is, _)| *is).map(|(_, flag)| *flag).collect(),
+        flags: flags.iter().filter(|(is, _)| *is).map(|(_, flag)| *flag).collect::<Vec<_>>().into(),
         valid_s: until(entry.ValidLifetime),
         preferred_s: until(entry.PreferredLifetime),
         ..LinkAddress::new(index, ip, entry.OnLinkPrefixLength)

@@ -147,7 +147,7 @@ fn wireless(netlink: &mut Netlink, links: &mut [Link], depth: Depth) -> io::Resu
             connection = Wireless { access_point, signal_dbm: signal, ..connection };
         }
         links[place].kind = Some(Cow::Borrowed("wifi"));
-        links[place].wireless = Some(connection);
+        links[place].wireless = Some(Box::new(connection));
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ pub(in crate::sys::linux) fn scope_name(scope: u8) -> Cow<'static, str> {
 }
 
 /// `IFA_F_` of `linux/if_addr.h` by the names `ip address` prints; one bit has a name for each family.
-fn address_flags(flags: u32, family: u8) -> Vec<&'static str> {
+fn address_flags(flags: u32, family: u8) -> Cow<'static, [&'static str]> {
     const NAMES: [(u32, &str); 11] = [
         (0x02, "nodad"),
         (0x04, "optimistic"),
@@ -70,11 +70,17 @@ fn address_flags(flags: u32, family: u8) -> Vec<&'static str> {
         (0x400, "autojoin"),
         (0x800, "stable-privacy"),
     ];
+    // What most addresses are takes no memory of its own.
+    match flags {
+        0x80 => return Cow::Borrowed(&["permanent"]),
+        0x00 => return Cow::Borrowed(&["dynamic"]),
+        _ => {}
+    }
     let is_v6 = i32::from(family) == libc::AF_INET6;
     let first = (flags & 0x01 != 0).then_some(if is_v6 { "temporary" } else { "secondary" });
     let dynamic = (flags & 0x80 == 0).then_some("dynamic");
     let rest = NAMES.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name);
-    first.into_iter().chain(rest).chain(dynamic).collect()
+    first.into_iter().chain(rest).chain(dynamic).collect::<Vec<_>>().into()
 }
 
 #[cfg(test)]
@@ -83,7 +89,7 @@ mod tests {
 
     #[test]
     fn flags_read_as_ip_prints_them() {
-        assert_eq!(address_flags(0x80, 2), ["permanent"]);
-        assert_eq!(address_flags(0x01, 10), ["temporary", "dynamic"]);
+        assert_eq!(*address_flags(0x80, 2), ["permanent"]);
+        assert_eq!(*address_flags(0x01, 10), ["temporary", "dynamic"]);
     }
 }

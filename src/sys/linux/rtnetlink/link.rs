@@ -38,7 +38,7 @@ pub fn parse(bytes: &[u8]) -> Option<Link> {
             50 => link.mtu_bounds.0 = u32_at(payload, 0).filter(|bound| *bound != 0),
             51 => link.mtu_bounds.1 = u32_at(payload, 0).filter(|bound| *bound != 0),
             52 => link.alt_names = alt_names(payload),
-            54 => link.permanent_mac = HardwareAddress::new(payload).some(),
+            54 => link.permanent_mac = HardwareAddress::new(payload).some().map(Box::new),
             _ => {}
         }
     }
