@@ -13,8 +13,12 @@ use crate::sys::{Depth, Link, Wireless};
 /// The bytes of `struct genlmsghdr`: a command and a version.
 const HEADER: usize = 4;
 
-/// Adds what the families of generic netlink tell; a kernel without them leaves everything as it is.
-pub(super) fn complete(links: &mut [Link], depth: Depth) {
+/// What ethtool knows of a link: its index, speed and duplex.
+pub(super) type LinkMode = (u32, Option<u32>, Option<&'static str>);
+
+/// Adds what the families of generic netlink tell; a kernel without them leaves everything as it is. What ethtool
+/// knows of all links may be known already.
+pub(super) fn complete(links: &mut [Link], depth: Depth, modes: Option<Vec<LinkMode>>) {
     let is_plain = |link: &Link| matches!(link.kind.as_deref(), Some("ethernet" | "wifi"));
     let has_plain = links.iter().any(is_plain);
     if depth == Depth::Summary && !has_plain {
@@ -26,9 +30,21 @@ pub(super) fn complete(links: &mut [Link], depth: Depth) {
         let _ = wireless(&mut netlink, links, depth);
     }
     if depth == Depth::Whole {
-        let _ = link_modes(&mut netlink, links);
+        let modes = modes.or_else(|| link_modes(&mut netlink).ok());
+        for (index, speed, duplex) in modes.unwrap_or_default() {
+            // Without a line there is no speed, whatever a driver makes up.
+            let found = links.binary_search_by_key(&index, |link| link.index).ok();
+            if let Some(place) = found.filter(|place| links[*place].carrier == Some(true)) {
+                (links[place].speed_mbit, links[place].duplex) = (speed, duplex);
+            }
+        }
         drivers(links);
     }
+}
+
+/// What ethtool knows of all links.
+pub(super) fn all_link_modes() -> io::Result<Vec<LinkMode>> {
+    link_modes(&mut Netlink::generic()?)
 }
 
 /// The number that the kernel gave a family.
@@ -52,7 +68,7 @@ fn attribute(body: &mut Vec<u8>, kind: u16, payload: &[u8]) {
 }
 
 /// Speed and duplex (ETHTOOL_MSG_LINKMODES_GET).
-fn link_modes(netlink: &mut Netlink, links: &mut [Link]) -> io::Result<()> {
+fn link_modes(netlink: &mut Netlink) -> io::Result<Vec<LinkMode>> {
     const LINKMODES_GET: u8 = 4;
     /// ETHTOOL_A_LINKMODES_HEADER, and in it ETHTOOL_A_HEADER_FLAGS with ETHTOOL_FLAG_COMPACT_BITSETS.
     const HEADER_NEST: u16 = 1 | 0x8000;
@@ -63,18 +79,11 @@ fn link_modes(netlink: &mut Netlink, links: &mut [Link]) -> io::Result<()> {
     attribute(&mut nested, FLAGS, &COMPACT.to_ne_bytes());
     let mut body = vec![LINKMODES_GET, 1, 0, 0];
     attribute(&mut body, HEADER_NEST, &nested);
-    for (index, speed, duplex) in netlink.dump(ethtool, &body, link_mode)? {
-        // Without a line there is no speed, whatever a driver makes up.
-        let found = links.binary_search_by_key(&index, |link| link.index).ok();
-        if let Some(place) = found.filter(|place| links[*place].carrier == Some(true)) {
-            (links[place].speed_mbit, links[place].duplex) = (speed, duplex);
-        }
-    }
-    Ok(())
+    netlink.dump(ethtool, &body, link_mode)
 }
 
 /// The index, speed and duplex in one answer; SPEED_UNKNOWN and DUPLEX_UNKNOWN are none.
-fn link_mode(bytes: &[u8]) -> Option<(u32, Option<u32>, Option<&'static str>)> {
+fn link_mode(bytes: &[u8]) -> Option<LinkMode> {
     let (mut index, mut speed, mut duplex) = (None, None, None);
     for (attribute, payload) in Attributes(bytes.get(HEADER..)?) {
         match attribute {

@@ -36,17 +36,20 @@ pub(in crate::sys) fn network(depth: Depth) -> io::Result<Network> {
             let thread = std::thread::Builder::new;
             let addresses = thread().spawn_scoped(scope, || addresses(&mut strict()?));
             let routes = thread().spawn_scoped(scope, || route::routes(&mut strict()?));
-            beside = Some((addresses, routes));
+            let modes =
+                (depth == Depth::Whole).then(|| thread().spawn_scoped(scope, generic::all_link_modes));
+            beside = Some((addresses, routes, modes.and_then(io::Result::ok)));
         })?;
         links.sort_unstable_by_key(|link| link.index);
         mark_lower_down(&mut links);
-        generic::complete(&mut links, depth);
         let never = "a thread that panics has ended the process";
         // A process may be allowed no threads, or no more.
-        let (addresses, routes) = beside.map_or((None, None), |(addresses, routes)| {
+        let (addresses, routes, modes) = beside.map_or((None, None, None), |(addresses, routes, modes)| {
             let addresses = addresses.ok().map(|thread| thread.join().expect(never));
-            (addresses, routes.ok().map(|thread| thread.join().expect(never)))
+            let routes = routes.ok().map(|thread| thread.join().expect(never));
+            (addresses, routes, modes.and_then(|thread| thread.join().expect(never).ok()))
         });
+        generic::complete(&mut links, depth, modes);
         let addresses = addresses.unwrap_or_else(|| self::addresses(&mut netlink))?;
         let routes = routes.unwrap_or_else(|| route::routes(&mut netlink))?;
         io::Result::Ok((links, addresses, routes))
