@@ -7,13 +7,14 @@ use std::net::{IpAddr, SocketAddr};
 use super::{Iface, IfaceAddress};
 use crate::address::Class;
 use crate::output::record::Untrusted;
+use crate::sys;
 
 /// systemd-resolved's stub listeners (`systemd-resolved.service(8)`): the real servers stand elsewhere.
 const STUBS: [&str; 2] = ["127.0.0.53", "127.0.0.54"];
 /// Where systemd-resolved keeps the servers that its stub hides.
 const BEHIND_STUB: &str = "/run/systemd/resolve/resolv.conf";
 /// Where it keeps those of one link by index that a program like NetworkManager told it, and their key
-/// (`resolved-link.c`); and where systemd-networkd keeps its own (`networkd-state-file.c`).
+/// (`resolved-link.c`); and where systemd-networkd keeps its own (`networkd-state-file.c`): for when it does not answer.
 const BY_LINK: [(&str, &str); 2] =
     [("/run/systemd/resolve/netif", "SERVERS="), ("/run/systemd/netif/links", "DNS=")];
 
@@ -35,9 +36,13 @@ pub(super) fn assign(interfaces: &mut [Iface], by_interface: Option<Vec<(u32, St
     let is_stub = servers.iter().any(|server| STUBS.contains(&server.as_str()));
     if !behind.is_empty() && (is_stub || servers == behind) {
         // What a link has is only its own; the rest is for all.
+        let told = sys::name_servers_by_link().ok();
         let mut own = Vec::new();
         for iface in interfaces.iter_mut() {
-            let servers = of_link(iface.index);
+            let servers = match &told {
+                Some(told) => told.iter().filter(|(index, _)| *index == iface.index).map(written).collect(),
+                None => of_link(iface.index),
+            };
             iface.dns_servers = servers.iter().map(|server| Untrusted::from(server.as_str())).collect();
             own.extend(servers);
         }
@@ -57,6 +62,11 @@ pub(super) fn assign(interfaces: &mut [Iface], by_interface: Option<Vec<(u32, St
             iface.dns_servers.extend(servers.iter().map(|server| Untrusted::from(server.as_str())));
         }
     }
+}
+
+/// A server as resolv.conf has it: one that is only unique on its link with that.
+fn written((index, ip): &(u32, IpAddr)) -> String {
+    if ip.is_ipv6() && Class::of(*ip) == Class::LinkLocal { format!("{ip}%{index}") } else { ip.to_string() }
 }
 
 fn read(path: &str) -> Vec<String> {

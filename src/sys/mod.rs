@@ -122,6 +122,13 @@ pub fn is_routed_by_policy(family: Family) -> Option<bool> {
     kernel::is_routed_by_policy(family)
 }
 
+/// The name servers of systemd-resolved, each with the index of the link it belongs to, 0 for those of all.
+///
+/// Errors: it does not run here, or does not say.
+pub fn name_servers_by_link() -> io::Result<Vec<(u32, IpAddr)>> {
+    kernel::name_servers_by_link()
+}
+
 /// The IPv4 and IPv6 neighbours this machine has lately spoken to: interface index and address.
 pub fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
     kernel::neighbours()

@@ -12,6 +12,10 @@ pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+pub(super) fn name_servers_by_link() -> io::Result<Vec<(u32, IpAddr)>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(super) fn is_routed_by_policy(_: Family) -> Option<bool> {
     None
 }

@@ -6,6 +6,7 @@ mod error_queue;
 mod generic;
 mod icmp;
 mod netlink;
+mod resolved;
 mod rtnetlink;
 mod sock_diag;
 mod stamps;
@@ -18,6 +19,7 @@ pub(super) use error_queue::{keep_icmp_errors, take_icmp_error};
 pub use icmp::{
     BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
 };
+pub(super) use resolved::name_servers_by_link;
 pub use rtnetlink::{ipv6_neighbour_entries, parse_default_routes, parse_link, parse_link_address};
 pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbours};
 pub use sock_diag::parse as parse_socket;
