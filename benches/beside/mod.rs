@@ -34,12 +34,13 @@ pub(crate) fn runs(command: &[&str]) -> bool {
     silent(command).status().is_ok_and(|status| status.success())
 }
 
-/// The median times of commands run in turn, after one round that is not counted.
+/// The median times of commands run in turn, after one round that is not counted; what they write is read through a
+/// pipe, as a script does.
 pub(crate) fn times(commands: &[&[&str]], runs: usize) -> Vec<Duration> {
     let time = |command: &&[&str]| {
         let start = Instant::now();
-        let status = silent(command).status().expect("it has started before");
-        assert!(status.success(), "{command:?} fails");
+        let output = silent(command).stdout(Stdio::piped()).output().expect("it has started before");
+        assert!(output.status.success(), "{command:?} fails");
         start.elapsed()
     };
     let mut all: Vec<Vec<Duration>> = vec![Vec::new(); commands.len()];
