@@ -52,12 +52,9 @@ fn join(network: Network) -> (Vec<Iface>, Option<Vec<DefaultRoute>>) {
         .map(|link| {
             let index = link.index;
             // Those of an interface that came or went between two answers have no link.
-            let count = |is: &dyn Fn(u32) -> bool, addresses: &std::vec::IntoIter<LinkAddress>| {
-                addresses.as_slice().iter().take_while(|address| is(address.index)).count()
-            };
-            let strangers = count(&|it| it < index, &addresses);
+            let strangers = addresses.as_slice().partition_point(|address| address.index < index);
             addresses.by_ref().take(strangers).for_each(drop);
-            let own = count(&|it| it == index, &addresses);
+            let own = addresses.as_slice().partition_point(|address| address.index == index);
             let own = addresses.by_ref().take(own).map(IfaceAddress::new).collect();
             let is_best = |best: &&(Family, Vec<u32>)| best.1.contains(&index);
             let default_families: Vec<Family> =

@@ -151,40 +151,26 @@ fn link_local_only(
     let is_below =
         |iface: &Iface| iface.master.is_some() || below.contains(&iface.index) || iface.is_kind("bridge");
     let works = |iface: &&&Iface| iface.is_up && iface.carrier != Some(false) && !is_below(iface);
-    let mut found = Vec::new();
-    if family != Some(Family::Ipv6) {
-        // Whoever gives itself one takes all of 169.254/16; a part of it is somebody's intention.
-        let alone = |iface: &&&Iface| {
-            let is_own_choice =
-                |it: &IfaceAddress| it.family == Family::Ipv6 || (it.prefix_len == 16 && it.peer.is_none());
-            is_link_local(iface, Family::Ipv4) && iface.addresses.iter().all(is_own_choice)
-        };
-        let ifaces: Vec<&Iface> = chosen.iter().filter(alone).filter(works).copied().collect();
-        if !ifaces.is_empty() {
-            let message = format!(
-                "{} {} only a link-local IPv4 address (169.254.0.0/16, RFC 3927): no DHCP server has answered",
-                names(&ifaces),
-                if ifaces.len() == 1 { "has" } else { "have" },
-            );
-            found.push(Trouble::new("link-local-only", &ifaces, message));
-        }
-    }
-    if family.is_none() {
-        let alone = |iface: &&&Iface| {
-            let is_all = iface.addresses.iter().all(|it| it.family == Family::Ipv6);
-            is_link_local(iface, Family::Ipv6) && is_all && !ways.contains(&iface.index)
-        };
-        let ifaces: Vec<&Iface> = chosen.iter().filter(alone).filter(works).copied().collect();
-        if !ifaces.is_empty() {
-            let message = format!(
-                "{} {} only link-local addresses: neither an administrator nor DHCP nor a router gave one",
-                names(&ifaces),
-                if ifaces.len() == 1 { "has" } else { "have" },
-            );
-            found.push(Trouble::new("link-local-only", &ifaces, message));
-        }
-    }
-    found
+    let told = |alone: &dyn Fn(&Iface) -> bool, what: &str| {
+        let ifaces: Vec<&Iface> = chosen.iter().filter(|iface| alone(iface)).filter(works).copied().collect();
+        let have = if ifaces.len() == 1 { "has" } else { "have" };
+        let message = format!("{} {have} only {what}", names(&ifaces));
+        (!ifaces.is_empty()).then(|| Trouble::new("link-local-only", &ifaces, message))
+    };
+    // Whoever gives itself one takes all of 169.254/16; a part of it is somebody's intention.
+    let is_own_choice =
+        |it: &IfaceAddress| it.family == Family::Ipv6 || (it.prefix_len == 16 && it.peer.is_none());
+    let ipv4 =
+        |iface: &Iface| is_link_local(iface, Family::Ipv4) && iface.addresses.iter().all(is_own_choice);
+    let ipv6 = |iface: &Iface| {
+        let is_all = iface.addresses.iter().all(|it| it.family == Family::Ipv6);
+        is_link_local(iface, Family::Ipv6) && is_all && !ways.contains(&iface.index)
+    };
+    let by_dhcp = "a link-local IPv4 address (169.254.0.0/16, RFC 3927): no DHCP server has answered";
+    let by_nobody = "link-local addresses: neither an administrator nor DHCP nor a router gave one";
+    let ipv4 = if family == Some(Family::Ipv6) { None } else { told(&ipv4, by_dhcp) };
+    let ipv6 = if family.is_none() { told(&ipv6, by_nobody) } else { None };
+    ipv4.into_iter().chain(ipv6).collect()
 }
 
 /// Default routes between which only chance decides.

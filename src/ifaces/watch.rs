@@ -324,14 +324,12 @@ impl State {
             marks.push(marked);
             if let Some((before, after)) = last.counters.as_ref().zip(iface.counters.as_ref()) {
                 let rates = Rates::between(before, after, elapsed);
-                if rates.errors() > 0 {
-                    let told_of = |name: &Untrusted| {
-                        Warning::new("errors-rising", format!("errors are rising on {}", name.to_lossy()))
-                    };
-                    if let Entry::Vacant(vacant) = self.rising.entry(index) {
-                        let warning = vacant.insert(told_of(&name)).clone();
-                        told.push(Happening::Warned { at: at.clone(), warning });
-                    }
+                if rates.errors() > 0
+                    && let Entry::Vacant(vacant) = self.rising.entry(index)
+                {
+                    let message = format!("errors are rising on {}", name.to_lossy());
+                    let warning = vacant.insert(Warning::new("errors-rising", message)).clone();
+                    told.push(Happening::Warned { at: at.clone(), warning });
                 }
                 iface.rates = Some(Box::new(rates.clone()));
                 told.push(Happening::Rates { at: at.clone(), index, name, rates });

@@ -62,7 +62,6 @@ pub(super) fn render<R: Record + Clone>(
         .filter(|(_, (column, _))| shown.iter().any(|it| it.id == column.id))
         .map(|(place, (column, _))| (place, widths[place], column.align))
         .collect();
-    // Columns may be shown in another order than the record's, never twice.
     let mut line = String::with_capacity(2 * PIECE);
     if header {
         let titles = shown
