@@ -68,7 +68,11 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
         }
         Command::Port(request) => {
             emitter.check::<port::Port>()?;
-            emitter.finish(&port::run(&request)?)
+            let report = port::run(&request, emitter)?;
+            let exit = emitter.finish(&report);
+            // The process ends here: taking thousands of ports apart would be of use to nobody.
+            std::mem::forget(report);
+            exit
         }
         Command::TcpEcho(request) => {
             emitter.check::<tcp::echo::AddressReport>()?;

@@ -239,7 +239,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
             check_events(&options)?;
             Ok(Command::Ping(request, count))
         }),
-        CommandArgs::Port(args) => Ok(Command::Port(args.request())),
+        CommandArgs::Port(args) => args.request().map(Command::Port),
         CommandArgs::TcpEcho(args) => args.request().map(Command::TcpEcho),
         CommandArgs::TcpServe(args) => args.request().map(Command::TcpServe),
         CommandArgs::Generate(_) if is_rows => {

@@ -1,25 +1,116 @@
 //! `netdiag port`.
 
-use clap::Args;
+use std::time::Duration;
 
-use crate::port::{Query, Request};
+use clap::{Args, ValueEnum};
 
-/// Tells what a port is: its class, its services, and what this system does with it
+use super::seconds;
+use crate::error::{Error, Result};
+use crate::port::{Filter, Purpose, Query, Request, Transport, Watch};
+
+/// Tells what a port is, who holds it, and whether you can have it
+///
+/// What it is: its class, IANA's services for it, and what this system does with it. Who holds it: every socket, whatever
+/// its state, with the processes, user, unit and container that have it. Whether you can have it: for IPv4, IPv6 with IPv4
+/// and IPv6 alone, without and with SO_REUSEADDR, why not, and what to do.
 #[derive(Args)]
 #[command(after_long_help = "\
 Examples:
-  netdiag port 443                        class, IANA's range, services
-  netdiag port https smtp ftp             the ports of services
-  netdiag port 20-25                      a range
-  netdiag port 443 --columns port,class,services --no-header")]
+  netdiag port 8080                       what it is, who holds it, can I have it
+  netdiag port https 20-25                a service's ports, and a range
+  netdiag port http                       that service, and those whose names begin so
+  netdiag port 1024-65535                 a long range: a row for each run of equal class
+  netdiag port 8000-8100 --free           those that can be bound
+  netdiag port 80 --check-bind            really binds it for a moment
+  netdiag port --list                     every listening socket and its owner
+  netdiag port --list --process 'nginx*' --proto tcp
+  netdiag port --list --watch 1           what comes and goes
+  netdiag port 443 --json")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct PortArgs {
     /// Ports, ranges or service names
-    #[arg(value_name = "PORT|FROM-TO|NAME", required = true, allow_negative_numbers = true)]
+    #[arg(value_name = "PORT|FROM-TO|NAME", allow_negative_numbers = true, required_unless_present_any = ["list", "listening", "free"])]
     queries: Vec<Query>,
+    /// Every listening socket with its owner, by port
+    #[arg(short, long)]
+    list: bool,
+    /// Only ports that somebody listens on; exit 1 if there is none
+    #[arg(long)]
+    listening: bool,
+    /// Only ports that can be bound; without PORT a few good ones; exit 1 if there is none
+    #[arg(long, conflicts_with_all = ["list", "listening"])]
+    free: bool,
+    /// Really bind each for a moment; exit 1 if nothing can be bound
+    ///
+    /// Without this the answer comes from the kernel's tables. While it is bound nobody else can have the port; nothing is
+    /// listened on.
+    #[arg(long, conflicts_with_all = ["list", "listening"])]
+    check_bind: bool,
+    /// Only this protocol
+    #[arg(long, value_enum, value_name = "PROTOCOL")]
+    proto: Option<ProtocolArg>,
+    /// With --list or --listening: only of this process: its id, its name, or a pattern of it
+    #[arg(long, value_name = "PID|NAME", value_delimiter = ',')]
+    process: Vec<String>,
+    /// With --list or --listening: only of this user: a name or a number
+    #[arg(long, value_name = "USER", value_delimiter = ',')]
+    user: Vec<String>,
+    /// With --list or --listening: look again every so many seconds, and tell what comes and goes
+    ///
+    /// On a terminal a live table, piped a line for each socket that comes or goes; with --format ndjson an event each. The
+    /// last look is what is written at the end.
+    #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
+    watch: Option<Duration>,
+    /// With --watch: end after so many times [default: at Ctrl-C]
+    #[arg(short, long, value_name = "N", requires = "watch", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// A row a port, however long the range [default: above 32 ports a row for each run of equal class]
+    #[arg(long)]
+    each: bool,
+    /// A name stands only for the service that is called so
+    #[arg(long)]
+    exact: bool,
+    /// A block a port, with all that is known
+    #[arg(long)]
+    details: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ProtocolArg {
+    Tcp,
+    Udp,
 }
 
 impl PortArgs {
-    pub(super) fn request(self) -> Request {
-        Request { queries: self.queries }
+    pub(super) fn request(self) -> Result<Request> {
+        let is_listing = self.list || self.listening;
+        for (is_given, option) in [
+            (!self.process.is_empty(), "--process"),
+            (!self.user.is_empty(), "--user"),
+            (self.watch.is_some(), "--watch"),
+        ] {
+            if is_given && !is_listing {
+                return Err(Error::usage(format!("{option} is about those that listen"))
+                    .hint(format!("add --list for all of them, or --listening: netdiag port --list {option} ...")));
+            }
+        }
+        Ok(Request {
+            queries: self.queries,
+            purpose: match (is_listing, self.free) {
+                (true, _) => Purpose::Listening,
+                (_, true) => Purpose::Free,
+                _ => Purpose::Tell,
+            },
+            transport: self.proto.map(|protocol| match protocol {
+                ProtocolArg::Tcp => Transport::Tcp,
+                ProtocolArg::Udp => Transport::Udp,
+            }),
+            filter: Filter::parse(&self.process, &self.user)?,
+            check_bind: self.check_bind,
+            lists_each: self.each,
+            is_exact: self.exact,
+            details: self.details,
+            watch: self.watch.map(|interval| Watch { interval, count: self.count }),
+        })
     }
 }

@@ -207,7 +207,12 @@ impl Emitter {
         rows: &Rows<'_, R::Row>,
         named: Option<Vec<&'static record::Column<R::Row>>>,
     ) {
-        let layout = if named.is_some() { Layout::Table } else { report.layout() };
+        let layout = match report.layout() {
+            _ if named.is_some() => Layout::Table,
+            Layout::BlocksOnScreen if self.screen.is_terminal => Layout::Blocks,
+            Layout::BlocksOnScreen => Layout::Table,
+            layout => layout,
+        };
         let lines = if let Layout::Lines(ids) = layout { Some(select::of_ids(ids)) } else { None };
         let choice = named.or(lines).map_or(Choice::Default { verbose: self.options.verbose }, Choice::Named);
         if self.has_streamed || (self.screen.is_terminal && report.is_interrupted()) {

@@ -1,33 +1,95 @@
-//! Ports: what class a port is of, what IANA calls it, and what this system does with it.
+//! Ports: what a port is, who holds it, and whether one can have it.
 
+mod attempt;
+mod bindable;
+mod block;
 mod class;
+mod filter;
+mod holders;
+mod origin;
 mod query;
 mod registry;
+mod remedy;
 mod report;
+mod span;
+mod tell;
+mod watch;
+
+use std::rc::Rc;
+use std::time::Duration;
 
 use serde::Serialize;
 
+pub use bindable::{Bindable, Cause};
 pub use class::{Class, IanaRange};
+pub use filter::Filter;
+pub use holders::{Holder, Ownership};
 pub use query::{Query, QueryError};
-pub use registry::{Protocol, Service};
+pub use registry::{Note, Protocol, Service};
 pub use report::Ports;
+pub use watch::Happening;
 
-use crate::error::{Error, Result};
-use crate::suggest;
-use crate::sys::{self, PortSettings};
+pub use crate::sys::Transport;
 
-/// Which ports to tell about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use crate::error::Result;
+use crate::output::record::{Observer, Warning};
+use crate::sys;
+use holders::{Held, Wanted};
+use span::{Asked, Span};
+use tell::Surroundings;
+
+/// Which ports to tell about, and what.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice by itself")]
 pub struct Request {
-    /// Numbers, ranges and service names, in the order they were asked for.
+    /// Numbers, ranges and service names, in the order they were asked for; none for all ports.
     pub queries: Vec<Query>,
+    /// Which of them are wanted.
+    pub purpose: Purpose,
+    /// Only this protocol.
+    pub transport: Option<Transport>,
+    /// Only sockets that these name.
+    pub filter: Filter,
+    /// Whether to really bind, for a moment.
+    pub check_bind: bool,
+    /// Whether a long range is to have a row a port.
+    pub lists_each: bool,
+    /// Whether a name stands only for itself, and not for those that begin so.
+    pub is_exact: bool,
+    /// Whether a person is shown a block a port, wherever it goes.
+    pub details: bool,
+    /// Whether to look again and again.
+    pub watch: Option<Watch>,
 }
 
-/// What there is to know about one port.
+/// Which ports are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Those that are named, whatever is with them.
+    #[default]
+    Tell,
+    /// Those that somebody listens on.
+    Listening,
+    /// Those that can be bound.
+    Free,
+}
+
+/// How to look again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The time between two looks.
+    pub interval: Duration,
+    /// After how many intervals to end; `None` goes on until it is interrupted.
+    pub count: Option<u64>,
+}
+
+/// What there is to know about one port, or about several that are alike.
 #[derive(Clone, Debug, Serialize)]
 pub struct Port {
-    /// The number, 0 to 65535.
+    /// The number, 0 to 65535; the first of several.
     pub port: u16,
+    /// The last of several.
+    pub last_port: Option<u16>,
     /// The lesson's class: well-known or dynamic.
     pub class: Class,
     /// IANA's finer range (RFC 6335, 6).
@@ -40,52 +102,121 @@ pub struct Port {
     pub needs_privilege: Option<bool>,
     /// The services IANA has registered for it.
     pub services: Vec<Service>,
+    /// What IANA says of it besides.
+    pub notes: Vec<Note>,
+    /// Who holds it: a socket and a process that has it each; `None` where the system does not tell.
+    pub holders: Option<Vec<Holder>>,
+    /// Whether it can be bound, for each kind of socket; `None` of several ports, and where nobody asked.
+    pub bindable: Option<Rc<[Bindable]>>,
+    /// What to do to have it.
+    pub remedies: Vec<String>,
+    /// Free ports near to it, where it cannot be bound.
+    pub free_nearby: Vec<u16>,
+    #[serde(skip)]
+    view: View,
 }
 
-/// Tells about the ports of a request, each once, in the order asked for.
+/// What a person looks for in a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// What the ports are.
+    Told,
+    /// Who listens.
+    Listed,
+}
+
+/// Tells about the ports of a request, once or again and again.
 ///
-/// Errors: a name that no registered service has.
-pub fn run(request: &Request) -> Result<Ports> {
-    let settings = sys::port_settings();
-    let mut numbers: Vec<u16> = Vec::new();
-    let mut seen = vec![false; usize::from(u16::MAX) + 1];
-    for query in &request.queries {
-        let found = match query {
-            Query::Range(first, last) => (*first..=*last).collect(),
-            Query::Name(name) => named(name)?,
-        };
-        numbers
-            .extend(found.into_iter().filter(|port| !std::mem::replace(&mut seen[usize::from(*port)], true)));
+/// Errors: a name that no registered service has; sockets asked for on a system that does not list them.
+pub fn run(request: &Request, observer: &mut dyn Observer<Happening>) -> Result<Ports> {
+    let asked = span::resolve(request)?;
+    match (request.purpose, request.watch) {
+        (Purpose::Tell, _) => Ok(about(request, &asked.unwrap_or_default())),
+        (Purpose::Free, _) => Ok(free(request, asked)),
+        (Purpose::Listening, None) => listening(request, asked.as_deref()),
+        (Purpose::Listening, Some(watch)) => watch::run(request, asked.as_deref(), watch, observer),
     }
-    let ports = numbers.into_iter().map(|port| Port::new(port, &settings)).collect();
-    Ok(Ports { ports, ephemeral: settings.ephemeral })
+}
+
+fn transports(request: &Request) -> &'static [Transport] {
+    match request.transport {
+        None => &[Transport::Tcp, Transport::Udp],
+        Some(Transport::Tcp) => &[Transport::Tcp],
+        Some(Transport::Udp) => &[Transport::Udp],
+    }
+}
+
+/// What the named ports are, who holds them, and whether they can be had.
+fn about(request: &Request, asked: &[Asked]) -> Ports {
+    let settings = sys::port_settings();
+    let rows = span::rows(asked, request.lists_each || request.check_bind, &settings);
+    let single: Vec<u16> = rows.iter().filter(|row| row.is_one()).map(|row| row.first).collect();
+    let is_long = single.len() < rows.len();
+    let wanted = if is_long { Wanted::All } else { Wanted::Of(&single) };
+    let mut warnings = Vec::new();
+    let held = Held::find(wanted, transports(request)).map(|mut held| {
+        let set = span::all(asked);
+        held.retain(|socket, _| set[usize::from(socket.local.port())]);
+        held.find_owners();
+        held
+    });
+    let held = held.map_err(|error| warnings.push(unlisted(&error))).ok();
+    let surroundings = Surroundings::new(request, settings, held);
+    let ports = rows.iter().map(|row| surroundings.port(*row, View::Told)).collect();
+    surroundings.report(request, ports, warnings)
+}
+
+/// The ports that somebody listens on, of those that are asked for.
+fn listening(request: &Request, asked: Option<&[Asked]>) -> Result<Ports> {
+    let held = Held::find(Wanted::Servers, transports(request)).map_err(|source| {
+        let error = crate::error::Error::untested("cannot list the sockets of this machine");
+        error.caused_by(source).hint("ss, netstat or lsof would meet the same refusal: ask outside this sandbox")
+    });
+    let mut held = held?;
+    if let Some(asked) = asked {
+        let set = span::all(asked);
+        held.retain(|socket, _| set[usize::from(socket.local.port())]);
+    }
+    held.find_owners();
+    held.retain(|socket, processes| request.filter.admits(socket, processes));
+    let rows = held.ports();
+    let surroundings = Surroundings::new(request, sys::port_settings(), Some(held));
+    let ports = rows.iter().map(|port| surroundings.port(Span::of(*port), View::Listed)).collect();
+    Ok(surroundings.report(request, ports, Vec::new()))
+}
+
+/// The ports that can be bound, of those that are asked for; without any a handful of good ones.
+fn free(request: &Request, asked: Option<Vec<Asked>>) -> Ports {
+    /// So many are enough to choose from.
+    const ENOUGH: usize = 8;
+    let settings = sys::port_settings();
+    let mut warnings = Vec::new();
+    let held = Held::find(Wanted::All, transports(request));
+    let held = held.map_err(|error| warnings.push(unlisted(&error))).ok();
+    let surroundings = Surroundings::new(request, settings, held);
+    let (rows, most) = match asked {
+        Some(asked) => (span::rows(&asked, true, &surroundings.settings), usize::MAX),
+        // Ports that nobody has registered, that the system does not give out, and that every user may bind.
+        None => (surroundings.suitable(1024).map(Span::of).collect(), ENOUGH),
+    };
+    let can_have = |port: &Port| port.is_free() == Some(true);
+    let ports = rows.iter().map(|row| surroundings.port(*row, View::Told)).filter(can_have).take(most);
+    let ports = ports.collect();
+    surroundings.report(request, ports, warnings)
+}
+
+fn unlisted(error: &std::io::Error) -> Warning {
+    Warning::new("sockets-unlisted", format!("this system does not list its sockets: {error}"))
 }
 
 impl Port {
-    fn new(port: u16, settings: &PortSettings) -> Self {
-        let is_in = |(first, last): &(u16, u16)| (*first..=*last).contains(&port);
-        Self {
-            port,
-            class: Class::of(port),
-            iana_range: IanaRange::of(port),
-            is_ephemeral_here: settings.ephemeral.as_ref().map(is_in),
-            is_reserved_here: settings.reserved.as_ref().map(|ranges| ranges.iter().any(is_in)),
-            // Binding port 0 asks for any free one, which everybody may.
-            needs_privilege: settings.unprivileged_start.map(|start| port != 0 && port < start),
-            services: registry::services(port).collect(),
-        }
+    /// Whether it can be bound without further ado, by IPv4 and as IPv6 is by default; `None` where that is not told.
+    fn is_free(&self) -> Option<bool> {
+        let kinds = self.bindable.as_deref()?;
+        let plain = kinds.iter().filter(|kind| {
+            !kind.reuse_address && kind.v6only.is_none() && kind.cause != Some(Cause::NoFamily)
+        });
+        plain.map(|kind| kind.can_bind).try_fold(true, |all, can| Some(all && can?))
     }
 }
 
-fn named(name: &str) -> Result<Vec<u16>> {
-    let ports = registry::ports_of(name);
-    if !ports.is_empty() {
-        return Ok(ports);
-    }
-    let near = suggest::nearest(name, registry::names());
-    let error = Error::usage(format!("no registered service is called '{name}'"));
-    Err(match near.as_slice() {
-        [] => error.hint("write a port from 0 to 65535, a range as 20-25, or a service name as https"),
-        near => error.hint(format!("did you mean {}?", near.join(", "))),
-    })
-}

@@ -1,11 +1,12 @@
-//! IANA's registered services, as a sorted table inside the program.
+//! IANA's registered services, as sorted tables inside the program.
 //!
-//! `registry/services.tsv` is made by `registry/generate.py`, which says where from. A port is found by
-//! bisecting the bytes of the text; nothing is parsed at start-up.
+//! `registry/services.tsv` and `registry/notes.tsv` are made by `registry/generate.py`, which says where from. A port is
+//! found by bisecting the bytes of the text; nothing is parsed at start-up.
 
 use serde::Serialize;
 
-static TABLE: &str = include_str!("registry/services.tsv");
+static SERVICES: &str = include_str!("registry/services.tsv");
+static NOTES: &str = include_str!("registry/notes.tsv");
 
 /// A transport protocol that services are registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -41,6 +42,10 @@ impl Protocol {
             _ => None,
         }
     }
+
+    fn from_letters(letters: &str) -> Vec<Self> {
+        letters.bytes().filter_map(Self::from_letter).collect()
+    }
 }
 
 /// A registered service.
@@ -50,32 +55,50 @@ pub struct Service {
     pub name: &'static str,
     /// The protocols it is registered for.
     pub protocols: Vec<Protocol>,
-    /// What IANA says it is.
+    /// What IANA says it is; empty where it says nothing.
     pub description: &'static str,
+}
+
+/// What IANA says of a port besides its services: that it is reserved, or used without being registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// What it says.
+    pub note: &'static str,
+    /// The protocols it says so for.
+    pub protocols: Vec<Protocol>,
 }
 
 /// The services of a port, those with the better known name first.
 pub(super) fn services(port: u16) -> impl Iterator<Item = Service> {
-    // Invariant: every line that begins before `low` is of a lower port, and none at or after `high` is.
-    let (mut low, mut high) = (0, TABLE.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        let start = line_start(middle);
-        match TABLE[start..].lines().next().and_then(Row::parse) {
-            Some(row) if row.port < port => low = start + row.length,
-            _ => high = middle,
-        }
-    }
-    let rows = TABLE[line_start(low)..].lines().map_while(Row::parse);
-    rows.skip_while(move |row| row.port < port).take_while(move |row| row.port == port).map(Row::service)
+    lines_of(SERVICES, port).filter_map(Row::parse).map(|row| Service {
+        name: row.name,
+        protocols: Protocol::from_letters(row.protocols),
+        description: row.description,
+    })
 }
 
-/// The ports of a service, by its name in any case.
-pub(super) fn ports_of(name: &str) -> Vec<u16> {
-    let mut ports: Vec<u16> =
-        rows().filter(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.port).collect();
-    ports.dedup();
-    ports
+/// The notes of a port.
+pub(super) fn notes(port: u16) -> impl Iterator<Item = Note> {
+    lines_of(NOTES, port).filter_map(|line| {
+        let mut fields = line.splitn(3, '\t').skip(1);
+        let (protocols, note) = (fields.next()?, fields.next()?);
+        Some(Note { note, protocols: Protocol::from_letters(protocols) })
+    })
+}
+
+/// The ports of the services with this name in any case, and after them those of services whose names begin so.
+pub(super) fn ports_named(name: &str) -> (Vec<u16>, Vec<u16>) {
+    let (mut exact, mut longer) = (Vec::new(), Vec::new());
+    for row in rows() {
+        if row.name.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)) {
+            let ports = if row.name.len() == name.len() { &mut exact } else { &mut longer };
+            if ports.last() != Some(&row.port) {
+                ports.push(row.port);
+            }
+        }
+    }
+    longer.retain(|port| !exact.contains(port));
+    (exact, longer)
 }
 
 /// The names of all services.
@@ -83,14 +106,12 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     rows().map(|row| row.name)
 }
 
-/// One line of the table.
+/// One line of the table of services.
 struct Row {
     port: u16,
     protocols: &'static str,
     name: &'static str,
     description: &'static str,
-    /// The bytes of the line with its line feed.
-    length: usize,
 }
 
 impl Row {
@@ -98,28 +119,46 @@ impl Row {
         let mut fields = line.splitn(4, '\t');
         let port = fields.next()?.parse().ok()?;
         let (protocols, name, description) = (fields.next()?, fields.next()?, fields.next()?);
-        Some(Self { port, protocols, name, description, length: line.len() + 1 })
-    }
-
-    fn service(self) -> Service {
-        let protocols = self.protocols.bytes().filter_map(Protocol::from_letter).collect();
-        Service { name: self.name, protocols, description: self.description }
+        Some(Self { port, protocols, name, description })
     }
 }
 
 fn rows() -> impl Iterator<Item = Row> {
-    TABLE.lines().filter_map(Row::parse)
+    SERVICES.lines().filter_map(Row::parse)
+}
+
+/// The lines of a port in a table whose lines begin with the port, sorted by it.
+fn lines_of(table: &'static str, port: u16) -> impl Iterator<Item = &'static str> {
+    // Invariant: every line that begins before `low` is of a lower port, and none at or after `high` is.
+    let (mut low, mut high) = (0, table.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let start = line_start(table, middle);
+        let line = table[start..].lines().next();
+        match line.and_then(|line| Some((line, port_of(line)?))) {
+            Some((line, found)) if found < port => low = start + line.len() + 1,
+            _ => high = middle,
+        }
+    }
+    let lines = table.get(line_start(table, low)..).unwrap_or_default().lines();
+    lines
+        .skip_while(move |line| port_of(line).is_some_and(|found| found < port))
+        .take_while(move |line| port_of(line) == Some(port))
+}
+
+fn port_of(line: &str) -> Option<u16> {
+    line.split('\t').next()?.parse().ok()
 }
 
 /// The start of the first line that begins at or after a position, past the comment at the top.
-fn line_start(at: usize) -> usize {
-    let after_comment = TABLE.find('\n').map_or(0, |end| end + 1);
+fn line_start(table: &str, at: usize) -> usize {
+    let after_comment = table.find('\n').map_or(0, |end| end + 1);
     if at <= after_comment {
         return after_comment;
     }
-    match TABLE.as_bytes()[at - 1..].iter().position(|byte| *byte == b'\n') {
+    match table.as_bytes()[at - 1..].iter().position(|byte| *byte == b'\n') {
         Some(end) => at + end,
-        None => TABLE.len(),
+        None => table.len(),
     }
 }
 
@@ -128,20 +167,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_every_line_parses() {
+    fn the_tables_are_sorted_and_every_line_parses() {
         let ports: Vec<u16> = rows().map(|row| row.port).collect();
         assert!(ports.is_sorted());
-        assert_eq!(ports.len(), TABLE.lines().count() - 1);
+        assert_eq!(ports.len(), SERVICES.lines().count() - 1);
         assert!(ports.len() > 6000);
+        let noted: Vec<u16> = NOTES.lines().filter_map(port_of).collect();
+        assert!(noted.is_sorted());
+        assert_eq!(noted.len(), NOTES.lines().count() - 1);
+        assert!((0..=u16::MAX).map(|port| notes(port).count()).sum::<usize>() == noted.len());
     }
 
     /// The bisection finds for every port exactly what reading the whole table finds.
     #[test]
     fn bisecting_agrees_with_reading_for_every_port() {
         let mut by_port = vec![Vec::new(); 65536];
-        rows().for_each(|row| by_port[usize::from(row.port)].push(row.service()));
+        rows().for_each(|row| by_port[usize::from(row.port)].push(row.name));
         for port in 0..=u16::MAX {
-            assert_eq!(services(port).collect::<Vec<_>>(), by_port[usize::from(port)], "{port}");
+            let found: Vec<&str> = services(port).map(|service| service.name).collect();
+            assert_eq!(found, by_port[usize::from(port)], "{port}");
+            assert!(services(port).all(|service| !service.protocols.is_empty()), "{port}");
         }
     }
 
@@ -151,9 +196,27 @@ mod tests {
             let service = services(port).next().expect(name);
             assert_eq!(service.name, name);
             assert!(service.protocols.contains(&Protocol::Tcp));
-            assert!(ports_of(name).contains(&port));
+            assert!(ports_named(name).0.contains(&port));
         }
-        assert_eq!(ports_of("HTTPS"), [443]);
-        assert!(ports_of("no-such-service").is_empty());
+        let all: Vec<&str> = services(80).map(|service| service.name).collect();
+        assert_eq!(all, ["http", "www", "www-http"]);
+    }
+
+    #[test]
+    fn a_name_finds_its_own_ports_and_those_that_begin_so() {
+        let (exact, longer) = ports_named("HTTP");
+        assert_eq!(exact, [80]);
+        assert!(longer.contains(&443) && longer.contains(&8080) && !longer.contains(&80));
+        assert_eq!(ports_named("no-such-service"), (vec![], vec![]));
+        assert!(ports_named("whois++").0.contains(&63));
+    }
+
+    #[test]
+    fn what_is_reserved_and_what_is_used_without_leave() {
+        let text = |port| notes(port).map(|note| note.note).collect::<Vec<_>>();
+        assert_eq!(text(0), ["reserved"]);
+        assert_eq!(text(8888), ["unauthorized use is known"]);
+        assert_eq!(text(24), ["any private mail system"]);
+        assert!(text(443).is_empty());
     }
 }

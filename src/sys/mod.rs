@@ -48,13 +48,14 @@ pub use network::{
 };
 pub use signals::{Listen, StopRequests};
 pub use tcp::{
-    Process, TcpBuffers, TcpInfo, TcpSocket, TcpState, processes_with, sleep_precisely, tcp_buffers,
-    tcp_info, tcp_socket, tcp_sockets, time_wait_count,
+    InetSocket, Owner, Owners, Process, TcpBuffers, TcpInfo, TcpState, Transport, control_groups,
+    may_bind_privileged, netns_name, own_netns, owners, port_sockets, reuses_address, sleep_precisely,
+    tcp_buffers, tcp_info, tcp_socket, tcp_sockets, time_wait_count,
 };
 #[cfg(unix)]
-pub use unix::{interface_index, interface_name};
+pub use unix::{interface_index, interface_name, user_id, user_name};
 #[cfg(windows)]
-pub use windows::{interface_index, interface_name};
+pub use windows::{interface_index, interface_name, user_id, user_name};
 
 use crate::address::Family;
 use crate::error::Error;
@@ -151,6 +152,13 @@ pub fn port_settings() -> PortSettings {
 /// Errors: the system refuses, or has no such thing.
 pub fn keep_icmp_errors(socket: &Socket, family: Family, keep: bool) -> io::Result<()> {
     kernel::keep_icmp_errors(socket, family, keep)
+}
+
+/// Lets a socket bind an address that this machine does not have (IP_FREEBIND, IPV6_FREEBIND).
+///
+/// Errors: the system refuses, or has no such thing.
+pub fn allow_foreign_address(socket: &Socket, family: Family) -> io::Result<()> {
+    kernel::allow_foreign_address(socket, family)
 }
 
 /// Takes the ICMP error that the kernel kept for a socket, if there is one.

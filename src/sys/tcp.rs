@@ -116,15 +116,21 @@ pub struct TcpBuffers {
     pub unread_bytes: Option<u32>,
 }
 
-/// A TCP socket of this machine as the kernel lists it, whoever's it is.
+/// A socket of this machine as the kernel lists it, whoever's it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TcpSocket {
-    /// The state.
+pub struct InetSocket {
+    /// Whose ports it takes.
+    pub transport: Transport,
+    /// The state; of UDP `Established` or `Closed`, and of a TCP socket that is only bound `Closed`.
     pub state: TcpState,
     /// This end.
     pub local: SocketAddr,
     /// The other end; unspecified of a listener.
     pub remote: SocketAddr,
+    /// The interface it is bound to, by index; 0 for any.
+    pub interface: u32,
+    /// Whether an IPv6 socket leaves IPv4 alone; `None` where that is not told, as of connections.
+    pub v6only: Option<bool>,
     /// The bytes its program has not read; of a listener the connections that wait to be accepted.
     pub receive_queue: u32,
     /// The bytes the other end has not acknowledged; of a listener how many may wait.
@@ -137,15 +143,61 @@ pub struct TcpSocket {
     pub uid: u32,
     /// Its inode, by which its process is found; 0 while no program has it.
     pub inode: u32,
+    /// The control group it was made in, by its id (`cgroups(7)`).
+    pub cgroup: Option<u64>,
+}
+
+/// A transport protocol whose ports programs hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// RFC 9293.
+    Tcp,
+    /// RFC 768.
+    Udp,
+}
+
+impl Transport {
+    /// The protocol's name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
 }
 
 /// A process that has a socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// Its id.
     pub pid: u32,
     /// Its name, as bytes.
     pub name: Vec<u8>,
+    /// Its command line, as bytes, with spaces between; empty where it is not told.
+    pub command: Vec<u8>,
+    /// The path of its control group.
+    pub control_group: Option<Vec<u8>>,
+    /// Its network namespace, by the inode; `None` where this user may not see it.
+    pub netns: Option<u64>,
+}
+
+/// A process with those of the wanted sockets that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The process.
+    pub process: Process,
+    /// The inode of each socket, and the descriptor that leads to it.
+    pub sockets: Vec<(u32, i32)>,
+}
+
+/// Who has sockets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owners {
+    /// The processes that have any, by pid.
+    pub processes: Vec<Owner>,
+    /// Whether every process could be looked into; if not, a socket of nobody here is of one of the others.
+    pub is_complete: bool,
 }
 
 /// The kernel's own figures of a TCP connection, where it tells them.
@@ -169,14 +221,14 @@ pub fn tcp_buffers<S: AsSocket>(socket: &S) -> TcpBuffers {
 /// none.
 ///
 /// Errors: the system does not tell.
-pub fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<TcpSocket>> {
+pub fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<InetSocket>> {
     kernel::tcp_socket(local, remote)
 }
 
 /// The TCP sockets of this machine on a local port, or with a remote one; 0 stands for any.
 ///
 /// Errors: the system does not tell.
-pub fn tcp_sockets(local_port: u16, remote_port: u16) -> io::Result<Vec<TcpSocket>> {
+pub fn tcp_sockets(local_port: u16, remote_port: u16) -> io::Result<Vec<InetSocket>> {
     kernel::tcp_sockets(local_port, remote_port)
 }
 
@@ -185,9 +237,46 @@ pub fn time_wait_count() -> Option<u64> {
     kernel::time_wait_count()
 }
 
-/// The processes that have a socket, of those this user may look at.
-pub fn processes_with(inode: u32) -> Vec<Process> {
-    kernel::processes_with(inode)
+/// The sockets of this machine that have a port, or this one; `only_servers` leaves out what is connected, closing, or
+/// bound and nothing else.
+///
+/// Errors: the system does not tell.
+pub fn port_sockets(
+    transport: Transport,
+    local_port: Option<u16>,
+    only_servers: bool,
+) -> io::Result<Vec<InetSocket>> {
+    kernel::port_sockets(transport, local_port, only_servers)
+}
+
+/// The processes that have sockets, by the sockets' inodes, as far as this user may look into them.
+pub fn owners(inodes: &[u32]) -> Owners {
+    kernel::owners(inodes)
+}
+
+/// The network namespace this process is in, by its inode; `None` where there is none.
+pub fn own_netns() -> Option<u64> {
+    kernel::own_netns()
+}
+
+/// The name that `ip netns` has given to a network namespace.
+pub fn netns_name(inode: u64) -> Option<Vec<u8>> {
+    kernel::netns_name(inode)
+}
+
+/// The paths of control groups, by their ids, as far as they can be found.
+pub fn control_groups(ids: &[u64]) -> Vec<(u64, Vec<u8>)> {
+    kernel::control_groups(ids)
+}
+
+/// Whether a socket of another process has SO_REUSEADDR set; `None` where this user may not see it.
+pub fn reuses_address(pid: u32, descriptor: i32) -> Option<bool> {
+    kernel::reuses_address(pid, descriptor)
+}
+
+/// Whether this process may bind privileged ports; `None` where that cannot be told.
+pub fn may_bind_privileged() -> Option<bool> {
+    kernel::may_bind_privileged()
 }
 
 /// Lets the sleeps of this thread end as precisely as the system can; by default Linux groups those of 50 µs.

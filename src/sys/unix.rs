@@ -60,3 +60,48 @@ pub(super) fn is_reader_gone() -> bool {
     let result = unsafe { libc::poll(&raw mut output, 1, 0) };
     result > 0 && output.revents & (libc::POLLERR | libc::POLLHUP) != 0
 }
+
+/// The name of a user, from whatever the system asks for it (`getpwuid_r(3)`).
+pub fn user_name(uid: u32) -> Option<Vec<u8>> {
+    user(|entry, buffer, found| {
+        // SAFETY: each pointer is to what the call may write, and the buffer has the length beside it.
+        unsafe { libc::getpwuid_r(uid, entry, buffer.as_mut_ptr(), buffer.len(), found) }
+    })
+    .map(|(name, _)| name)
+}
+
+/// The number of a user, by the name.
+pub fn user_id(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    user(|entry, buffer, found| {
+        // SAFETY: the name is a C string; each other pointer is to what the call may write, and the buffer has the length
+        // beside it.
+        unsafe { libc::getpwnam_r(name.as_ptr(), entry, buffer.as_mut_ptr(), buffer.len(), found) }
+    })
+    .map(|(_, uid)| uid)
+}
+
+/// Asks for a user with as much room as the answer takes.
+fn user(
+    ask: impl Fn(*mut libc::passwd, &mut [c_char], *mut *mut libc::passwd) -> libc::c_int,
+) -> Option<(Vec<u8>, u32)> {
+    /// A user with a longer entry has no name.
+    const MOST: usize = 1 << 20;
+    let mut length = 1024;
+    while length <= MOST {
+        let mut buffer = vec![0 as c_char; length];
+        let mut entry = std::mem::MaybeUninit::<libc::passwd>::uninit();
+        let mut found = std::ptr::null_mut();
+        match ask(entry.as_mut_ptr(), &mut buffer, &raw mut found) {
+            0 if found.is_null() => return None,
+            0 => {
+                // SAFETY: what was found is `entry`, filled; its name is a C string inside `buffer`.
+                let (name, uid) = unsafe { (CStr::from_ptr((*found).pw_name), (*found).pw_uid) };
+                return Some((name.to_bytes().to_vec(), uid));
+            }
+            libc::ERANGE => length *= 4,
+            _ => return None,
+        }
+    }
+    None
+}

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use socket2::Socket;
 
-use super::{AsSocket, Clocks, IcmpError, Process, TcpSocket};
+use super::{AsSocket, Clocks, IcmpError, InetSocket, Owners, Transport};
 use crate::address::Family;
 
 pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
@@ -36,11 +36,11 @@ pub(super) fn tcp_queues(_: &impl AsSocket) -> (Option<u32>, Option<u32>) {
     (None, None)
 }
 
-pub(super) fn tcp_socket(_: SocketAddr, _: SocketAddr) -> io::Result<Option<TcpSocket>> {
+pub(super) fn tcp_socket(_: SocketAddr, _: SocketAddr) -> io::Result<Option<InetSocket>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(super) fn tcp_sockets(_: u16, _: u16) -> io::Result<Vec<TcpSocket>> {
+pub(super) fn tcp_sockets(_: u16, _: u16) -> io::Result<Vec<InetSocket>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -48,8 +48,32 @@ pub(super) fn time_wait_count() -> Option<u64> {
     None
 }
 
-pub(super) fn processes_with(_: u32) -> Vec<Process> {
+pub(super) fn port_sockets(_: Transport, _: Option<u16>, _: bool) -> io::Result<Vec<InetSocket>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn owners(_: &[u32]) -> Owners {
+    Owners::default()
+}
+
+pub(super) fn own_netns() -> Option<u64> {
+    None
+}
+
+pub(super) fn netns_name(_: u64) -> Option<Vec<u8>> {
+    None
+}
+
+pub(super) fn control_groups(_: &[u64]) -> Vec<(u64, Vec<u8>)> {
     Vec::new()
+}
+
+pub(super) fn reuses_address(_: u32, _: i32) -> Option<bool> {
+    None
+}
+
+pub(super) fn may_bind_privileged() -> Option<bool> {
+    None
 }
 
 pub(super) fn sleep_precisely() {}
@@ -77,4 +101,8 @@ pub(super) fn clocks() -> Clocks {
     // Not zero: a moment before the first reading must be possible.
     let monotonic = 1_000_000_000 + nanoseconds(start.elapsed());
     Clocks { monotonic, realtime: nanoseconds(realtime), suspended: 0, took: 0 }
+}
+
+pub(super) fn allow_foreign_address(_: &Socket, _: Family) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

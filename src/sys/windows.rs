@@ -338,3 +338,13 @@ fn state(number: i32) -> Option<super::TcpState> {
     ];
     STATES.get(usize::try_from(number).ok()?).copied()
 }
+
+/// The name of a user; users have no numbers here.
+pub fn user_name(_: u32) -> Option<Vec<u8>> {
+    None
+}
+
+/// The number of a user, which there is not.
+pub fn user_id(_: &str) -> Option<u32> {
+    None
+}

@@ -284,9 +284,9 @@ pub(super) fn silence(target: SocketAddr, retransmissions: Option<u32>, timeout:
 }
 
 /// The socket of this machine that listens where a target is.
-fn listener(target: SocketAddr) -> Option<sys::TcpSocket> {
+fn listener(target: SocketAddr) -> Option<sys::InetSocket> {
     let sockets = sys::tcp_sockets(target.port(), 0).ok()?;
-    let listens = |socket: &sys::TcpSocket| {
+    let listens = |socket: &sys::InetSocket| {
         let at = socket.local.ip().to_canonical();
         socket.state == sys::TcpState::Listen && (at == target.ip() || at.is_unspecified())
     };

@@ -120,7 +120,7 @@ fn tcp_infos() {
 #[cfg(target_os = "linux")]
 fn sockets() {
     fuzz("socket", |bytes| {
-        let Some(socket) = netdiag::sys::parse_socket(bytes) else { return };
+        let Some(socket) = netdiag::sys::parse_socket(bytes, netdiag::sys::Transport::Udp) else { return };
         assert!(bytes.len() >= 72 && matches!(bytes[0], 2 | 10));
         assert_eq!(socket.local.is_ipv4(), bytes[0] == 2);
         assert_eq!(socket.local.is_ipv4(), socket.remote.is_ipv4());

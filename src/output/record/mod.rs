@@ -87,6 +87,8 @@ pub enum Layout {
     Lines(&'static [&'static str]),
     /// A block each.
     Blocks,
+    /// A block each on a terminal; what is piped stays a table.
+    BlocksOnScreen,
 }
 
 /// One row as a block: a title, and below it what is known, with a label each.

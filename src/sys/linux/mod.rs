@@ -6,6 +6,7 @@ mod error_queue;
 mod generic;
 mod icmp;
 mod netlink;
+mod owners;
 mod resolved;
 mod rtnetlink;
 mod sock_diag;
@@ -23,7 +24,10 @@ pub(super) use resolved::name_servers_by_link;
 pub use rtnetlink::{ipv6_neighbour_entries, parse_default_routes, parse_link, parse_link_address};
 pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbours};
 pub use sock_diag::parse as parse_socket;
-pub(super) use sock_diag::{processes_with, tcp_socket, tcp_sockets, time_wait_count};
+pub(super) use owners::{
+    control_groups, may_bind_privileged, netns_name, own_netns, owners, reuses_address,
+};
+pub(super) use sock_diag::{port_sockets, tcp_socket, tcp_sockets, time_wait_count};
 pub use stamps::wait_until_stamping;
 pub use tcp_info::parse as parse_tcp_info;
 pub(super) use tcp_info::{sleep_precisely, tcp_info, tcp_queues};
@@ -31,6 +35,8 @@ pub(super) use tcp_info::{sleep_precisely, tcp_info, tcp_queues};
 use std::fs;
 use std::io;
 use std::os::fd::AsRawFd;
+
+use socket2::Socket;
 
 use super::{Clocks, Depth, Network, PortSettings};
 use crate::address::Family;
@@ -65,6 +71,13 @@ fn set_option_bytes(
     let result =
         unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.as_ptr().cast(), length) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+pub(super) fn allow_foreign_address(socket: &Socket, family: Family) -> io::Result<()> {
+    match family {
+        Family::Ipv4 => socket.set_freebind_v4(true),
+        Family::Ipv6 => socket.set_freebind_v6(true),
+    }
 }
 
 pub(super) fn port_settings() -> PortSettings {

@@ -5,25 +5,34 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::netlink::{Netlink, u32_at};
+use super::netlink::{Attributes, Netlink, u32_at, u64_at};
 use super::tcp_info::state;
-use crate::sys::{Process, TcpSocket, TcpState};
+use crate::sys::{InetSocket, TcpState, Transport};
 
 /// SOCK_DIAG_BY_FAMILY (`linux/sock_diag.h`).
 const BY_FAMILY: u16 = 20;
-/// Every state but CLOSED, which is in no list.
+/// Every state, and of TCP also what is bound and neither listens nor is connected: bit 13, TCP_BOUND_INACTIVE,
+/// which Linux before 6.8 does not know (`net/tcp_states.h`).
 const ALL_STATES: u32 = 0xffff_ffff;
+/// TCP_CLOSE and TCP_LISTEN.
+const CLOSE: u32 = 7;
+const LISTEN: u32 = 10;
+const TCP: Transport = Transport::Tcp;
 /// The bytes of `struct inet_diag_sockid`.
 const ID: usize = 48;
 /// Where it stands in an `inet_diag_msg`.
 const ID_AT: usize = 4;
+/// The bytes of the whole `struct inet_diag_msg`, after which its attributes stand.
+const MESSAGE: usize = ID_AT + ID + 20;
+const INET_DIAG_SKV6ONLY: u16 = 11;
+const INET_DIAG_CGROUP_ID: u16 = 21;
 
-pub(in crate::sys) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<TcpSocket>> {
+pub(in crate::sys) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<InetSocket>> {
     let request =
-        request(family(local.ip()), ALL_STATES, Some((local, remote)), (local.port(), remote.port()));
+        request(TCP, family(local.ip()), ALL_STATES, Some((local, remote)), (local.port(), remote.port()));
     let found = match Netlink::sock_diag()?.one(BY_FAMILY, &request) {
         // Where the connection is gone, the kernel answers with whoever listens there.
-        Ok(message) => message.as_deref().and_then(parse).filter(|socket| socket.state != TcpState::Listen),
+        Ok(message) => message.as_deref().and_then(|message| parse(message, TCP)).filter(|socket| socket.state != TcpState::Listen),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
@@ -38,19 +47,47 @@ pub(in crate::sys) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::R
     Ok(all.into_iter().find(|socket| same(socket.local, local) && same(socket.remote, remote)))
 }
 
-pub(in crate::sys) fn tcp_sockets(local_port: u16, remote_port: u16) -> io::Result<Vec<TcpSocket>> {
-    let mut netlink = Netlink::sock_diag()?;
+pub(in crate::sys) fn tcp_sockets(local_port: u16, remote_port: u16) -> io::Result<Vec<InetSocket>> {
     let mut sockets = Vec::new();
+    dump(&mut Netlink::sock_diag()?, TCP, ALL_STATES, (local_port, remote_port), &mut sockets)?;
+    Ok(sockets)
+}
+
+pub(in crate::sys) fn port_sockets(
+    transport: Transport,
+    local_port: Option<u16>,
+    only_servers: bool,
+) -> io::Result<Vec<InetSocket>> {
+    let states = match transport {
+        _ if !only_servers => ALL_STATES,
+        Transport::Tcp => 1 << LISTEN,
+        Transport::Udp => 1 << CLOSE,
+    };
+    let mut sockets = Vec::new();
+    dump(&mut Netlink::sock_diag()?, transport, states, (local_port.unwrap_or(0), 0), &mut sockets)?;
+    // A UDP socket that has no port yet is listed too.
+    sockets.retain(|socket| socket.local.port() != 0);
+    Ok(sockets)
+}
+
+/// Adds the sockets of both families; a port of 0 stands for any.
+fn dump(
+    netlink: &mut Netlink,
+    transport: Transport,
+    states: u32,
+    ports: (u16, u16),
+    sockets: &mut Vec<InetSocket>,
+) -> io::Result<()> {
     for family in [libc::AF_INET, libc::AF_INET6] {
-        let request = request(family, ALL_STATES, None, (local_port, remote_port));
-        let found = netlink.dump(BY_FAMILY, &request, parse)?;
+        let request = request(transport, family, states, None, ports);
+        let found = netlink.dump(BY_FAMILY, &request, |message| parse(message, transport))?;
         sockets.extend(found.into_iter().filter(|socket| {
             // The kernel filters too; what it could not is left out here.
-            (local_port == 0 || socket.local.port() == local_port)
-                && (remote_port == 0 || socket.remote.port() == remote_port)
+            (ports.0 == 0 || socket.local.port() == ports.0)
+                && (ports.1 == 0 || socket.remote.port() == ports.1)
         }));
     }
-    Ok(sockets)
+    Ok(())
 }
 
 /// The sockets in TIME-WAIT of this network namespace, of IPv4 and IPv6 together (`/proc/net/sockstat`).
@@ -61,34 +98,25 @@ pub(in crate::sys) fn time_wait_count() -> Option<u64> {
     words.next()?.parse().ok()
 }
 
-/// Finds the descriptors that lead to a socket, of the processes this user may look into.
-pub(in crate::sys) fn processes_with(inode: u32) -> Vec<Process> {
-    let wanted = format!("socket:[{inode}]");
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let has = |pid: &u32| {
-        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-        descriptors
-            .flatten()
-            .any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|to| to.as_os_str() == &*wanted))
-    };
-    let name = |pid| {
-        let mut name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-        name.pop_if(|byte| *byte == b'\n');
-        Process { pid, name }
-    };
-    pids.filter(has).map(name).collect()
-}
-
 fn family(ip: IpAddr) -> i32 {
     if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 }
 }
 
 /// Makes an `inet_diag_req_v2`: one socket by its two ends, or all in these states with these ports.
-fn request(family: i32, states: u32, ends: Option<(SocketAddr, SocketAddr)>, ports: (u16, u16)) -> Vec<u8> {
+fn request(
+    transport: Transport,
+    family: i32,
+    states: u32,
+    ends: Option<(SocketAddr, SocketAddr)>,
+    ports: (u16, u16),
+) -> Vec<u8> {
+    let protocol = match transport {
+        Transport::Tcp => libc::IPPROTO_TCP,
+        Transport::Udp => libc::IPPROTO_UDP,
+    };
     let mut bytes = Vec::with_capacity(8 + ID);
     bytes.push(u8::try_from(family).expect("families are small numbers"));
-    bytes.push(u8::try_from(libc::IPPROTO_TCP).expect("6"));
+    bytes.push(u8::try_from(protocol).expect("protocols are a byte"));
     bytes.extend([0, 0]);
     bytes.extend(states.to_ne_bytes());
     bytes.extend(ports.0.to_be_bytes());
@@ -115,7 +143,7 @@ fn request(family: i32, states: u32, ends: Option<(SocketAddr, SocketAddr)>, por
 /// Parses a `struct inet_diag_msg` (`linux/inet_diag.h`); `None` if it is cut short or of another family.
 ///
 /// Never panics, whatever the bytes.
-pub fn parse(message: &[u8]) -> Option<TcpSocket> {
+pub fn parse(message: &[u8], transport: Transport) -> Option<InetSocket> {
     let id = message.get(ID_AT..ID_AT + ID)?;
     let family = i32::from(*message.first()?);
     let scope = u32_at(id, 36)?;
@@ -136,8 +164,21 @@ pub fn parse(message: &[u8]) -> Option<TcpSocket> {
     let word = |at: usize| u32_at(message, ID_AT + ID + at);
     let state: TcpState = state(*message.get(1)?)?;
     let (timer, expires_ms) = (*message.get(2)?, word(0)?);
-    Some(TcpSocket {
+    let mut v6only = None;
+    let mut cgroup = None;
+    for (kind, payload) in Attributes(message.get(MESSAGE..).unwrap_or_default()) {
+        match kind {
+            INET_DIAG_SKV6ONLY => v6only = payload.first().map(|is| *is != 0),
+            INET_DIAG_CGROUP_ID => cgroup = u64_at(payload, 0),
+            _ => {}
+        }
+    }
+    Some(InetSocket {
+        transport,
         state,
+        interface: u32_at(id, 36)?,
+        v6only: v6only.filter(|_| family == libc::AF_INET6),
+        cgroup,
         local: end(0, 4)?,
         remote: end(2, 20)?,
         receive_queue: word(4)?,
@@ -165,7 +206,7 @@ mod tests {
             bytes.extend(word.to_ne_bytes());
         }
         assert_eq!(bytes.len(), 72);
-        let socket = parse(&bytes).expect("a whole message");
+        let socket = parse(&bytes, TCP).expect("a whole message");
         assert_eq!(socket.state, TcpState::TimeWait);
         assert_eq!(
             (socket.local.to_string(), socket.remote.to_string()),
@@ -173,13 +214,13 @@ mod tests {
         );
         assert_eq!(socket.remaining, Some(Duration::from_millis(59_948)));
         assert_eq!((socket.receive_queue, socket.send_queue, socket.uid, socket.inode), (1, 2, 65_534, 77));
-        assert!((0..bytes.len()).all(|cut| parse(&bytes[..cut]).is_none()));
+        assert!((0..bytes.len()).all(|cut| parse(&bytes[..cut], TCP).is_none()));
     }
 
     #[test]
     fn a_request_has_the_size_the_kernel_wants() {
         let ends = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
-        assert_eq!(request(libc::AF_INET, 1, Some(ends), (1, 2)).len(), 56);
-        assert_eq!(request(libc::AF_INET6, 1, None, (1, 2)).len(), 56);
+        assert_eq!(request(TCP, libc::AF_INET, 1, Some(ends), (1, 2)).len(), 56);
+        assert_eq!(request(TCP, libc::AF_INET6, 1, None, (1, 2)).len(), 56);
     }
 }

@@ -11,7 +11,7 @@ use socket2::SockRef;
 use super::super::Failure;
 use super::super::connect::silence;
 use super::super::surroundings::is_own_address;
-use crate::sys::{self, TcpBuffers, TcpInfo, TcpSocket};
+use crate::sys::{self, TcpBuffers, TcpInfo, InetSocket};
 
 /// How long a sleeping thread may take to notice that it was broken off.
 const NAP: Duration = Duration::from_millis(50);
@@ -47,7 +47,7 @@ pub(super) struct Evidence {
     pub(super) info: Option<TcpInfo>,
     pub(super) buffers: TcpBuffers,
     /// The other end, where it is on this machine.
-    pub(super) other: Option<TcpSocket>,
+    pub(super) other: Option<InetSocket>,
 }
 
 impl Link {
@@ -163,7 +163,7 @@ impl Evidence {
 }
 
 /// The other end of a connection, where it is on this machine and the system tells.
-pub(super) fn other_end(local: SocketAddr, remote: SocketAddr) -> Option<TcpSocket> {
+pub(super) fn other_end(local: SocketAddr, remote: SocketAddr) -> Option<InetSocket> {
     if is_own_address(remote.ip()) { sys::tcp_socket(remote, local).ok().flatten() } else { None }
 }
 

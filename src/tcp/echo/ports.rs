@@ -30,7 +30,7 @@ pub(super) fn explained(mut failure: Failure, target: SocketAddr) -> Failure {
     if let (Some((first, last)), Ok(sockets)) =
         (sys::port_settings().ephemeral, sys::tcp_sockets(0, target.port()))
     {
-        let toward = |socket: &&sys::TcpSocket| {
+        let toward = |socket: &&sys::InetSocket| {
             socket.remote.ip().to_canonical() == target.ip() && (first..=last).contains(&socket.local.port())
         };
         let taken = sockets.iter().filter(toward).count();

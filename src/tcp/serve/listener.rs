@@ -141,9 +141,9 @@ fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
         }
         Some(holder) => {
             let state = holder.state.name();
-            let processes = sys::processes_with(holder.inode);
-            let who = match processes.first() {
-                Some(process) => {
+            let owners = sys::owners(&[holder.inode]);
+            let who = match owners.processes.first() {
+                Some(sys::Owner { process, .. }) => {
                     let name = String::from_utf8_lossy(&process.name).escape_debug().to_string();
                     format!("process {} ({name}) of user {}", process.pid, holder.uid)
                 }

@@ -1,0 +1,229 @@
+//! All that there is to tell of one port, as a readable block.
+
+use super::report::{Answer, protocols, sockets};
+use super::{Bindable, Cause, Holder, Ownership, Port};
+use crate::address::Family;
+use crate::output::record::{Block, Line, Role};
+use crate::sys::{PortSettings, Transport};
+
+/// More sockets are only counted.
+const MOST_SOCKETS: usize = 12;
+/// More processes of one socket are only counted.
+const MOST_PROCESSES: usize = 6;
+
+/// All that is known of a port.
+pub(super) fn block(port: &Port, settings: &PortSettings) -> Block {
+    let mut block = Block::new(title(port));
+    block.field("class", [class(port, settings)]);
+    block.field("services", port.services.iter().map(|service| {
+        let name = Line::default().strong(service.name).dim(format!(" {}", protocols(&service.protocols)));
+        if service.description.is_empty() { name } else { name.plain(format!("  {}", service.description)) }
+    }));
+    block.field("IANA notes", port.notes.iter().map(|note| {
+        Line::new(note.note).dim(format!(" {}", protocols(&note.protocols)))
+    }));
+    block.field("held by", held_by(port));
+    if let Some(kinds) = &port.bindable {
+        for (label, protocol) in [("bind TCP", Transport::Tcp), ("bind UDP", Transport::Udp)] {
+            block.field(label, bindable(kinds, protocol));
+        }
+    }
+    block.field("what to do", port.remedies.iter().map(|remedy| Line::new(remedy.as_str())));
+    block
+}
+
+fn title(port: &Port) -> Line {
+    let mut line = Line::default().strong(match port.last_port {
+        Some(last) => format!("{}-{last}", port.port),
+        None => port.port.to_string(),
+    });
+    if let Some(service) = port.services.first() {
+        line = line.plain(format!(" {}", service.name));
+    }
+    line = line.plain(": ");
+    let servers: Vec<&Holder> = port.holders.iter().flatten().filter(|it| it.remote.is_none()).collect();
+    let who = servers.first().map(|holder| match (&holder.process, holder.pid) {
+        (Some(name), Some(pid)) => Line::default().strong(name.clone()).plain(format!(" (pid {pid})")),
+        _ => owner(holder),
+    });
+    match (&port.holders, who) {
+        (None, _) => line.plain("who holds it is not told"),
+        (_, Some(who)) => line.plain("held by ").and(who),
+        (Some(holders), None) if holders.is_empty() => match port.is_free() {
+            Some(true) => line.with(Role::Good, "free"),
+            Some(false) => line.plain("nobody holds it, and ").with(Role::Caution, "this user cannot have it"),
+            None => line.plain("nobody holds it"),
+        },
+        (Some(holders), None) => {
+            let connections = sockets(holders).count();
+            let noun = if connections == 1 { "connection" } else { "connections" };
+            line.plain(format!("held by {connections} {noun}, and nobody listens"))
+        }
+    }
+}
+
+fn class(port: &Port, settings: &PortSettings) -> Line {
+    let range = match port.iana_range {
+        super::IanaRange::System => "0-1023",
+        super::IanaRange::User => "1024-49151",
+        super::IanaRange::Dynamic => "49152-65535",
+    };
+    let mut line = Line::default()
+        .strong(port.class.name())
+        .plain(format!(", IANA {} port ({range})", port.iana_range.name()));
+    if let (Some(is), Some((first, last))) = (port.is_ephemeral_here, settings.ephemeral) {
+        line = if is {
+            line.plain(", ").with(Role::Caution, "given here to programs that ask for none").plain(format!(" ({first}-{last})"))
+        } else {
+            line.plain(format!(", not given to programs that ask for none ({first}-{last} here)"))
+        };
+    }
+    if port.is_reserved_here == Some(true) {
+        line = line.plain(", but for ip_local_reserved_ports");
+    }
+    if let (Some(true), Some(start)) = (port.needs_privilege, settings.unprivileged_start) {
+        line = line.plain(format!(", below {start} and so privileged"));
+    }
+    line
+}
+
+fn held_by(port: &Port) -> Vec<Line> {
+    let Some(holders) = &port.holders else { return vec![Line::default().dim("not told by this system")] };
+    let mut lines = Vec::new();
+    let total = sockets(holders).count();
+    for holders in sockets(holders).take(MOST_SOCKETS) {
+        lines.extend(socket(holders));
+    }
+    if total > MOST_SOCKETS {
+        lines.push(Line::default().dim(format!("and {} more", total - MOST_SOCKETS)));
+    }
+    lines
+}
+
+/// A socket, and who has it.
+fn socket(holders: &[Holder]) -> Vec<Line> {
+    let first = &holders[0];
+    let role = if first.remote.is_some() { Role::Plain } else { Role::Strong };
+    let mut line = Line::default().plain(format!("{} ", first.protocol.name())).with(role, first.local.as_str());
+    if let Some(remote) = &first.remote {
+        line = line.plain(format!(" to {remote}"));
+    }
+    line = line.plain(format!(" {}", first.state));
+    if first.v6only == Some(false) && first.local.starts_with("[::]") {
+        line = line.plain(", IPv4 too");
+    }
+    if let Some(interface) = &first.interface {
+        line = line.plain(", on ").plain(interface.clone());
+    }
+    if let (Some(waiting), Some(backlog)) = (first.accept_queue, first.backlog)
+        && waiting > 0
+    {
+        let text = format!(", {waiting} of {backlog} wait to be accepted");
+        line = if waiting > backlog { line.with(Role::Bad, text) } else { line.plain(text) };
+    }
+    if let Some(left) = first.remaining_ms {
+        line = line.with(Role::Caution, format!(", {} s left", left.div_ceil(1000)));
+    }
+    let mut lines = vec![line];
+    if first.owner != Ownership::Known {
+        if first.owner != Ownership::None || first.uid.is_some() {
+            lines.push(Line::new("  ").and(owner(first)));
+        }
+        return lines;
+    }
+    for holder in holders.iter().take(MOST_PROCESSES) {
+        lines.push(process(holder));
+    }
+    if holders.len() > MOST_PROCESSES {
+        lines.push(Line::default().dim(format!("  and {} more processes", holders.len() - MOST_PROCESSES)));
+    }
+    lines
+}
+
+fn process(holder: &Holder) -> Line {
+    let mut line = Line::new("  ");
+    if let (Some(name), Some(pid)) = (&holder.process, holder.pid) {
+        line = line.strong(name.clone()).plain(format!(" (pid {pid})"));
+    }
+    line = line.and(of_user(holder)).and(place(holder));
+    if let Some(command) = &holder.command {
+        line = line.plain(": ").dim(command.clone());
+    }
+    line
+}
+
+/// Who has a socket whose process is not known.
+fn owner(holder: &Holder) -> Line {
+    let what = match holder.owner {
+        Ownership::Known => "a process",
+        Ownership::None => "no process any more",
+        Ownership::Denied => "a process that this user may not look into",
+        Ownership::Hidden => "the kernel, or a process that cannot be seen from here",
+    };
+    Line::new(what).and(of_user(holder)).and(place(holder))
+}
+
+fn of_user(holder: &Holder) -> Line {
+    match (&holder.user, holder.uid) {
+        (Some(name), _) => Line::new(" of ").plain(name.clone()),
+        (None, Some(uid)) => Line::new(format!(" of user {uid}")),
+        (None, None) => Line::default(),
+    }
+}
+
+/// The unit, the container and the network namespace, as far as there is something to tell.
+fn place(holder: &Holder) -> Line {
+    let mut line = Line::default();
+    if let Some(unit) = &holder.unit {
+        line = line.plain(", ").plain(unit.clone());
+    }
+    if let (Some(name), Some(kind)) = (&holder.container, holder.container_kind) {
+        let kind = if kind == "container" { String::new() } else { format!("{kind} ") };
+        line = line.plain(format!(", {kind}container ")).plain(name.clone());
+    }
+    if let (Some(netns), Some(false)) = (&holder.netns, holder.is_own_netns) {
+        line = line.plain(", itself in network namespace ").plain(netns.clone());
+    }
+    line
+}
+
+/// Whether a protocol's port can be bound, and why not.
+fn bindable(kinds: &[Bindable], protocol: Transport) -> Vec<Line> {
+    let Some(answer) = Answer::of(kinds, protocol) else { return Vec::new() };
+    let kinds: Vec<&Bindable> = kinds.iter().filter(|kind| kind.protocol == protocol).collect();
+    let mut line = Line::default().with(answer.role(), answer.name());
+    if kinds.iter().any(|kind| kind.is_checked) {
+        line = line.plain(", as tried");
+    }
+    if answer == Answer::Yes {
+        return vec![line];
+    }
+    let families = [
+        ("IPv4", Family::Ipv4, None),
+        ("IPv6", Family::Ipv6, None),
+        ("IPv6 alone", Family::Ipv6, Some(true)),
+        ("IPv6 with IPv4", Family::Ipv6, Some(false)),
+    ];
+    let can = |family: Family, v6only: Option<bool>, reuse: bool| {
+        let is_it = |kind: &&&Bindable| (kind.family, kind.v6only, kind.reuse_address) == (family, v6only, reuse);
+        kinds.iter().find(is_it).map(|kind| kind.can_bind)
+    };
+    let told = |can: Option<bool>| can.map_or("not told", |can| if can { "yes" } else { "no" });
+    let details = families.iter().filter_map(|(name, family, v6only)| {
+        let (plain, reusing) = (can(*family, *v6only, false)?, can(*family, *v6only, true)?);
+        let reusing = if reusing == plain { String::new() } else { format!(" ({} with SO_REUSEADDR)", told(reusing)) };
+        Some(format!("{name} {}{reusing}", told(plain)))
+    });
+    line = line.plain(": ").plain(details.collect::<Vec<_>>().join(", "));
+    let mut lines = vec![line];
+    let mut reasons: Vec<&str> = Vec::new();
+    for kind in kinds.iter().filter(|kind| kind.cause != Some(Cause::NoFamily)) {
+        if let Some(reason) = kind.reason.as_deref()
+            && !reasons.iter().any(|known| reason.starts_with(known))
+        {
+            reasons.push(reason);
+        }
+    }
+    lines.extend(reasons.into_iter().map(|reason| Line::default().dim(reason)));
+    lines
+}

@@ -1,0 +1,63 @@
+//! Which sockets of a listing are wanted.
+
+use glob::Pattern;
+
+use crate::error::{Error, Result};
+use crate::sys::{self, InetSocket, Process};
+
+/// Only sockets of these processes, and of these users; empty admits all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    processes: Vec<OfProcess>,
+    users: Vec<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum OfProcess {
+    Pid(u32),
+    Name(Pattern),
+}
+
+impl Filter {
+    /// Takes processes by their id, or by their name or a pattern of it, and users by their name or number.
+    ///
+    /// Errors: a pattern that is none; a user that there is not.
+    pub fn parse(processes: &[String], users: &[String]) -> Result<Self> {
+        let process = |text: &String| {
+            if let Ok(pid) = text.parse() {
+                return Ok(OfProcess::Pid(pid));
+            }
+            Pattern::new(text).map(OfProcess::Name).map_err(|error| {
+                let what = format!("'{text}' is no pattern of names: {} at character {}", error.msg, error.pos + 1);
+                Error::usage(what).hint("patterns are as in a shell: nginx*, [ab]*; [*] is a star itself")
+            })
+        };
+        let user = |text: &String| {
+            text.parse().ok().or_else(|| sys::user_id(text)).ok_or_else(|| {
+                Error::usage(format!("there is no user called '{text}' here"))
+                    .hint("write a user's name, or its number: id -u NAME tells it")
+            })
+        };
+        Ok(Self {
+            processes: processes.iter().map(process).collect::<Result<_>>()?,
+            users: users.iter().map(user).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Whether anything is left out.
+    pub fn is_empty(&self) -> bool {
+        self.processes.is_empty() && self.users.is_empty()
+    }
+
+    /// Whether a socket is wanted, by the processes that have it and the user it belongs to.
+    pub(super) fn admits(&self, socket: &InetSocket, processes: &[&Process]) -> bool {
+        let is_of = |process: &Process| {
+            self.processes.iter().any(|wanted| match wanted {
+                OfProcess::Pid(pid) => process.pid == *pid,
+                OfProcess::Name(name) => name.matches(&String::from_utf8_lossy(&process.name)),
+            })
+        };
+        (self.processes.is_empty() || processes.iter().any(|process| is_of(process)))
+            && (self.users.is_empty() || self.users.contains(&socket.uid))
+    }
+}

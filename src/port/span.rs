@@ -1,0 +1,189 @@
+//! Which ports are asked for, and which of them make one row.
+
+use super::{Class, IanaRange, Query, Request, registry};
+use crate::error::{Error, Result};
+use crate::suggest;
+use crate::sys::PortSettings;
+
+/// A range of no more ports than this has a row each: a screenful. One of more has a row for each run of equal class.
+const EACH_MOST: u16 = 32;
+
+/// Ports from one to another, which make one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) first: u16,
+    pub(super) last: u16,
+}
+
+impl Span {
+    pub(super) fn of(port: u16) -> Self {
+        Self { first: port, last: port }
+    }
+
+    pub(super) fn is_one(self) -> bool {
+        self.first == self.last
+    }
+}
+
+/// The ports that a request names, each once, in its order; `None` if it names none. Of a service's name its own ports come
+/// first and are `asked`; those of services whose names only begin so are found.
+///
+/// Errors: a name that no registered service has or begins with.
+pub(super) fn resolve(request: &Request) -> Result<Option<Vec<Asked>>> {
+    if request.queries.is_empty() {
+        return Ok(None);
+    }
+    let mut asked = Vec::new();
+    for query in &request.queries {
+        match query {
+            Query::Range(first, last) => asked.push(Asked::Range(*first, *last)),
+            Query::Name(name) => {
+                let (exact, longer) = registry::ports_named(name);
+                let longer = if request.is_exact { Vec::new() } else { longer };
+                if exact.is_empty() && longer.is_empty() {
+                    return Err(unknown(name));
+                }
+                asked.push(Asked::Ports(exact));
+                asked.push(Asked::Ports(longer));
+            }
+        }
+    }
+    Ok(Some(asked))
+}
+
+/// What one word of a command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// From the first to the last.
+    Range(u16, u16),
+    /// These.
+    Ports(Vec<u16>),
+}
+
+/// All ports that are asked for, as a set.
+pub(super) fn all(asked: &[Asked]) -> Vec<bool> {
+    let mut set = vec![false; usize::from(u16::MAX) + 1];
+    for asked in asked {
+        match asked {
+            Asked::Range(first, last) => set[usize::from(*first)..=usize::from(*last)].fill(true),
+            Asked::Ports(ports) => ports.iter().for_each(|port| set[usize::from(*port)] = true),
+        }
+    }
+    set
+}
+
+/// The rows: each port once; of a long range, unless each is wanted, the runs of equal class.
+pub(super) fn rows(asked: &[Asked], lists_each: bool, settings: &PortSettings) -> Vec<Span> {
+    let mut seen = vec![false; usize::from(u16::MAX) + 1];
+    let mut is_new = |port: u16| !std::mem::replace(&mut seen[usize::from(port)], true);
+    let mut rows: Vec<Span> = Vec::new();
+    for asked in asked {
+        match asked {
+            Asked::Range(first, last) if last - first >= EACH_MOST && !lists_each => {
+                let runs = runs(*first, *last, settings);
+                rows.extend(runs.into_iter().filter(|run| !rows.contains(run)).collect::<Vec<_>>());
+            }
+            Asked::Range(first, last) => {
+                rows.extend((*first..=*last).filter(|port| is_new(*port)).map(Span::of));
+            }
+            Asked::Ports(ports) => {
+                rows.extend(ports.iter().filter(|port| is_new(**port)).map(|port| Span::of(*port)));
+            }
+        }
+    }
+    rows
+}
+
+/// The longest ranges of ports that are alike in class, in IANA's range, and to this system.
+fn runs(first: u16, last: u16, settings: &PortSettings) -> Vec<Span> {
+    let kind = |port: u16| (Class::of(port), IanaRange::of(port), Settled::of(port, settings));
+    let mut runs = vec![Span::of(first)];
+    for port in first..=last {
+        let run = runs.last_mut().expect("it begins with one");
+        if kind(run.first) == kind(port) {
+            run.last = port;
+        } else {
+            runs.push(Span::of(port));
+        }
+    }
+    runs
+}
+
+/// What this system's settings say of a port; `None` where it does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settled {
+    pub(super) is_ephemeral: Option<bool>,
+    pub(super) is_reserved: Option<bool>,
+    pub(super) needs_privilege: Option<bool>,
+}
+
+impl Settled {
+    pub(super) fn of(port: u16, settings: &PortSettings) -> Self {
+        let is_in = |(first, last): &(u16, u16)| (*first..=*last).contains(&port);
+        Self {
+            is_ephemeral: settings.ephemeral.as_ref().map(is_in),
+            is_reserved: settings.reserved.as_ref().map(|ranges| ranges.iter().any(is_in)),
+            // Binding port 0 asks for any free one, which everybody may.
+            needs_privilege: settings.unprivileged_start.map(|start| port != 0 && port < start),
+        }
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let near = suggest::nearest(name, registry::names());
+    let error = Error::usage(format!("no registered service is called '{name}', or begins so"));
+    let error = match near.as_slice() {
+        [] => error,
+        near => error.hint(format!("did you mean {}?", near.join(", "))),
+    };
+    error.hint("write a port from 0 to 65535, a range as 20-25, or a service's name as https")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> PortSettings {
+        PortSettings {
+            ephemeral: Some((32768, 60999)),
+            reserved: Some(vec![(8080, 8080)]),
+            unprivileged_start: Some(1024),
+            time_wait_reuse: None,
+        }
+    }
+
+    #[test]
+    fn a_long_range_is_runs_of_equal_class_and_a_short_one_is_its_ports() {
+        let runs = rows(&[Asked::Range(0, 65535)], false, &settings());
+        let ends: Vec<(u16, u16)> = runs.iter().map(|run| (run.first, run.last)).collect();
+        let expected = [
+            (0, 0),
+            (1, 1023),
+            (1024, 8079),
+            (8080, 8080),
+            (8081, 32767),
+            (32768, 49151),
+            (49152, 60999),
+            (61000, 65535),
+        ];
+        assert_eq!(ends, expected);
+        assert_eq!(rows(&[Asked::Range(20, 25)], false, &settings()).len(), 6);
+        assert_eq!(rows(&[Asked::Range(1000, 1100)], true, &settings()).len(), 101);
+    }
+
+    #[test]
+    fn each_port_is_there_once_in_the_order_asked_for() {
+        let asked = [Asked::Ports(vec![443, 80]), Asked::Range(79, 81), Asked::Ports(vec![80])];
+        let ports: Vec<u16> = rows(&asked, false, &settings()).iter().map(|row| row.first).collect();
+        assert_eq!(ports, [443, 80, 79, 81]);
+        let runs = [Asked::Range(2000, 3000), Asked::Range(2000, 3000)];
+        assert_eq!(rows(&runs, false, &settings()).len(), 1);
+    }
+
+    #[test]
+    fn the_set_of_all_that_is_asked_for() {
+        let set = all(&[Asked::Range(65534, 65535), Asked::Ports(vec![0])]);
+        let ports: Vec<usize> = (0..=65535).filter(|port| set[*port]).collect();
+        assert_eq!(ports, [0, 65534, 65535]);
+    }
+}

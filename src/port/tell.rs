@@ -1,0 +1,312 @@
+//! Puts together what is known of a port.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::rc::Rc;
+
+use super::bindable::{Candidate, Verdict, cause, verdict};
+use super::holders::{Held, Ownership, endpoint};
+use super::report::Ports;
+use super::span::{Settled, Span};
+use super::{Bindable, Cause, Class, IanaRange, Port, Request, View, attempt, registry, remedy, transports};
+use crate::address::Family;
+use crate::output::record::Warning;
+use crate::sys::{self, InetSocket, PortSettings, TcpState, Transport};
+
+/// Every kind of socket of each wanted protocol: two protocols, three families, two settings.
+type Kinds = Rc<[Bindable]>;
+
+/// All that ports are told from.
+pub(super) struct Surroundings<'a> {
+    request: &'a Request,
+    pub(super) settings: PortSettings,
+    held: Option<Held>,
+    /// Whether an IPv6 socket leaves IPv4 alone by default; `None` where there is no IPv6.
+    v6only_by_default: Option<bool>,
+    may_bind_privileged: OnceCell<Option<bool>>,
+    /// What most ports have in common: nothing is in their way, or the same.
+    free: OnceCell<Kinds>,
+    privileged: OnceCell<Kinds>,
+    /// The ports that any socket has, for those that are looked for nearby.
+    taken: OnceCell<Option<Vec<bool>>>,
+}
+
+impl<'a> Surroundings<'a> {
+    pub(super) fn new(request: &'a Request, settings: PortSettings, held: Option<Held>) -> Self {
+        Self {
+            request,
+            settings,
+            held,
+            v6only_by_default: attempt::v6only_by_default(),
+            may_bind_privileged: OnceCell::new(),
+            free: OnceCell::new(),
+            privileged: OnceCell::new(),
+            taken: OnceCell::new(),
+        }
+    }
+
+    /// What there is to know about the ports of a row.
+    pub(super) fn port(&self, span: Span, view: View) -> Port {
+        /// Near ports that are free are looked for in reports of no more ports.
+        const MOST_ADVISED: usize = 8;
+        let Span { first, last } = span;
+        let settled = Settled::of(first, &self.settings);
+        let is_told = view == View::Told && span.is_one();
+        let sockets = self.held.as_ref().map(|held| held.sockets(first, last));
+        let holders = self.held.as_ref().map(|held| held.holders(first, last));
+        let bindable = is_told.then(|| self.kinds(first, sockets));
+        let mut port = Port {
+            port: first,
+            last_port: (!span.is_one()).then_some(last),
+            class: Class::of(first),
+            iana_range: IanaRange::of(first),
+            is_ephemeral_here: settled.is_ephemeral,
+            is_reserved_here: settled.is_reserved,
+            needs_privilege: settled.needs_privilege,
+            services: if span.is_one() { registry::services(first).collect() } else { Vec::new() },
+            notes: if span.is_one() { registry::notes(first).collect() } else { Vec::new() },
+            holders,
+            bindable,
+            remedies: Vec::new(),
+            free_nearby: Vec::new(),
+            view,
+        };
+        if is_told && first != 0 && port.is_free() == Some(false) && self.request.queries.len() <= MOST_ADVISED {
+            port.free_nearby = self.nearby(first);
+        }
+        port.remedies = remedy::of(&port);
+        port
+    }
+
+    /// The report of some ports.
+    pub(super) fn report(self, request: &Request, ports: Vec<Port>, mut warnings: Vec<Warning>) -> Ports {
+        let is_denied = |port: &Port| {
+            port.holders.iter().flatten().any(|holder| holder.owner == Ownership::Denied)
+        };
+        if ports.iter().any(is_denied) {
+            let message = "this user may not look into all processes: those whose process is denied are of others";
+            warnings.push(Warning::new("owners-denied", message));
+        }
+        let can_be_had = |port: &Port| port.bindable.iter().flat_map(|it| it.iter()).any(|it| it.can_bind == Some(true));
+        Ports {
+            is_bad: match request.purpose {
+                super::Purpose::Tell => request.check_bind && !ports.iter().any(can_be_had),
+                super::Purpose::Listening | super::Purpose::Free => ports.is_empty(),
+            },
+            purpose: request.purpose,
+            has_blocks: request.details,
+            queries: request.queries.len(),
+            ports,
+            settings: self.settings,
+            warnings,
+            is_interrupted: false,
+        }
+    }
+
+    /// Ports from one on that suit a program that anybody may start: without privilege, nothing registered, not given out by
+    /// the system, and not taken.
+    pub(super) fn suitable(&self, from: u16) -> impl Iterator<Item = u16> {
+        (from..=u16::MAX).filter(move |port| {
+            let settled = Settled::of(*port, &self.settings);
+            let is_taken = self.taken().is_none_or(|taken| taken[usize::from(*port)]);
+            !is_taken
+                && settled.is_ephemeral != Some(true)
+                && settled.is_reserved != Some(true)
+                && settled.needs_privilege != Some(true)
+                && registry::services(*port).next().is_none()
+                && registry::notes(*port).next().is_none()
+        })
+    }
+
+    /// The next free ports, whatever is registered for them.
+    fn nearby(&self, port: u16) -> Vec<u16> {
+        /// So many are offered.
+        const OFFERED: usize = 3;
+        let Some(taken) = self.taken() else { return Vec::new() };
+        let may = |port: &u16| {
+            let settled = Settled::of(*port, &self.settings);
+            let is_allowed = settled.needs_privilege != Some(true) || self.may_bind_privileged() == Some(true);
+            is_allowed && settled.is_ephemeral != Some(true) && !taken[usize::from(*port)]
+        };
+        // A low port's neighbours are other services'; where web servers and the like go instead is 8000 higher.
+        let from = if port < 1024 { port.saturating_add(8000) } else { port };
+        (from..=u16::MAX).chain(1024..from).filter(|near| *near != port).filter(may).take(OFFERED).collect()
+    }
+
+    /// The ports that any socket of a wanted protocol has.
+    fn taken(&self) -> Option<&Vec<bool>> {
+        let find = || {
+            let all = Held::find(super::holders::Wanted::All, transports(self.request)).ok()?;
+            let mut taken = vec![false; usize::from(u16::MAX) + 1];
+            all.ports().into_iter().for_each(|port| taken[usize::from(port)] = true);
+            Some(taken)
+        };
+        self.taken.get_or_init(find).as_ref()
+    }
+
+    fn may_bind_privileged(&self) -> Option<bool> {
+        *self.may_bind_privileged.get_or_init(sys::may_bind_privileged)
+    }
+
+    /// Whether each kind of socket could be bound.
+    fn kinds(&self, port: u16, sockets: Option<&[InetSocket]>) -> Kinds {
+        if self.request.check_bind {
+            return self.candidates().map(|candidate| self.attempted(candidate, port)).collect();
+        }
+        // Port 0 is any free one.
+        let sockets = if port == 0 { Some(&[][..]) } else { sockets };
+        let is_denied = Settled::of(port, &self.settings).needs_privilege == Some(true)
+            && self.may_bind_privileged() != Some(true);
+        let make = |sockets| {
+            let asked = Asked::default();
+            self.candidates().map(|candidate| self.told(candidate, port, sockets, &asked)).collect()
+        };
+        match sockets {
+            Some([]) if is_denied => self.privileged.get_or_init(|| make(sockets)).clone(),
+            Some([]) => self.free.get_or_init(|| make(sockets)).clone(),
+            _ => make(sockets),
+        }
+    }
+
+    fn candidates(&self) -> impl Iterator<Item = Candidate> {
+        Candidate::all(transports(self.request), self.v6only_by_default.unwrap_or(false))
+    }
+
+    /// What the tables say of a candidate.
+    fn told(&self, candidate: Candidate, port: u16, sockets: Option<&[InetSocket]>, asked: &Asked) -> Bindable {
+        if candidate.family == Family::Ipv6 && self.v6only_by_default.is_none() {
+            return kind(candidate, Some(false), Some((Cause::NoFamily, "this system has no IPv6".to_owned())));
+        }
+        // Which comes first in the kernel too.
+        if Settled::of(port, &self.settings).needs_privilege == Some(true) {
+            let start = self.settings.unprivileged_start.unwrap_or_default();
+            let reason = format!("ports below {start} take a privilege that this user does not have");
+            match self.may_bind_privileged() {
+                Some(true) => {}
+                Some(false) => return kind(candidate, Some(false), Some((Cause::Privilege, reason))),
+                None => {
+                    let reason = format!("ports below {start} take a privilege, and it is not told whether this user has it");
+                    return kind(candidate, None, Some((Cause::Unknown, reason)));
+                }
+            }
+        }
+        let Some(sockets) = sockets else {
+            let reason = "this system does not list its sockets; --check-bind tries it".to_owned();
+            return kind(candidate, None, Some((Cause::Unknown, reason)));
+        };
+        let asking = |socket: &InetSocket| asked.reuses(socket, self.held.as_ref());
+        match verdict(candidate, sockets, asking) {
+            Verdict::Free => kind(candidate, Some(true), None),
+            Verdict::Blocked(socket) => {
+                let reason = self.reason(socket, candidate);
+                kind(candidate, Some(false), Some((cause(socket), reason)))
+            }
+            Verdict::UnlessReused(socket) => {
+                let reason = format!(
+                    "{}, and whether with SO_REUSEADDR, without which it shares with nobody, only its own user sees",
+                    self.reason(socket, candidate)
+                );
+                kind(candidate, None, Some((Cause::Unknown, reason)))
+            }
+            Verdict::UnlessV6Only(socket) => {
+                let reason = format!(
+                    "{}, and takes IPv4 too unless its server was for IPv6 alone, which is not told",
+                    self.reason(socket, candidate)
+                );
+                kind(candidate, None, Some((Cause::Unknown, reason)))
+            }
+        }
+    }
+
+    /// What really binding says.
+    fn attempted(&self, candidate: Candidate, port: u16) -> Bindable {
+        let found = match attempt::bind(candidate, port) {
+            Ok(()) => kind(candidate, Some(true), None),
+            Err(error) => {
+                let sockets = self.held.as_ref().map(|held| held.sockets(port, port));
+                let obstacle = sockets.map(|sockets| verdict(candidate, sockets, |_| None));
+                let told = match (error.kind(), obstacle) {
+                    (
+                        ErrorKind::AddrInUse,
+                        Some(
+                            Verdict::Blocked(socket)
+                            | Verdict::UnlessReused(socket)
+                            | Verdict::UnlessV6Only(socket),
+                        ),
+                    ) => (cause(socket), self.reason(socket, candidate)),
+                    (ErrorKind::PermissionDenied, _) => (Cause::Privilege, error.to_string()),
+                    (ErrorKind::AddrNotAvailable | ErrorKind::Unsupported, _)
+                        if candidate.family == Family::Ipv6 && self.v6only_by_default.is_none() =>
+                    {
+                        (Cause::NoFamily, error.to_string())
+                    }
+                    _ => (Cause::Refused, error.to_string()),
+                };
+                kind(candidate, Some(false), Some(told))
+            }
+        };
+        Bindable { is_checked: true, ..found }
+    }
+
+    /// Who is in the way, as a sentence without a full stop.
+    fn reason(&self, socket: &InetSocket, candidate: Candidate) -> String {
+        let who = self.held.as_ref().map(|held| held.who(socket)).unwrap_or_default();
+        let local = endpoint(socket.local, socket.interface);
+        let crosses = candidate.family == Family::Ipv4
+            && socket.local.is_ipv6()
+            && socket.local.ip().to_canonical().is_ipv6();
+        let too = if crosses && socket.v6only == Some(false) { ", which takes IPv4 too" } else { "" };
+        match (socket.transport, socket.state) {
+            (Transport::Udp, TcpState::Closed) => format!("{who} receives on {local}{too}"),
+            (_, TcpState::Listen) => format!("{who} listens on {local}{too}"),
+            (_, TcpState::Closed) => format!("{who} has bound {local} and does not listen{too}"),
+            (_, TcpState::TimeWait) => {
+                let left = super::holders::time_left(socket).unwrap_or_default().div_ceil(1000);
+                format!("a connection in TIME-WAIT holds {local} for {left} s more")
+            }
+            (_, state) => format!(
+                "{who} has a connection of {local} to {} ({})",
+                endpoint(socket.remote, socket.interface),
+                state.name()
+            ),
+        }
+    }
+}
+
+fn kind(candidate: Candidate, can_bind: Option<bool>, why: Option<(Cause, String)>) -> Bindable {
+    let (cause, reason) = why.unzip();
+    Bindable {
+        family: candidate.family,
+        protocol: candidate.transport,
+        v6only: candidate.is_v6only_told.then_some(candidate.is_v6only),
+        reuse_address: candidate.reuse_address,
+        can_bind,
+        cause,
+        reason,
+        is_checked: false,
+    }
+}
+
+/// Which sockets have SO_REUSEADDR set, each asked once.
+#[derive(Default)]
+struct Asked(std::cell::RefCell<HashMap<(Transport, std::net::SocketAddr, u32), Option<bool>>>);
+
+impl Asked {
+    fn reuses(&self, socket: &InetSocket, held: Option<&Held>) -> Option<bool> {
+        // All that have one address are asked together, but for those that no address tells apart.
+        let key = match socket.transport {
+            Transport::Tcp => (socket.transport, socket.local, 0),
+            Transport::Udp => (socket.transport, socket.local, socket.inode),
+        };
+        if let Some(known) = self.0.borrow().get(&key) {
+            return *known;
+        }
+        let found = attempt::shares_address(socket).or_else(|| {
+            let (pid, descriptor) = held?.owner_of(socket)?;
+            sys::reuses_address(pid, descriptor)
+        });
+        self.0.borrow_mut().insert(key, found);
+        found
+    }
+}

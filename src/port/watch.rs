@@ -1,0 +1,267 @@
+//! Looks at who listens again and again: what came, what went.
+
+use std::time::{Instant, SystemTime};
+
+use serde::Serialize;
+
+use super::report::sockets;
+use super::span::Asked;
+use super::{Holder, Ports, Request, Watch, listening};
+use crate::error::Result;
+use crate::output::record::{Align, Cell, Event, Flow, Frame, Line, Observer, Role, Room};
+use crate::sys::{self, Listen, StopRequests};
+
+/// So many looks a socket that came or went stays marked.
+const MARKED: u8 = 3;
+
+/// What a look came upon.
+#[derive(Clone, Debug, Serialize)]
+pub struct Happening {
+    /// When, RFC 3339.
+    pub at: String,
+    /// The port.
+    pub port: u16,
+    /// The socket, with a process that has it.
+    #[serde(flatten)]
+    pub holder: Holder,
+    /// Whether it came; otherwise it went.
+    #[serde(skip)]
+    pub is_opened: bool,
+}
+
+impl Event for Happening {
+    fn name(&self) -> &'static str {
+        if self.is_opened { "opened" } else { "closed" }
+    }
+
+    fn line(&self) -> Option<Line> {
+        let (role, what) = if self.is_opened { (Role::Good, "opened") } else { (Role::Bad, "closed") };
+        let holder = &self.holder;
+        let mut line = Line::default()
+            // The time of day of an RFC 3339 time.
+            .dim(self.at.get(11..19).unwrap_or(&self.at).to_owned())
+            .plain(" ")
+            .with(role, what)
+            .plain(format!(" {} ", holder.protocol.name()))
+            .strong(holder.local.as_str());
+        if let (Some(name), Some(pid)) = (&holder.process, holder.pid) {
+            line = line.plain(" ").strong(name.clone()).plain(format!(" (pid {pid})"));
+        }
+        match (&holder.user, holder.uid) {
+            (Some(name), _) => Some(line.plain(" of ").plain(name.clone())),
+            (None, Some(uid)) => Some(line.plain(format!(" of user {uid}"))),
+            (None, None) => Some(line),
+        }
+    }
+
+    fn keys() -> &'static [&'static str] {
+        &["event", "at", "port", "protocol", "local", "process", "pid", "user"]
+    }
+}
+
+/// What stands in the live table: a listening socket and how long it stays marked, as new or as gone.
+struct Row {
+    port: u16,
+    service: &'static str,
+    class: &'static str,
+    holders: Vec<Holder>,
+    mark: Mark,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Old,
+    New(u8),
+    Gone(u8),
+}
+
+/// Looks until it is told to stop, and tells what came and went; gives the last look.
+pub(super) fn run(
+    request: &Request,
+    asked: Option<&[Asked]>,
+    watch: Watch,
+    observer: &mut dyn Observer<Happening>,
+) -> Result<Ports> {
+    let runtime = sys::runtime()?;
+    let mut stop = StopRequests::listen(Listen::Stop)?;
+    let mut last = listening(request, asked)?;
+    let mut rows = rows(&last);
+    let start = Instant::now();
+    let mut flow = draw(&rows, observer);
+    let mut done = 0;
+    let mut is_interrupted = false;
+    while flow.is_continue() && watch.count.is_none_or(|count| done < count) {
+        done += 1;
+        // From the start, so that the time a look takes does not add up.
+        let next = start + watch.interval.saturating_mul(u32::try_from(done).unwrap_or(u32::MAX));
+        let asked_to_stop = async {
+            tokio::select! {
+                () = stop.at_least(1) => true,
+                () = tokio::time::sleep_until(next.into()) => false,
+            }
+        };
+        if runtime.block_on(asked_to_stop) {
+            is_interrupted = true;
+            break;
+        }
+        last = listening(request, asked)?;
+        for happening in advance(&mut rows, self::rows(&last)) {
+            flow = observer.observe(happening);
+            if flow.is_break() {
+                break;
+            }
+        }
+        if flow.is_continue() {
+            // With nothing to tell it also notices that nobody reads any more.
+            flow = draw(&rows, observer);
+        }
+    }
+    let _ = observer.draw(None);
+    // What is not there at the end has been told, and whoever ends it has seen what he wanted.
+    Ok(Ports { is_interrupted, is_bad: false, ..last })
+}
+
+fn rows(ports: &Ports) -> Vec<Row> {
+    let of_port = |port: &super::Port| -> Vec<Row> {
+        let holders = port.holders.as_deref().unwrap_or_default();
+        let row = |holders: &[Holder]| Row {
+            port: port.port,
+            service: port.services.first().map_or("", |service| service.name),
+            class: port.class.name(),
+            holders: holders.to_vec(),
+            mark: Mark::Old,
+        };
+        sockets(holders).map(row).collect()
+    };
+    ports.ports.iter().flat_map(of_port).collect()
+}
+
+/// What makes a socket the same at the next look: its address, and the processes that have it.
+fn identity(row: &Row) -> (u16, crate::sys::Transport, &str, Vec<Option<u32>>, Option<u32>) {
+    let first = &row.holders[0];
+    let pids = row.holders.iter().map(|holder| holder.pid).collect();
+    (row.port, first.protocol, &first.local, pids, first.uid)
+}
+
+/// Takes the next look: what has come and gone since the last.
+fn advance(rows: &mut Vec<Row>, next: Vec<Row>) -> Vec<Happening> {
+    let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let mut told = Vec::new();
+    let mut tell = |row: &Row, is_opened: bool| {
+        let happening = |holder: &Holder| Happening { at: at.clone(), port: row.port, holder: holder.clone(), is_opened };
+        told.extend(row.holders.iter().map(happening));
+    };
+    let mut after = next;
+    let mut known: Vec<Option<Row>> = std::mem::take(rows).into_iter().map(Some).collect();
+    // Both are sorted by port.
+    let ports: Vec<u16> = known.iter().flatten().map(|old| old.port).collect();
+    for row in &mut after {
+        let start = ports.partition_point(|port| *port < row.port);
+        let end = ports.partition_point(|port| *port <= row.port);
+        let is_same = |old: &&mut Option<Row>| {
+            old.as_ref().is_some_and(|old| !matches!(old.mark, Mark::Gone(_)) && identity(old) == identity(row))
+        };
+        match known[start..end].iter_mut().find(is_same).and_then(Option::take) {
+            Some(old) => {
+                row.mark = match old.mark {
+                    Mark::New(left) if left > 1 => Mark::New(left - 1),
+                    _ => Mark::Old,
+                };
+            }
+            None => {
+                tell(row, true);
+                row.mark = Mark::New(MARKED);
+            }
+        }
+    }
+    for old in known.into_iter().flatten() {
+        let mark = match old.mark {
+            Mark::Gone(left) => Mark::Gone(left - 1),
+            Mark::Old | Mark::New(_) => {
+                tell(&old, false);
+                Mark::Gone(MARKED)
+            }
+        };
+        if mark != Mark::Gone(0) {
+            after.push(Row { mark, ..old });
+        }
+    }
+    after.sort_by_key(|row| row.port);
+    *rows = after;
+    told
+}
+
+fn draw(rows: &[Row], observer: &mut dyn Observer<Happening>) -> Flow {
+    match observer.room() {
+        Some(room) => observer.draw(Some(frame(rows, room))),
+        None => observer.draw(None),
+    }
+}
+
+/// The headings, those that go first on a narrow terminal last, with the room each takes.
+const TITLES: [(&str, Align, usize); 8] = [
+    ("", Align::Left, 2),
+    ("PORT", Align::Right, 7),
+    ("PROTO", Align::Left, 7),
+    ("LOCAL", Align::Left, 24),
+    ("PROCESS", Align::Left, 18),
+    ("PID", Align::Left, 10),
+    ("USER", Align::Left, 12),
+    ("SERVICE", Align::Left, 16),
+];
+
+fn frame(rows: &[Row], room: Room) -> Frame {
+    let mut used = 0;
+    let columns = TITLES.iter().take_while(|(_, _, width)| {
+        used += width;
+        used <= room.columns
+    });
+    let columns = columns.count().max(2);
+    // The header, its rule and the line below.
+    let most = room.rows.saturating_sub(4).max(1);
+    let cells = |row: &Row| {
+        let first = &row.holders[0];
+        let (sign, role) = match row.mark {
+            Mark::Old => ("", Role::Plain),
+            Mark::New(_) => ("+", Role::Good),
+            Mark::Gone(_) => ("-", Role::Bad),
+        };
+        let fit = |text: String, width: usize| {
+            let shown: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).take(width).collect();
+            Cell::text(shown).role(role)
+        };
+        let name = first.process.as_ref().map_or_else(
+            || if first.owner == super::Ownership::Denied { "denied".to_owned() } else { String::new() },
+            |name| name.to_lossy().into_owned(),
+        );
+        let pids: Vec<String> = row.holders.iter().filter_map(|it| it.pid).map(|pid| pid.to_string()).collect();
+        let user = first.user.as_ref().map(|user| user.to_lossy().into_owned());
+        let mut cells = vec![
+            Cell::word(sign).role(role),
+            Cell::integer(row.port).role(if role == Role::Plain { Role::Strong } else { role }),
+            Cell::word(first.protocol.name()).role(role),
+            fit(first.local.clone(), 22),
+            fit(name, 16),
+            fit(pids.join(","), 8),
+            fit(user.or(first.uid.map(|uid| uid.to_string())).unwrap_or_default(), 10),
+            fit(if row.service.is_empty() { row.class } else { row.service }.to_owned(), 16),
+        ];
+        cells.truncate(columns);
+        cells
+    };
+    // Where there is no room for all, those that came or went come first.
+    let is_marked = |row: &&Row| row.mark != Mark::Old;
+    let shown: Vec<&Row> = if rows.len() <= most {
+        rows.iter().collect()
+    } else {
+        rows.iter().filter(is_marked).chain(rows.iter().filter(|row| !is_marked(row))).take(most).collect()
+    };
+    let more = rows.len().saturating_sub(most);
+    let more = if more > 0 { format!("{more} more; ") } else { String::new() };
+    let note = format!("{more}+ has just come, - has just gone; Ctrl-C ends it");
+    Frame {
+        titles: TITLES.iter().take(columns).map(|(title, align, _)| (*title, *align)).collect(),
+        rows: shown.into_iter().map(cells).collect(),
+        notes: vec![Line::default().dim(note).cut(room.columns)],
+    }
+}
