@@ -104,38 +104,21 @@ struct Known {
     origin: Origin,
 }
 
-/// Which sockets to look for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted<'a> {
-    /// Those of these ports.
-    Of(&'a [u16]),
-    /// All.
-    All,
-    /// Those that listen, or receive.
-    Servers,
-}
+/// Every port that a socket can have.
+pub(super) const ALL_PORTS: (u16, u16) = (1, u16::MAX);
 
 impl Held {
-    /// Looks for sockets; without owners only what the kernel itself lists.
+    /// Looks for the sockets of the ports from the first to the last: all, or only those that listen or receive.
     ///
     /// Errors: the system does not tell.
-    pub(super) fn find(wanted: Wanted<'_>, transports: &[Transport]) -> io::Result<Self> {
-        /// The kernel walks its tables for every port that is asked for.
-        const MOST_APART: usize = 4;
+    pub(super) fn find(
+        transports: &[Transport],
+        ports: (u16, u16),
+        only_servers: bool,
+    ) -> io::Result<Self> {
         let mut sockets = Vec::new();
         for transport in transports {
-            match wanted {
-                Wanted::Of(ports) if ports.len() <= MOST_APART => {
-                    for port in ports.iter().filter(|port| **port != 0) {
-                        sockets.extend(sys::port_sockets(*transport, Some(*port), false)?);
-                    }
-                }
-                Wanted::Of(_) | Wanted::All => sockets.extend(sys::port_sockets(*transport, None, false)?),
-                Wanted::Servers => sockets.extend(sys::port_sockets(*transport, None, true)?),
-            }
-        }
-        if let Wanted::Of(ports) = wanted {
-            sockets.retain(|socket| ports.contains(&socket.local.port()));
+            sockets.extend(sys::port_sockets(*transport, ports, only_servers)?);
         }
         sockets.sort_by_cached_key(|socket| {
             (socket.local.port(), socket.transport, rank(socket), socket.local, socket.remote, socket.inode)

@@ -34,7 +34,7 @@ pub use crate::sys::Transport;
 use crate::error::Result;
 use crate::output::record::{Observer, Warning};
 use crate::sys;
-use holders::{Held, Wanted};
+use holders::{ALL_PORTS, Held};
 use span::{Asked, Span};
 use tell::Surroundings;
 
@@ -150,13 +150,9 @@ fn transports(request: &Request) -> &'static [Transport] {
 fn about(request: &Request, asked: &[Asked]) -> Ports {
     let settings = sys::port_settings();
     let rows = span::rows(asked, request.lists_each || request.check_bind, &settings);
-    let single: Vec<u16> = rows.iter().filter(|row| row.is_one()).map(|row| row.first).collect();
-    let is_long = single.len() < rows.len();
-    let wanted = if is_long { Wanted::All } else { Wanted::Of(&single) };
     let mut warnings = Vec::new();
-    let held = Held::find(wanted, transports(request)).map(|mut held| {
-        let set = span::all(asked);
-        held.retain(|socket, _| set[usize::from(socket.local.port())]);
+    let held = Held::find(transports(request), span::ends(asked).unwrap_or(ALL_PORTS), false).map(|mut held| {
+        held.retain(|socket, _| asked.iter().any(|asked| asked.has(socket.local.port())));
         held.find_owners();
         held
     });
@@ -168,14 +164,14 @@ fn about(request: &Request, asked: &[Asked]) -> Ports {
 
 /// The ports that somebody listens on, of those that are asked for.
 fn listening(request: &Request, asked: Option<&[Asked]>) -> Result<Ports> {
-    let held = Held::find(Wanted::Servers, transports(request)).map_err(|source| {
+    let ends = asked.and_then(span::ends).unwrap_or(ALL_PORTS);
+    let held = Held::find(transports(request), ends, true).map_err(|source| {
         let error = crate::error::Error::untested("cannot list the sockets of this machine");
         error.caused_by(source).hint("ss, netstat or lsof would meet the same refusal: ask outside this sandbox")
     });
     let mut held = held?;
     if let Some(asked) = asked {
-        let set = span::all(asked);
-        held.retain(|socket, _| set[usize::from(socket.local.port())]);
+        held.retain(|socket, _| asked.iter().any(|asked| asked.has(socket.local.port())));
     }
     held.find_owners();
     held.retain(|socket, processes| request.filter.admits(socket, processes));
@@ -191,13 +187,14 @@ fn free(request: &Request, asked: Option<Vec<Asked>>) -> Ports {
     const ENOUGH: usize = 8;
     let settings = sys::port_settings();
     let mut warnings = Vec::new();
-    let held = Held::find(Wanted::All, transports(request));
+    let ends = asked.as_deref().and_then(span::ends).unwrap_or(ALL_PORTS);
+    let held = Held::find(transports(request), ends, false);
     let held = held.map_err(|error| warnings.push(unlisted(&error))).ok();
     let surroundings = Surroundings::new(request, settings, held);
     let (rows, most) = match asked {
         Some(asked) => (span::rows(&asked, true, &surroundings.settings), usize::MAX),
         // Ports that nobody has registered, that the system does not give out, and that every user may bind.
-        None => (surroundings.suitable(1024).map(Span::of).collect(), ENOUGH),
+        None => (surroundings.suitable().map(Span::of).collect(), ENOUGH),
     };
     let can_have = |port: &Port| port.is_free() == Some(true);
     let ports = rows.iter().map(|row| surroundings.port(*row, View::Told)).filter(can_have).take(most);

@@ -129,37 +129,47 @@ fn rows() -> impl Iterator<Item = Row> {
 
 /// The lines of a port in a table whose lines begin with the port, sorted by it.
 fn lines_of(table: &'static str, port: u16) -> impl Iterator<Item = &'static str> {
+    let bytes = table.as_bytes();
+    let first = next_line(bytes, 0);
     // Invariant: every line that begins before `low` is of a lower port, and none at or after `high` is.
-    let (mut low, mut high) = (0, table.len());
+    let (mut low, mut high) = (first, bytes.len());
     while low < high {
         let middle = low.midpoint(high);
-        let start = line_start(table, middle);
-        let line = table[start..].lines().next();
-        match line.and_then(|line| Some((line, port_of(line)?))) {
-            Some((line, found)) if found < port => low = start + line.len() + 1,
-            _ => high = middle,
+        let start = if middle == low { low } else { next_line(bytes, middle - 1) };
+        if start >= high {
+            // No line begins between: what is left is the one at `low`.
+            high = middle;
+        } else if port_at(bytes, start) < Some(port) {
+            low = next_line(bytes, start);
+        } else {
+            high = middle;
         }
     }
-    let lines = table.get(line_start(table, low)..).unwrap_or_default().lines();
-    lines
-        .skip_while(move |line| port_of(line).is_some_and(|found| found < port))
-        .take_while(move |line| port_of(line) == Some(port))
+    let mut at = low;
+    std::iter::from_fn(move || {
+        let start = at;
+        if port_at(bytes, start) != Some(port) {
+            return None;
+        }
+        at = next_line(bytes, start);
+        table.get(start..at).map(|line| line.trim_end_matches('\n'))
+    })
 }
 
-fn port_of(line: &str) -> Option<u16> {
-    line.split('\t').next()?.parse().ok()
+/// Where the next line begins after a position.
+fn next_line(table: &[u8], at: usize) -> usize {
+    let rest = table.get(at..).unwrap_or_default();
+    rest.iter().position(|byte| *byte == b'\n').map_or(table.len(), |end| at + end + 1)
 }
 
-/// The start of the first line that begins at or after a position, past the comment at the top.
-fn line_start(table: &str, at: usize) -> usize {
-    let after_comment = table.find('\n').map_or(0, |end| end + 1);
-    if at <= after_comment {
-        return after_comment;
+/// The number that a line begins with; `None` behind the last line.
+fn port_at(table: &[u8], start: usize) -> Option<u16> {
+    let digits = table.get(start..)?.iter().take_while(|byte| byte.is_ascii_digit());
+    let mut port = None;
+    for digit in digits {
+        port = Some(port.unwrap_or(0_u16).checked_mul(10)?.checked_add(u16::from(digit - b'0'))?);
     }
-    match table.as_bytes()[at - 1..].iter().position(|byte| *byte == b'\n') {
-        Some(end) => at + end,
-        None => table.len(),
-    }
+    port
 }
 
 #[cfg(test)]
@@ -172,7 +182,7 @@ mod tests {
         assert!(ports.is_sorted());
         assert_eq!(ports.len(), SERVICES.lines().count() - 1);
         assert!(ports.len() > 6000);
-        let noted: Vec<u16> = NOTES.lines().filter_map(port_of).collect();
+        let noted: Vec<u16> = NOTES.lines().filter_map(|line| port_at(line.as_bytes(), 0)).collect();
         assert!(noted.is_sorted());
         assert_eq!(noted.len(), NOTES.lines().count() - 1);
         assert!((0..=u16::MAX).map(|port| notes(port).count()).sum::<usize>() == noted.len());

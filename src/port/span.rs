@@ -1,5 +1,7 @@
 //! Which ports are asked for, and which of them make one row.
 
+use std::collections::HashSet;
+
 use super::{Class, IanaRange, Query, Request, registry};
 use crate::error::{Error, Result};
 use crate::suggest;
@@ -60,22 +62,32 @@ pub(super) enum Asked {
     Ports(Vec<u16>),
 }
 
-/// All ports that are asked for, as a set.
-pub(super) fn all(asked: &[Asked]) -> Vec<bool> {
-    let mut set = vec![false; usize::from(u16::MAX) + 1];
-    for asked in asked {
-        match asked {
-            Asked::Range(first, last) => set[usize::from(*first)..=usize::from(*last)].fill(true),
-            Asked::Ports(ports) => ports.iter().for_each(|port| set[usize::from(*port)] = true),
+impl Asked {
+    /// Whether a port is asked for.
+    pub(super) fn has(&self, port: u16) -> bool {
+        match self {
+            Self::Range(first, last) => (*first..=*last).contains(&port),
+            Self::Ports(ports) => ports.contains(&port),
         }
     }
-    set
+
+    fn ends(&self) -> Option<(u16, u16)> {
+        match self {
+            Self::Range(first, last) => Some((*first, *last)),
+            Self::Ports(ports) => Some((*ports.iter().min()?, *ports.iter().max()?)),
+        }
+    }
+}
+
+/// The lowest and the highest port that is asked for.
+pub(super) fn ends(asked: &[Asked]) -> Option<(u16, u16)> {
+    asked.iter().filter_map(Asked::ends).reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
 }
 
 /// The rows: each port once; of a long range, unless each is wanted, the runs of equal class.
 pub(super) fn rows(asked: &[Asked], lists_each: bool, settings: &PortSettings) -> Vec<Span> {
-    let mut seen = vec![false; usize::from(u16::MAX) + 1];
-    let mut is_new = |port: u16| !std::mem::replace(&mut seen[usize::from(port)], true);
+    let mut seen: HashSet<u16> = HashSet::new();
+    let mut is_new = |port: u16| seen.insert(port);
     let mut rows: Vec<Span> = Vec::new();
     for asked in asked {
         match asked {
@@ -181,9 +193,9 @@ mod tests {
     }
 
     #[test]
-    fn the_set_of_all_that_is_asked_for() {
-        let set = all(&[Asked::Range(65534, 65535), Asked::Ports(vec![0])]);
-        let ports: Vec<usize> = (0..=65535).filter(|port| set[*port]).collect();
-        assert_eq!(ports, [0, 65534, 65535]);
+    fn the_ends_of_all_that_is_asked_for() {
+        assert_eq!(ends(&[]), None);
+        assert_eq!(ends(&[Asked::Ports(vec![])]), None);
+        assert_eq!(ends(&[Asked::Range(20, 25), Asked::Ports(vec![443, 7])]), Some((7, 443)));
     }
 }

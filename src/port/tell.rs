@@ -17,6 +17,9 @@ use crate::sys::{self, InetSocket, PortSettings, TcpState, Transport};
 /// Every kind of socket of each wanted protocol: two protocols, three families, two settings.
 type Kinds = Rc<[Bindable]>;
 
+/// From here on are the ports that people take for servers of their own.
+const SERVERS: u16 = 8000;
+
 /// All that ports are told from.
 pub(super) struct Surroundings<'a> {
     request: &'a Request,
@@ -28,8 +31,6 @@ pub(super) struct Surroundings<'a> {
     /// What most ports have in common: nothing is in their way, or the same.
     free: OnceCell<Kinds>,
     privileged: OnceCell<Kinds>,
-    /// The ports that any socket has, for those that are looked for nearby.
-    taken: OnceCell<Option<Vec<bool>>>,
 }
 
 impl<'a> Surroundings<'a> {
@@ -42,7 +43,6 @@ impl<'a> Surroundings<'a> {
             may_bind_privileged: OnceCell::new(),
             free: OnceCell::new(),
             privileged: OnceCell::new(),
-            taken: OnceCell::new(),
         }
     }
 
@@ -104,16 +104,15 @@ impl<'a> Surroundings<'a> {
         }
     }
 
-    /// Ports from one on that suit a program that anybody may start: without privilege, nothing registered, not given out by
-    /// the system, and not taken.
-    pub(super) fn suitable(&self, from: u16) -> impl Iterator<Item = u16> {
-        (from..=u16::MAX).filter(move |port| {
+    /// Ports that suit a program that anybody may start: without privilege, nothing registered, not given out by the system,
+    /// and not taken.
+    pub(super) fn suitable(&self) -> impl Iterator<Item = u16> {
+        (SERVERS..=u16::MAX).chain(1024..SERVERS).filter(move |port| {
             let settled = Settled::of(*port, &self.settings);
-            let is_taken = self.taken().is_none_or(|taken| taken[usize::from(*port)]);
-            !is_taken
-                && settled.is_ephemeral != Some(true)
+            settled.is_ephemeral != Some(true)
                 && settled.is_reserved != Some(true)
                 && settled.needs_privilege != Some(true)
+                && self.held.as_ref().is_some_and(|held| held.sockets(*port, *port).is_empty())
                 && registry::services(*port).next().is_none()
                 && registry::notes(*port).next().is_none()
         })
@@ -123,26 +122,28 @@ impl<'a> Surroundings<'a> {
     fn nearby(&self, port: u16) -> Vec<u16> {
         /// So many are offered.
         const OFFERED: usize = 3;
-        let Some(taken) = self.taken() else { return Vec::new() };
+        /// So many ports on are looked at, and if they do not do as many again, so often.
+        const WINDOW: u16 = 64;
+        const WINDOWS: usize = 4;
         let may = |port: &u16| {
             let settled = Settled::of(*port, &self.settings);
             let is_allowed = settled.needs_privilege != Some(true) || self.may_bind_privileged() == Some(true);
-            is_allowed && settled.is_ephemeral != Some(true) && !taken[usize::from(*port)]
+            is_allowed && settled.is_ephemeral != Some(true) && settled.is_reserved != Some(true)
         };
-        // A low port's neighbours are other services'; where web servers and the like go instead is 8000 higher.
-        let from = if port < 1024 { port.saturating_add(8000) } else { port };
-        (from..=u16::MAX).chain(1024..from).filter(|near| *near != port).filter(may).take(OFFERED).collect()
-    }
-
-    /// The ports that any socket of a wanted protocol has.
-    fn taken(&self) -> Option<&Vec<bool>> {
-        let find = || {
-            let all = Held::find(super::holders::Wanted::All, transports(self.request)).ok()?;
-            let mut taken = vec![false; usize::from(u16::MAX) + 1];
-            all.ports().into_iter().for_each(|port| taken[usize::from(port)] = true);
-            Some(taken)
-        };
-        self.taken.get_or_init(find).as_ref()
+        // A low port's neighbours are other services'; where servers go instead is 8000 higher.
+        let mut first = if port < 1024 { port + SERVERS } else { port.saturating_add(1) };
+        let mut free = Vec::new();
+        for _ in 0..WINDOWS {
+            let last = first.saturating_add(WINDOW);
+            let Ok(held) = Held::find(transports(self.request), (first, last), false) else { break };
+            let is_free = |near: &u16| *near != port && held.sockets(*near, *near).is_empty();
+            free.extend((first..=last).filter(is_free).filter(may).take(OFFERED - free.len()));
+            if free.len() == OFFERED {
+                break;
+            }
+            first = if last == u16::MAX { SERVERS } else { last + 1 };
+        }
+        free
     }
 
     fn may_bind_privileged(&self) -> Option<bool> {

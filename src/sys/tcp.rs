@@ -237,16 +237,16 @@ pub fn time_wait_count() -> Option<u64> {
     kernel::time_wait_count()
 }
 
-/// The sockets of this machine that have a port, or this one; `only_servers` leaves out what is connected, closing, or
+/// The sockets of this machine that have a port from the first to the last; `only_servers` leaves out what is connected, closing, or
 /// bound and nothing else.
 ///
 /// Errors: the system does not tell.
 pub fn port_sockets(
     transport: Transport,
-    local_port: Option<u16>,
+    ports: (u16, u16),
     only_servers: bool,
 ) -> io::Result<Vec<InetSocket>> {
-    kernel::port_sockets(transport, local_port, only_servers)
+    kernel::port_sockets(transport, ports, only_servers)
 }
 
 /// The processes that have sockets, by the sockets' inodes, as far as this user may look into them.

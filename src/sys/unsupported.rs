@@ -48,7 +48,7 @@ pub(super) fn time_wait_count() -> Option<u64> {
     None
 }
 
-pub(super) fn port_sockets(_: Transport, _: Option<u16>, _: bool) -> io::Result<Vec<InetSocket>> {
+pub(super) fn port_sockets(_: Transport, _: (u16, u16), _: bool) -> io::Result<Vec<InetSocket>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

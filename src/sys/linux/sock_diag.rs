@@ -11,6 +11,8 @@ use crate::sys::{InetSocket, TcpState, Transport};
 
 /// SOCK_DIAG_BY_FAMILY (`linux/sock_diag.h`).
 const BY_FAMILY: u16 = 20;
+/// TCPDIAG_GETSOCK (`linux/inet_diag.h`).
+const GETSOCK: u16 = 18;
 /// Every state, and of TCP also what is bound and neither listens nor is connected: bit 13, TCP_BOUND_INACTIVE,
 /// which Linux before 6.8 does not know (`net/tcp_states.h`).
 const ALL_STATES: u32 = 0xffff_ffff;
@@ -49,13 +51,13 @@ pub(in crate::sys) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::R
 
 pub(in crate::sys) fn tcp_sockets(local_port: u16, remote_port: u16) -> io::Result<Vec<InetSocket>> {
     let mut sockets = Vec::new();
-    dump(&mut Netlink::sock_diag()?, TCP, ALL_STATES, (local_port, remote_port), &mut sockets)?;
+    dump(&mut Netlink::sock_diag()?, TCP, ALL_STATES, (local_port, remote_port), &[], &mut sockets)?;
     Ok(sockets)
 }
 
 pub(in crate::sys) fn port_sockets(
     transport: Transport,
-    local_port: Option<u16>,
+    (first, last): (u16, u16),
     only_servers: bool,
 ) -> io::Result<Vec<InetSocket>> {
     let states = match transport {
@@ -63,11 +65,36 @@ pub(in crate::sys) fn port_sockets(
         Transport::Tcp => 1 << LISTEN,
         Transport::Udp => 1 << CLOSE,
     };
+    let port = if first == last { first } else { 0 };
+    let filter = if first == last || (first <= 1 && last == u16::MAX) { Vec::new() } else { range(first, last) };
     let mut sockets = Vec::new();
-    dump(&mut Netlink::sock_diag()?, transport, states, (local_port.unwrap_or(0), 0), &mut sockets)?;
+    dump(&mut Netlink::sock_diag()?, transport, states, (port, 0), &filter, &mut sockets)?;
     // A UDP socket that has no port yet is listed too.
-    sockets.retain(|socket| socket.local.port() != 0);
+    sockets.retain(|socket| socket.local.port() != 0 && (first..=last).contains(&socket.local.port()));
     Ok(sockets)
+}
+
+/// Makes the attribute with a program that lets the kernel itself leave out other local ports
+/// (INET_DIAG_REQ_BYTECODE, `inet_diag_bc_run` in `net/ipv4/inet_diag.c`).
+fn range(first: u16, last: u16) -> Vec<u8> {
+    const INET_DIAG_REQ_BYTECODE: u16 = 1;
+    const INET_DIAG_BC_S_GE: u8 = 2;
+    const INET_DIAG_BC_S_LE: u8 = 3;
+    /// A condition is two operations of four bytes: itself, and the port it is about.
+    const CONDITION: u16 = 8;
+    let mut bytes = Vec::with_capacity(20);
+    bytes.extend((4 + 2 * CONDITION).to_ne_bytes());
+    bytes.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
+    for (code, port, left) in
+        [(INET_DIAG_BC_S_GE, first, 2 * CONDITION), (INET_DIAG_BC_S_LE, last, CONDITION)]
+    {
+        // Where to go on if it holds, and if not: behind the end, which is a refusal.
+        bytes.extend([code, CONDITION.to_le_bytes()[0]]);
+        bytes.extend((left + 4).to_ne_bytes());
+        bytes.extend([0, 0]);
+        bytes.extend(port.to_ne_bytes());
+    }
+    bytes
 }
 
 /// Adds the sockets of both families; a port of 0 stands for any.
@@ -76,18 +103,42 @@ fn dump(
     transport: Transport,
     states: u32,
     ports: (u16, u16),
+    filter: &[u8],
     sockets: &mut Vec<InetSocket>,
 ) -> io::Result<()> {
+    // The kernel filters too; what it could not is left out here.
+    let is_wanted = |socket: &InetSocket| {
+        (ports.0 == 0 || socket.local.port() == ports.0) && (ports.1 == 0 || socket.remote.port() == ports.1)
+    };
+    let parse = |message: &[u8]| parse(message, transport).filter(is_wanted);
+    if transport == TCP
+        && let Ok(found) = netlink.dump(GETSOCK, &[&request_of_both_families(states, ports), filter].concat(), parse)
+    {
+        sockets.extend(found);
+        return Ok(());
+    }
     for family in [libc::AF_INET, libc::AF_INET6] {
-        let request = request(transport, family, states, None, ports);
-        let found = netlink.dump(BY_FAMILY, &request, |message| parse(message, transport))?;
-        sockets.extend(found.into_iter().filter(|socket| {
-            // The kernel filters too; what it could not is left out here.
-            (ports.0 == 0 || socket.local.port() == ports.0)
-                && (ports.1 == 0 || socket.remote.port() == ports.1)
-        }));
+        let request = [&request(transport, family, states, None, ports), filter].concat();
+        sockets.extend(netlink.dump(BY_FAMILY, &request, parse)?);
     }
     Ok(())
+}
+
+/// Makes an `inet_diag_req`, the older request (`linux/inet_diag.h`): it is for TCP of both families, so that the kernel
+/// walks its tables once, which is what such a question costs.
+fn request_of_both_families(states: u32, ports: (u16, u16)) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ID_AT + ID + 8);
+    // The family, which is not heeded, the lengths of two prefixes, and no further attributes.
+    bytes.extend([0; ID_AT]);
+    bytes.extend(ports.0.to_be_bytes());
+    bytes.extend(ports.1.to_be_bytes());
+    // Any addresses and any interface.
+    bytes.extend([0; 16 + 16 + 4]);
+    // INET_DIAG_NOCOOKIE: whichever it is.
+    bytes.extend([0xff; 8]);
+    bytes.extend(states.to_ne_bytes());
+    bytes.extend(0_u32.to_ne_bytes());
+    bytes
 }
 
 /// The sockets in TIME-WAIT of this network namespace, of IPv4 and IPv6 together (`/proc/net/sockstat`).
@@ -222,5 +273,7 @@ mod tests {
         let ends = ("127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap());
         assert_eq!(request(TCP, libc::AF_INET, 1, Some(ends), (1, 2)).len(), 56);
         assert_eq!(request(TCP, libc::AF_INET6, 1, None, (1, 2)).len(), 56);
+        assert_eq!(request_of_both_families(1, (1, 2)).len(), 60);
+        assert_eq!(range(1, 2).len(), 20);
     }
 }
