@@ -90,8 +90,9 @@ impl PortArgs {
             (self.watch.is_some(), "--watch"),
         ] {
             if is_given && !is_listing {
-                return Err(Error::usage(format!("{option} is about those that listen"))
-                    .hint(format!("add --list for all of them, or --listening: netdiag port --list {option} ...")));
+                return Err(Error::usage(format!("{option} is about those that listen")).hint(format!(
+                    "add --list for all of them, or --listening: netdiag port --list {option} ..."
+                )));
             }
         }
         Ok(Request {

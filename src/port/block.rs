@@ -14,14 +14,24 @@ const MOST_PROCESSES: usize = 6;
 /// All that is known of a port.
 pub(super) fn block(port: &Port, settings: &PortSettings) -> Block {
     let mut block = Block::new(title(port));
-    block.field("class", [class(port, settings)]);
-    block.field("services", port.services.iter().map(|service| {
-        let name = Line::default().strong(service.name).dim(format!(" {}", protocols(&service.protocols)));
-        if service.description.is_empty() { name } else { name.plain(format!("  {}", service.description)) }
-    }));
-    block.field("IANA notes", port.notes.iter().map(|note| {
-        Line::new(note.note).dim(format!(" {}", protocols(&note.protocols)))
-    }));
+    block.field("class", [class(port)]);
+    block.field("here", here(port, settings));
+    block.field(
+        "services",
+        port.services.iter().map(|service| {
+            let name =
+                Line::default().strong(service.name).dim(format!(" {}", protocols(&service.protocols)));
+            if service.description.is_empty() {
+                name
+            } else {
+                name.plain(format!("  {}", service.description))
+            }
+        }),
+    );
+    block.field(
+        "IANA notes",
+        port.notes.iter().map(|note| Line::new(note.note).dim(format!(" {}", protocols(&note.protocols)))),
+    );
     block.field("held by", held_by(port));
     if let Some(kinds) = &port.bindable {
         for (label, protocol) in [("bind TCP", Transport::Tcp), ("bind UDP", Transport::Udp)] {
@@ -51,7 +61,9 @@ fn title(port: &Port) -> Line {
         (_, Some(who)) => line.plain("held by ").and(who),
         (Some(holders), None) if holders.is_empty() => match port.is_free() {
             Some(true) => line.with(Role::Good, "free"),
-            Some(false) => line.plain("nobody holds it, and ").with(Role::Caution, "this user cannot have it"),
+            Some(false) => {
+                line.plain("nobody holds it, and ").with(Role::Caution, "this user cannot have it")
+            }
             None => line.plain("nobody holds it"),
         },
         (Some(holders), None) => {
@@ -62,29 +74,37 @@ fn title(port: &Port) -> Line {
     }
 }
 
-fn class(port: &Port, settings: &PortSettings) -> Line {
+fn class(port: &Port) -> Line {
     let range = match port.iana_range {
         super::IanaRange::System => "0-1023",
         super::IanaRange::User => "1024-49151",
         super::IanaRange::Dynamic => "49152-65535",
     };
-    let mut line = Line::default()
+    Line::default()
         .strong(port.class.name())
-        .plain(format!(", IANA {} port ({range})", port.iana_range.name()));
+        .plain(format!(", IANA {} port ({range})", port.iana_range.name()))
+}
+
+/// What this system does with a port.
+fn here(port: &Port, settings: &PortSettings) -> Vec<Line> {
+    let mut lines = Vec::new();
     if let (Some(is), Some((first, last))) = (port.is_ephemeral_here, settings.ephemeral) {
-        line = if is {
-            line.plain(", ").with(Role::Caution, "given here to programs that ask for none").plain(format!(" ({first}-{last})"))
+        lines.push(if is {
+            let line = Line::default().with(Role::Caution, "ephemeral");
+            let line = line.plain(format!(": programs that ask for no port are given {first}-{last}"));
+            if port.is_reserved_here == Some(true) { line.plain(", but not this one") } else { line }
         } else {
-            line.plain(format!(", not given to programs that ask for none ({first}-{last} here)"))
-        };
-    }
-    if port.is_reserved_here == Some(true) {
-        line = line.plain(", but for ip_local_reserved_ports");
+            Line::new(format!("not ephemeral: programs that ask for no port are given {first}-{last}"))
+        });
     }
     if let (Some(true), Some(start)) = (port.needs_privilege, settings.unprivileged_start) {
-        line = line.plain(format!(", below {start} and so privileged"));
+        let line = Line::default().with(Role::Caution, "privileged");
+        lines.push(line.plain(format!(": below {start} takes CAP_NET_BIND_SERVICE")));
     }
-    line
+    if port.is_reserved_here == Some(true) {
+        lines.push(Line::new("reserved: in net.ipv4.ip_local_reserved_ports"));
+    }
+    lines
 }
 
 fn held_by(port: &Port) -> Vec<Line> {
@@ -104,7 +124,8 @@ fn held_by(port: &Port) -> Vec<Line> {
 fn socket(holders: &[Holder]) -> Vec<Line> {
     let first = &holders[0];
     let role = if first.remote.is_some() { Role::Plain } else { Role::Strong };
-    let mut line = Line::default().plain(format!("{} ", first.protocol.name())).with(role, first.local.as_str());
+    let mut line =
+        Line::default().plain(format!("{} ", first.protocol.name())).with(role, first.local.as_str());
     if let Some(remote) = &first.remote {
         line = line.plain(format!(" to {remote}"));
     }
@@ -191,6 +212,8 @@ fn place(holder: &Holder) -> Line {
 fn bindable(kinds: &[Bindable], protocol: Transport) -> Vec<Line> {
     let Some(answer) = Answer::of(kinds, protocol) else { return Vec::new() };
     let kinds: Vec<&Bindable> = kinds.iter().filter(|kind| kind.protocol == protocol).collect();
+    // The other way is the one that is told.
+    let v6only_by_default = kinds.iter().any(|kind| kind.v6only == Some(false));
     let mut line = Line::default().with(answer.role(), answer.name());
     if kinds.iter().any(|kind| kind.is_checked) {
         line = line.plain(", as tried");
@@ -200,28 +223,42 @@ fn bindable(kinds: &[Bindable], protocol: Transport) -> Vec<Line> {
     }
     let families = [
         ("IPv4", Family::Ipv4, None),
-        ("IPv6", Family::Ipv6, None),
+        (if v6only_by_default { "IPv6" } else { "IPv6 with IPv4" }, Family::Ipv6, None),
         ("IPv6 alone", Family::Ipv6, Some(true)),
         ("IPv6 with IPv4", Family::Ipv6, Some(false)),
     ];
     let can = |family: Family, v6only: Option<bool>, reuse: bool| {
-        let is_it = |kind: &&&Bindable| (kind.family, kind.v6only, kind.reuse_address) == (family, v6only, reuse);
+        let is_it =
+            |kind: &&&Bindable| (kind.family, kind.v6only, kind.reuse_address) == (family, v6only, reuse);
         kinds.iter().find(is_it).map(|kind| kind.can_bind)
     };
     let told = |can: Option<bool>| can.map_or("not told", |can| if can { "yes" } else { "no" });
-    let details = families.iter().filter_map(|(name, family, v6only)| {
-        let (plain, reusing) = (can(*family, *v6only, false)?, can(*family, *v6only, true)?);
-        let reusing = if reusing == plain { String::new() } else { format!(" ({} with SO_REUSEADDR)", told(reusing)) };
-        Some(format!("{name} {}{reusing}", told(plain)))
-    });
-    line = line.plain(": ").plain(details.collect::<Vec<_>>().join(", "));
+    let all: Vec<_> = families
+        .iter()
+        .filter_map(|(name, family, v6only)| {
+            Some((name, can(*family, *v6only, false)?, can(*family, *v6only, true)?))
+        })
+        .collect();
+    if !all.iter().all(|(_, plain, reusing)| (*plain, *reusing) == (Some(false), Some(false))) {
+        let details = all.iter().map(|(name, plain, reusing)| {
+            let reusing = if reusing == plain {
+                String::new()
+            } else {
+                format!(" ({} with SO_REUSEADDR)", told(*reusing))
+            };
+            format!("{name} {}{reusing}", told(*plain))
+        });
+        line = line.plain(": ").plain(details.collect::<Vec<_>>().join(", "));
+    }
     let mut lines = vec![line];
     let mut reasons: Vec<&str> = Vec::new();
     for kind in kinds.iter().filter(|kind| kind.cause != Some(Cause::NoFamily)) {
-        if let Some(reason) = kind.reason.as_deref()
-            && !reasons.iter().any(|known| reason.starts_with(known))
-        {
-            reasons.push(reason);
+        let Some(reason) = kind.reason.as_deref() else { continue };
+        // Of two that begin alike the longer says more.
+        match reasons.iter_mut().find(|known| reason.starts_with(**known) || known.starts_with(reason)) {
+            Some(known) if known.len() < reason.len() => *known = reason,
+            Some(_) => {}
+            None => reasons.push(reason),
         }
     }
     lines.extend(reasons.into_iter().map(|reason| Line::default().dim(reason)));

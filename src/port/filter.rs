@@ -28,7 +28,8 @@ impl Filter {
                 return Ok(OfProcess::Pid(pid));
             }
             Pattern::new(text).map(OfProcess::Name).map_err(|error| {
-                let what = format!("'{text}' is no pattern of names: {} at character {}", error.msg, error.pos + 1);
+                let what =
+                    format!("'{text}' is no pattern of names: {} at character {}", error.msg, error.pos + 1);
                 Error::usage(what).hint("patterns are as in a shell: nginx*, [ab]*; [*] is a star itself")
             })
         };

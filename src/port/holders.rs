@@ -111,11 +111,7 @@ impl Held {
     /// Looks for the sockets of the ports from the first to the last: all, or only those that listen or receive.
     ///
     /// Errors: the system does not tell.
-    pub(super) fn find(
-        transports: &[Transport],
-        ports: (u16, u16),
-        only_servers: bool,
-    ) -> io::Result<Self> {
+    pub(super) fn find(transports: &[Transport], ports: (u16, u16), only_servers: bool) -> io::Result<Self> {
         let mut sockets = Vec::new();
         for transport in transports {
             sockets.extend(sys::port_sockets(*transport, ports, only_servers)?);
@@ -149,7 +145,8 @@ impl Held {
             if let Some(inode) = known.process.netns
                 && !self.netns_names.contains_key(&inode)
             {
-                let name = sys::netns_name(inode).map_or_else(|| format!("net:[{inode}]").into(), Untrusted::from);
+                let name =
+                    sys::netns_name(inode).map_or_else(|| format!("net:[{inode}]").into(), Untrusted::from);
                 self.netns_names.insert(inode, name);
             }
         }
@@ -311,8 +308,8 @@ pub(super) fn time_left(socket: &InetSocket) -> Option<u64> {
 
 /// The user of a socket; the kernel has none of what is left of a connection, and says 0.
 fn uid(socket: &InetSocket) -> Option<u32> {
-    let is_remnant =
-        matches!(socket.state, TcpState::TimeWait | TcpState::FinWait2 | TcpState::SynReceived) && socket.inode == 0;
+    let is_remnant = matches!(socket.state, TcpState::TimeWait | TcpState::FinWait2 | TcpState::SynReceived)
+        && socket.inode == 0;
     (!is_remnant).then_some(socket.uid)
 }
 

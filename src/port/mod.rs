@@ -104,6 +104,8 @@ pub struct Port {
     pub services: Vec<Service>,
     /// What IANA says of it besides.
     pub notes: Vec<Note>,
+    /// What this system does with ports; `None` in a listing.
+    pub settings: Option<Rc<Settings>>,
     /// Who holds it: a socket and a process that has it each; `None` where the system does not tell.
     pub holders: Option<Vec<Holder>>,
     /// Whether it can be bound, for each kind of socket; `None` of several ports, and where nobody asked.
@@ -114,6 +116,37 @@ pub struct Port {
     pub free_nearby: Vec<u16>,
     #[serde(skip)]
     view: View,
+}
+
+/// What this system does with ports; `None` is what it does not tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// The ports it gives to programs that ask for none.
+    pub ephemeral: Option<PortRange>,
+    /// The ports it never gives out unasked.
+    pub reserved: Option<Vec<PortRange>>,
+    /// The first port that any user may bind.
+    pub unprivileged_start: Option<u16>,
+}
+
+/// Ports from the first to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PortRange {
+    /// The first.
+    pub first: u16,
+    /// The last, which is part of it.
+    pub last: u16,
+}
+
+impl Settings {
+    fn of(settings: &sys::PortSettings) -> Self {
+        let range = |(first, last): &(u16, u16)| PortRange { first: *first, last: *last };
+        Self {
+            ephemeral: settings.ephemeral.as_ref().map(range),
+            reserved: settings.reserved.as_ref().map(|ranges| ranges.iter().map(range).collect()),
+            unprivileged_start: settings.unprivileged_start,
+        }
+    }
 }
 
 /// What a person looks for in a table.
@@ -151,11 +184,12 @@ fn about(request: &Request, asked: &[Asked]) -> Ports {
     let settings = sys::port_settings();
     let rows = span::rows(asked, request.lists_each || request.check_bind, &settings);
     let mut warnings = Vec::new();
-    let held = Held::find(transports(request), span::ends(asked).unwrap_or(ALL_PORTS), false).map(|mut held| {
-        held.retain(|socket, _| asked.iter().any(|asked| asked.has(socket.local.port())));
-        held.find_owners();
-        held
-    });
+    let held =
+        Held::find(transports(request), span::ends(asked).unwrap_or(ALL_PORTS), false).map(|mut held| {
+            held.retain(|socket, _| asked.iter().any(|asked| asked.has(socket.local.port())));
+            held.find_owners();
+            held
+        });
     let held = held.map_err(|error| warnings.push(unlisted(&error))).ok();
     let surroundings = Surroundings::new(request, settings, held);
     let ports = rows.iter().map(|row| surroundings.port(*row, View::Told)).collect();
@@ -167,7 +201,9 @@ fn listening(request: &Request, asked: Option<&[Asked]>) -> Result<Ports> {
     let ends = asked.and_then(span::ends).unwrap_or(ALL_PORTS);
     let held = Held::find(transports(request), ends, true).map_err(|source| {
         let error = crate::error::Error::untested("cannot list the sockets of this machine");
-        error.caused_by(source).hint("ss, netstat or lsof would meet the same refusal: ask outside this sandbox")
+        error
+            .caused_by(source)
+            .hint("ss, netstat or lsof would meet the same refusal: ask outside this sandbox")
     });
     let mut held = held?;
     if let Some(asked) = asked {
@@ -216,4 +252,3 @@ impl Port {
         plain.map(|kind| kind.can_bind).try_fold(true, |all, can| Some(all && can?))
     }
 }
-

@@ -45,7 +45,9 @@ pub(super) fn of(path: &str) -> Origin {
     let mut origin = Origin::default();
     for (place, part) in parts.iter().enumerate() {
         let before = place.checked_sub(1).map_or("", |before| parts[before]);
-        if let Some(container) = container(before, part, parts[..place].iter().any(|it| it.contains("kubepods"))) {
+        if let Some(container) =
+            container(before, part, parts[..place].iter().any(|it| it.contains("kubepods")))
+        {
             origin.container = Some(container);
         }
         let is_unit = part.ends_with(".service") || part.ends_with(".socket");
@@ -121,9 +123,17 @@ mod tests {
     fn units_of_the_system_and_of_users() {
         for (path, unit, is_of_user) in [
             ("/system.slice/nginx.service", Some("nginx.service"), false),
-            ("/system.slice/system-postgresql.slice/postgresql@15-main.service", Some("postgresql@15-main.service"), false),
+            (
+                "/system.slice/system-postgresql.slice/postgresql@15-main.service",
+                Some("postgresql@15-main.service"),
+                false,
+            ),
             ("/system.slice/ssh.socket", Some("ssh.socket"), false),
-            ("/user.slice/user-1000.slice/user@1000.service/app.slice/web.service", Some("web.service"), true),
+            (
+                "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service",
+                Some("web.service"),
+                true,
+            ),
             ("/user.slice/user-1000.slice/user@1000.service/init.scope", None, false),
             ("/user.slice/user-1000.slice/session-3.scope", None, false),
             ("/", None, false),

@@ -8,7 +8,8 @@ use crate::sys;
 /// What to do, most helpful first; none where the port is free, or nobody asked.
 pub(super) fn of(port: &Port) -> Vec<String> {
     let Some(kinds) = &port.bindable else { return Vec::new() };
-    let blocked: Vec<_> = kinds.iter().filter(|kind| !kind.reuse_address && kind.can_bind != Some(true)).collect();
+    let blocked: Vec<_> =
+        kinds.iter().filter(|kind| !kind.reuse_address && kind.can_bind != Some(true)).collect();
     let causes: BTreeSet<Cause> = blocked.iter().filter_map(|kind| kind.cause).collect();
     let mut remedies = Vec::new();
     let number = port.port;
@@ -24,7 +25,8 @@ pub(super) fn of(port: &Port) -> Vec<String> {
         let left = port.holders.iter().flatten().filter_map(|holder| holder.remaining_ms).max();
         let is_shared = kinds.iter().any(|kind| {
             let plain = |it: &&super::Bindable| {
-                !it.reuse_address && (it.family, it.protocol, it.v6only) == (kind.family, kind.protocol, kind.v6only)
+                !it.reuse_address
+                    && (it.family, it.protocol, it.v6only) == (kind.family, kind.protocol, kind.v6only)
             };
             kind.reuse_address
                 && kind.can_bind == Some(true)
@@ -33,12 +35,15 @@ pub(super) fn of(port: &Port) -> Vec<String> {
         let is_listened = port.holders.iter().flatten().any(|holder| holder.state == "LISTEN");
         match left.filter(|_| !is_listened).map(|left| left.div_ceil(1000)) {
             Some(left) if is_shared => {
-                remedies.push(format!("wait {left} s, or set SO_REUSEADDR before bind(2), as most servers do"));
+                remedies
+                    .push(format!("wait {left} s, or set SO_REUSEADDR before bind(2), as most servers do"));
             }
             Some(left) => remedies.push(format!(
                 "wait {left} s; SO_REUSEADDR helps only if the server that has gone had set it too"
             )),
-            None if is_shared => remedies.push("set SO_REUSEADDR before bind(2): what holds it has it set too".to_owned()),
+            None if is_shared => {
+                remedies.push("set SO_REUSEADDR before bind(2): what holds it has it set too".to_owned())
+            }
             None => {}
         }
     }

@@ -1,6 +1,7 @@
 //! How knowledge about ports describes itself to the output layer.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use serde::{Serialize, Serializer};
 
@@ -71,7 +72,9 @@ impl Report for Ports {
         match (self.purpose, self.layout()) {
             (Purpose::Tell, Layout::Table) | (Purpose::Free, _) => {
                 if let Some((first, last)) = self.settings.ephemeral {
-                    notes.push(format!("programs that ask for no port are given one from {first} to {last} here"));
+                    notes.push(format!(
+                        "programs that ask for no port are given one from {first} to {last} here"
+                    ));
                 }
             }
             (Purpose::Listening, _) if self.ports.is_empty() => notes.push("nobody listens".to_owned()),
@@ -120,7 +123,9 @@ static COLUMNS: [Col; 31] = [
     })
     .if_so(is_listed),
     Col::new("holders.pid", "PID", |port| of_sockets(port, pids)).if_so(is_listed).dropped_at(5),
-    Col::new("holders.user", "USER", |port| of_sockets(port, |it| user(&it[0]))).if_so(is_listed).dropped_at(4),
+    Col::new("holders.user", "USER", |port| of_sockets(port, |it| user(&it[0])))
+        .if_so(is_listed)
+        .dropped_at(4),
     detail("holders.uid", "UID", |port| of_sockets(port, |it| Cell::maybe(it[0].uid, Cell::integer))).right(),
     Col::new("holders.unit", "UNIT", |port| of_sockets(port, |it| text(it[0].unit.as_ref())))
         .if_so(|port| is_listed(port) && any(port, |holder| holder.unit.is_some()))
@@ -145,7 +150,9 @@ static COLUMNS: [Col; 31] = [
     })
     .right(),
     Col::new("class", "CLASS", |port| Cell::text(port.class.name())).dropped_at(3),
-    Col::new("iana_range", "IANA_RANGE", |port| Cell::text(port.iana_range.name())).if_so(is_told).dropped_at(6),
+    Col::new("iana_range", "IANA_RANGE", |port| Cell::text(port.iana_range.name()))
+        .if_so(is_told)
+        .dropped_at(6),
     Col::new("is_ephemeral_here", "EPHEMERAL", |port| Cell::told(port.is_ephemeral_here, Cell::flag))
         .if_so(is_told)
         .dropped_at(7),
@@ -242,7 +249,8 @@ fn held_by(port: &Port) -> Cell {
     const MOST: usize = 3;
     let Some(holders) = &port.holders else { return Cell::told(None, |()| Cell::MISSING) };
     let mut names: Vec<(String, usize)> = Vec::new();
-    for holder in holders {
+    let mut pids: HashSet<u32> = HashSet::new();
+    for holder in holders.iter().filter(|holder| holder.pid.is_none_or(|pid| pids.insert(pid))) {
         let name = match (&holder.process, holder.owner) {
             (Some(name), _) => name.to_lossy().into_owned(),
             (None, Ownership::None) => holder.state.to_owned(),

@@ -9,7 +9,9 @@ use super::bindable::{Candidate, Verdict, cause, verdict};
 use super::holders::{Held, Ownership, endpoint};
 use super::report::Ports;
 use super::span::{Settled, Span};
-use super::{Bindable, Cause, Class, IanaRange, Port, Request, View, attempt, registry, remedy, transports};
+use super::{
+    Bindable, Cause, Class, IanaRange, Port, Request, Settings, View, attempt, registry, remedy, transports,
+};
 use crate::address::Family;
 use crate::output::record::Warning;
 use crate::sys::{self, InetSocket, PortSettings, TcpState, Transport};
@@ -24,6 +26,7 @@ const SERVERS: u16 = 8000;
 pub(super) struct Surroundings<'a> {
     request: &'a Request,
     pub(super) settings: PortSettings,
+    told_settings: Rc<Settings>,
     held: Option<Held>,
     /// Whether an IPv6 socket leaves IPv4 alone by default; `None` where there is no IPv6.
     v6only_by_default: Option<bool>,
@@ -37,6 +40,7 @@ impl<'a> Surroundings<'a> {
     pub(super) fn new(request: &'a Request, settings: PortSettings, held: Option<Held>) -> Self {
         Self {
             request,
+            told_settings: Rc::new(Settings::of(&settings)),
             settings,
             held,
             v6only_by_default: attempt::v6only_by_default(),
@@ -65,14 +69,19 @@ impl<'a> Surroundings<'a> {
             is_reserved_here: settled.is_reserved,
             needs_privilege: settled.needs_privilege,
             services: if span.is_one() { registry::services(first).collect() } else { Vec::new() },
-            notes: if span.is_one() { registry::notes(first).collect() } else { Vec::new() },
+            notes: if is_told { registry::notes(first).collect() } else { Vec::new() },
+            settings: (view == View::Told).then(|| Rc::clone(&self.told_settings)),
             holders,
             bindable,
             remedies: Vec::new(),
             free_nearby: Vec::new(),
             view,
         };
-        if is_told && first != 0 && port.is_free() == Some(false) && self.request.queries.len() <= MOST_ADVISED {
+        if is_told
+            && first != 0
+            && port.is_free() == Some(false)
+            && self.request.queries.len() <= MOST_ADVISED
+        {
             port.free_nearby = self.nearby(first);
         }
         port.remedies = remedy::of(&port);
@@ -81,14 +90,22 @@ impl<'a> Surroundings<'a> {
 
     /// The report of some ports.
     pub(super) fn report(self, request: &Request, ports: Vec<Port>, mut warnings: Vec<Warning>) -> Ports {
-        let is_denied = |port: &Port| {
-            port.holders.iter().flatten().any(|holder| holder.owner == Ownership::Denied)
-        };
+        let is_denied =
+            |port: &Port| port.holders.iter().flatten().any(|holder| holder.owner == Ownership::Denied);
         if ports.iter().any(is_denied) {
-            let message = "this user may not look into all processes: those whose process is denied are of others";
+            let message =
+                "this user may not look into all processes: those whose process is denied are of others";
             warnings.push(Warning::new("owners-denied", message));
         }
-        let can_be_had = |port: &Port| port.bindable.iter().flat_map(|it| it.iter()).any(|it| it.can_bind == Some(true));
+        let is_told_free =
+            |port: &Port| port.bindable.iter().flat_map(|it| it.iter()).any(|it| it.can_bind == Some(true));
+        if !request.check_bind && ports.iter().any(is_told_free) && sys::lists_bound_sockets() == Some(false)
+        {
+            let message = "this kernel, before Linux 6.8, does not list TCP sockets that are bound and do not listen: one may hold what seems free; --check-bind tries it";
+            warnings.push(Warning::new("bound-unlisted", message));
+        }
+        let can_be_had =
+            |port: &Port| port.bindable.iter().flat_map(|it| it.iter()).any(|it| it.can_bind == Some(true));
         Ports {
             is_bad: match request.purpose {
                 super::Purpose::Tell => request.check_bind && !ports.iter().any(can_be_had),
@@ -127,7 +144,8 @@ impl<'a> Surroundings<'a> {
         const WINDOWS: usize = 4;
         let may = |port: &u16| {
             let settled = Settled::of(*port, &self.settings);
-            let is_allowed = settled.needs_privilege != Some(true) || self.may_bind_privileged() == Some(true);
+            let is_allowed =
+                settled.needs_privilege != Some(true) || self.may_bind_privileged() == Some(true);
             is_allowed && settled.is_ephemeral != Some(true) && settled.is_reserved != Some(true)
         };
         // A low port's neighbours are other services'; where servers go instead is 8000 higher.
@@ -175,9 +193,19 @@ impl<'a> Surroundings<'a> {
     }
 
     /// What the tables say of a candidate.
-    fn told(&self, candidate: Candidate, port: u16, sockets: Option<&[InetSocket]>, asked: &Asked) -> Bindable {
+    fn told(
+        &self,
+        candidate: Candidate,
+        port: u16,
+        sockets: Option<&[InetSocket]>,
+        asked: &Asked,
+    ) -> Bindable {
         if candidate.family == Family::Ipv6 && self.v6only_by_default.is_none() {
-            return kind(candidate, Some(false), Some((Cause::NoFamily, "this system has no IPv6".to_owned())));
+            return kind(
+                candidate,
+                Some(false),
+                Some((Cause::NoFamily, "this system has no IPv6".to_owned())),
+            );
         }
         // Which comes first in the kernel too.
         if Settled::of(port, &self.settings).needs_privilege == Some(true) {
@@ -187,7 +215,9 @@ impl<'a> Surroundings<'a> {
                 Some(true) => {}
                 Some(false) => return kind(candidate, Some(false), Some((Cause::Privilege, reason))),
                 None => {
-                    let reason = format!("ports below {start} take a privilege, and it is not told whether this user has it");
+                    let reason = format!(
+                        "ports below {start} take a privilege, and it is not told whether this user has it"
+                    );
                     return kind(candidate, None, Some((Cause::Unknown, reason)));
                 }
             }

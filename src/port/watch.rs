@@ -148,7 +148,8 @@ fn advance(rows: &mut Vec<Row>, next: Vec<Row>) -> Vec<Happening> {
     let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let mut told = Vec::new();
     let mut tell = |row: &Row, is_opened: bool| {
-        let happening = |holder: &Holder| Happening { at: at.clone(), port: row.port, holder: holder.clone(), is_opened };
+        let happening =
+            |holder: &Holder| Happening { at: at.clone(), port: row.port, holder: holder.clone(), is_opened };
         told.extend(row.holders.iter().map(happening));
     };
     let mut after = next;
@@ -159,7 +160,8 @@ fn advance(rows: &mut Vec<Row>, next: Vec<Row>) -> Vec<Happening> {
         let start = ports.partition_point(|port| *port < row.port);
         let end = ports.partition_point(|port| *port <= row.port);
         let is_same = |old: &&mut Option<Row>| {
-            old.as_ref().is_some_and(|old| !matches!(old.mark, Mark::Gone(_)) && identity(old) == identity(row))
+            old.as_ref()
+                .is_some_and(|old| !matches!(old.mark, Mark::Gone(_)) && identity(old) == identity(row))
         };
         match known[start..end].iter_mut().find(is_same).and_then(Option::take) {
             Some(old) => {
@@ -227,14 +229,16 @@ fn frame(rows: &[Row], room: Room) -> Frame {
             Mark::Gone(_) => ("-", Role::Bad),
         };
         let fit = |text: String, width: usize| {
-            let shown: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).take(width).collect();
+            let shown: String =
+                text.chars().map(|c| if c.is_control() { '?' } else { c }).take(width).collect();
             Cell::text(shown).role(role)
         };
         let name = first.process.as_ref().map_or_else(
             || if first.owner == super::Ownership::Denied { "denied".to_owned() } else { String::new() },
             |name| name.to_lossy().into_owned(),
         );
-        let pids: Vec<String> = row.holders.iter().filter_map(|it| it.pid).map(|pid| pid.to_string()).collect();
+        let pids: Vec<String> =
+            row.holders.iter().filter_map(|it| it.pid).map(|pid| pid.to_string()).collect();
         let user = first.user.as_ref().map(|user| user.to_lossy().into_owned());
         let mut cells = vec![
             Cell::word(sign).role(role),

@@ -49,8 +49,8 @@ pub use network::{
 pub use signals::{Listen, StopRequests};
 pub use tcp::{
     InetSocket, Owner, Owners, Process, TcpBuffers, TcpInfo, TcpState, Transport, control_groups,
-    may_bind_privileged, netns_name, own_netns, owners, port_sockets, reuses_address, sleep_precisely,
-    tcp_buffers, tcp_info, tcp_socket, tcp_sockets, time_wait_count,
+    lists_bound_sockets, may_bind_privileged, netns_name, own_netns, owners, port_sockets, reuses_address,
+    sleep_precisely, tcp_buffers, tcp_info, tcp_socket, tcp_sockets, time_wait_count,
 };
 #[cfg(unix)]
 pub use unix::{interface_index, interface_name, user_id, user_name};

@@ -249,6 +249,11 @@ pub fn port_sockets(
     kernel::port_sockets(transport, ports, only_servers)
 }
 
+/// Whether this system lists TCP sockets that are bound and do nothing else; `None` where it lists none at all.
+pub fn lists_bound_sockets() -> Option<bool> {
+    kernel::lists_bound_sockets()
+}
+
 /// The processes that have sockets, by the sockets' inodes, as far as this user may look into them.
 pub fn owners(inodes: &[u32]) -> Owners {
     kernel::owners(inodes)

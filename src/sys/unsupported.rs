@@ -106,3 +106,7 @@ pub(super) fn clocks() -> Clocks {
 pub(super) fn allow_foreign_address(_: &Socket, _: Family) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
+
+pub(super) fn lists_bound_sockets() -> Option<bool> {
+    None
+}

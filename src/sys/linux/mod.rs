@@ -20,14 +20,12 @@ pub(super) use error_queue::{keep_icmp_errors, take_icmp_error};
 pub use icmp::{
     BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
 };
+pub(super) use owners::{control_groups, may_bind_privileged, netns_name, own_netns, owners, reuses_address};
 pub(super) use resolved::name_servers_by_link;
 pub use rtnetlink::{ipv6_neighbour_entries, parse_default_routes, parse_link, parse_link_address};
 pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbours};
 pub use sock_diag::parse as parse_socket;
-pub(super) use owners::{
-    control_groups, may_bind_privileged, netns_name, own_netns, owners, reuses_address,
-};
-pub(super) use sock_diag::{port_sockets, tcp_socket, tcp_sockets, time_wait_count};
+pub(super) use sock_diag::{lists_bound_sockets, port_sockets, tcp_socket, tcp_sockets, time_wait_count};
 pub use stamps::wait_until_stamping;
 pub use tcp_info::parse as parse_tcp_info;
 pub(super) use tcp_info::{sleep_precisely, tcp_info, tcp_queues};

@@ -122,8 +122,7 @@ impl Walk<'_> {
 fn socket_inode(folder: RawFd, name: &CStr) -> Option<u32> {
     let mut link = [0_u8; 32];
     // SAFETY: the name is a C string, and the buffer has the length beside it.
-    let length =
-        unsafe { libc::readlinkat(folder, name.as_ptr(), link.as_mut_ptr().cast(), link.len()) };
+    let length = unsafe { libc::readlinkat(folder, name.as_ptr(), link.as_mut_ptr().cast(), link.len()) };
     let link = link.get(..usize::try_from(length).ok()?)?;
     number(link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
 }
@@ -135,8 +134,7 @@ fn entries(folder: RawFd, buffer: &mut Vec<u8>, mut each: impl FnMut(&CStr)) -> 
     buffer.resize(DIRECTORY_BUFFER, 0);
     loop {
         // SAFETY: the buffer has the length beside it.
-        let read =
-            unsafe { libc::syscall(libc::SYS_getdents64, folder, buffer.as_mut_ptr(), buffer.len()) };
+        let read = unsafe { libc::syscall(libc::SYS_getdents64, folder, buffer.as_mut_ptr(), buffer.len()) };
         let Ok(read) = usize::try_from(read) else { return Err(io::Error::last_os_error()) };
         if read == 0 {
             return Ok(());
@@ -296,7 +294,10 @@ mod tests {
     fn the_control_group_of_either_version() {
         for (text, path) in [
             ("0::/system.slice/nginx.service\n", Some("/system.slice/nginx.service")),
-            ("12:cpu,cpuacct:/a\n1:name=systemd:/system.slice/x.service\n0::/\n", Some("/system.slice/x.service")),
+            (
+                "12:cpu,cpuacct:/a\n1:name=systemd:/system.slice/x.service\n0::/\n",
+                Some("/system.slice/x.service"),
+            ),
             ("1:name=systemd:/a\n0::/b:c\n", Some("/b:c")),
             ("0::/\n", Some("/")),
             ("4:memory:/x\n", None),
@@ -325,7 +326,8 @@ mod tests {
         let link = link.to_string_lossy().into_owned();
         let inode = link.trim_start_matches("socket:[").trim_end_matches(']').parse().expect("an inode");
         let owners = owners(&[inode, 0]);
-        let own = owners.processes.iter().find(|owner| owner.process.pid == std::process::id()).expect("found");
+        let own =
+            owners.processes.iter().find(|owner| owner.process.pid == std::process::id()).expect("found");
         assert_eq!(own.sockets, [(inode, socket.as_raw_fd())]);
         assert!(!own.process.name.is_empty() && !own.process.command.is_empty());
         assert_eq!(own.process.netns, own_netns());

@@ -34,7 +34,10 @@ pub(in crate::sys) fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::R
         request(TCP, family(local.ip()), ALL_STATES, Some((local, remote)), (local.port(), remote.port()));
     let found = match Netlink::sock_diag()?.one(BY_FAMILY, &request) {
         // Where the connection is gone, the kernel answers with whoever listens there.
-        Ok(message) => message.as_deref().and_then(|message| parse(message, TCP)).filter(|socket| socket.state != TcpState::Listen),
+        Ok(message) => message
+            .as_deref()
+            .and_then(|message| parse(message, TCP))
+            .filter(|socket| socket.state != TcpState::Listen),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
@@ -66,12 +69,20 @@ pub(in crate::sys) fn port_sockets(
         Transport::Udp => 1 << CLOSE,
     };
     let port = if first == last { first } else { 0 };
-    let filter = if first == last || (first <= 1 && last == u16::MAX) { Vec::new() } else { range(first, last) };
+    let filter =
+        if first == last || (first <= 1 && last == u16::MAX) { Vec::new() } else { range(first, last) };
     let mut sockets = Vec::new();
     dump(&mut Netlink::sock_diag()?, transport, states, (port, 0), &filter, &mut sockets)?;
     // A UDP socket that has no port yet is listed too.
     sockets.retain(|socket| socket.local.port() != 0 && (first..=last).contains(&socket.local.port()));
     Ok(sockets)
+}
+
+/// Whether this kernel knows TCP_BOUND_INACTIVE, by its version: it takes what it does not know without a word.
+pub(in crate::sys) fn lists_bound_sockets() -> Option<bool> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = release.split(['.', '-']).map(str::parse::<u32>);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?) >= (6, 8))
 }
 
 /// Makes the attribute with a program that lets the kernel itself leave out other local ports
@@ -112,7 +123,8 @@ fn dump(
     };
     let parse = |message: &[u8]| parse(message, transport).filter(is_wanted);
     if transport == TCP
-        && let Ok(found) = netlink.dump(GETSOCK, &[&request_of_both_families(states, ports), filter].concat(), parse)
+        && let Ok(found) =
+            netlink.dump(GETSOCK, &[&request_of_both_families(states, ports), filter].concat(), parse)
     {
         sockets.extend(found);
         return Ok(());

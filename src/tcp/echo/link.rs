@@ -11,7 +11,7 @@ use socket2::SockRef;
 use super::super::Failure;
 use super::super::connect::silence;
 use super::super::surroundings::is_own_address;
-use crate::sys::{self, TcpBuffers, TcpInfo, InetSocket};
+use crate::sys::{self, InetSocket, TcpBuffers, TcpInfo};
 
 /// How long a sleeping thread may take to notice that it was broken off.
 const NAP: Duration = Duration::from_millis(50);
