@@ -27,7 +27,7 @@ pub use holders::{Holder, Ownership};
 pub use query::{Query, QueryError};
 pub use registry::{Note, Protocol, Service};
 pub use report::Ports;
-pub use watch::Happening;
+pub use watch::{Change, Happening};
 
 pub use crate::sys::Transport;
 

@@ -248,17 +248,17 @@ fn held_by(port: &Port) -> Cell {
     /// Of ports that many hold the others are counted.
     const MOST: usize = 3;
     let Some(holders) = &port.holders else { return Cell::told(None, |()| Cell::MISSING) };
-    let mut names: Vec<(String, usize)> = Vec::new();
+    let mut names: Vec<(Untrusted, usize)> = Vec::new();
     let mut pids: HashSet<u32> = HashSet::new();
     for holder in holders.iter().filter(|holder| holder.pid.is_none_or(|pid| pids.insert(pid))) {
         let name = match (&holder.process, holder.owner) {
-            (Some(name), _) => name.to_lossy().into_owned(),
-            (None, Ownership::None) => holder.state.to_owned(),
-            (None, Ownership::Hidden) => "hidden".to_owned(),
+            (Some(name), _) => name.clone(),
+            (None, Ownership::None) => holder.state.into(),
+            (None, Ownership::Hidden) => "hidden".into(),
             (None, _) => match (&holder.user, holder.uid) {
-                (Some(name), _) => format!("user {}", name.to_lossy()),
-                (None, Some(uid)) => format!("user {uid}"),
-                (None, None) => "denied".to_owned(),
+                (Some(name), _) => format!("user {}", name.to_lossy()).into(),
+                (None, Some(uid)) => format!("user {uid}").into(),
+                (None, None) => "denied".into(),
             },
         };
         match names.iter_mut().find(|(known, _)| *known == name) {
@@ -269,9 +269,9 @@ fn held_by(port: &Port) -> Cell {
     let more = names.len().saturating_sub(MOST);
     let shown = names.into_iter().take(MOST).map(|(name, count)| match count {
         1 => name,
-        count => format!("{name} x{count}"),
+        count => format!("{} x{count}", name.to_lossy()).into(),
     });
-    let more = (more > 0).then(|| format!("{more} more"));
+    let more = (more > 0).then(|| Untrusted::from(format!("{more} more")));
     Cell::list(shown.chain(more))
 }
 

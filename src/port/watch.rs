@@ -8,7 +8,7 @@ use super::report::sockets;
 use super::span::Asked;
 use super::{Holder, Ports, Request, Watch, listening};
 use crate::error::Result;
-use crate::output::record::{Align, Cell, Event, Flow, Frame, Line, Observer, Role, Room};
+use crate::output::record::{Align, Attention, Cell, Event, Flow, Frame, Line, Observer, Role, Room};
 use crate::sys::{self, Listen, StopRequests};
 
 /// So many looks a socket that came or went stays marked.
@@ -24,24 +24,43 @@ pub struct Happening {
     /// The socket, with a process that has it.
     #[serde(flatten)]
     pub holder: Holder,
-    /// Whether it came; otherwise it went.
+    /// What became of it.
     #[serde(skip)]
-    pub is_opened: bool,
+    pub change: Change,
+}
+
+/// What became of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was there at the first look.
+    Present,
+    /// It has come since.
+    Opened,
+    /// It has gone.
+    Closed,
 }
 
 impl Event for Happening {
     fn name(&self) -> &'static str {
-        if self.is_opened { "opened" } else { "closed" }
+        match self.change {
+            Change::Present => "present",
+            Change::Opened => "opened",
+            Change::Closed => "closed",
+        }
     }
 
     fn line(&self) -> Option<Line> {
-        let (role, what) = if self.is_opened { (Role::Good, "opened") } else { (Role::Bad, "closed") };
+        let role = match self.change {
+            Change::Present => Role::Dim,
+            Change::Opened => Role::Good,
+            Change::Closed => Role::Bad,
+        };
         let holder = &self.holder;
         let mut line = Line::default()
             // The time of day of an RFC 3339 time.
             .dim(self.at.get(11..19).unwrap_or(&self.at).to_owned())
             .plain(" ")
-            .with(role, what)
+            .with(role, self.name())
             .plain(format!(" {} ", holder.protocol.name()))
             .strong(holder.local.as_str());
         if let (Some(name), Some(pid)) = (&holder.process, holder.pid) {
@@ -52,6 +71,10 @@ impl Event for Happening {
             (None, Some(uid)) => Some(line.plain(format!(" of user {uid}"))),
             (None, None) => Some(line),
         }
+    }
+
+    fn is_detail(&self) -> bool {
+        self.change == Change::Present
     }
 
     fn keys() -> &'static [&'static str] {
@@ -87,7 +110,18 @@ pub(super) fn run(
     let mut last = listening(request, asked)?;
     let mut rows = rows(&last);
     let start = Instant::now();
-    let mut flow = draw(&rows, observer);
+    let mut flow = Flow::Continue(());
+    if observer.attention() == Attention::Details {
+        for happening in rows.iter().flat_map(|row| happenings(row, Change::Present, &now())) {
+            flow = observer.observe(happening);
+            if flow.is_break() {
+                break;
+            }
+        }
+    }
+    if flow.is_continue() {
+        flow = draw(&rows, observer);
+    }
     let mut done = 0;
     let mut is_interrupted = false;
     while flow.is_continue() && watch.count.is_none_or(|count| done < count) {
@@ -143,15 +177,22 @@ fn identity(row: &Row) -> (u16, crate::sys::Transport, &str, Vec<Option<u32>>, O
     (row.port, first.protocol, &first.local, pids, first.uid)
 }
 
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
+
+/// A socket's event for each process that has it.
+fn happenings(row: &Row, change: Change, at: &str) -> Vec<Happening> {
+    let happening =
+        |holder: &Holder| Happening { at: at.to_owned(), port: row.port, holder: holder.clone(), change };
+    row.holders.iter().map(happening).collect()
+}
+
 /// Takes the next look: what has come and gone since the last.
 fn advance(rows: &mut Vec<Row>, next: Vec<Row>) -> Vec<Happening> {
-    let at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let at = now();
     let mut told = Vec::new();
-    let mut tell = |row: &Row, is_opened: bool| {
-        let happening =
-            |holder: &Holder| Happening { at: at.clone(), port: row.port, holder: holder.clone(), is_opened };
-        told.extend(row.holders.iter().map(happening));
-    };
+    let mut tell = |row: &Row, change: Change| told.extend(happenings(row, change, &at));
     let mut after = next;
     let mut known: Vec<Option<Row>> = std::mem::take(rows).into_iter().map(Some).collect();
     // Both are sorted by port.
@@ -171,7 +212,7 @@ fn advance(rows: &mut Vec<Row>, next: Vec<Row>) -> Vec<Happening> {
                 };
             }
             None => {
-                tell(row, true);
+                tell(row, Change::Opened);
                 row.mark = Mark::New(MARKED);
             }
         }
@@ -180,7 +221,7 @@ fn advance(rows: &mut Vec<Row>, next: Vec<Row>) -> Vec<Happening> {
         let mark = match old.mark {
             Mark::Gone(left) => Mark::Gone(left - 1),
             Mark::Old | Mark::New(_) => {
-                tell(&old, false);
+                tell(&old, Change::Closed);
                 Mark::Gone(MARKED)
             }
         };

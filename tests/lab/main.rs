@@ -18,7 +18,11 @@ mod net;
 #[cfg(target_os = "linux")]
 mod ping;
 #[cfg(target_os = "linux")]
+mod port;
+#[cfg(target_os = "linux")]
 mod services;
+#[cfg(target_os = "linux")]
+mod sockets;
 #[cfg(target_os = "linux")]
 mod sweep;
 #[cfg(target_os = "linux")]
@@ -33,6 +37,9 @@ use libtest_mimic::Arguments;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
+    if let Some(code) = sockets::play() {
+        return code;
+    }
     let arguments = Arguments::from_args();
     if arguments.list {
         return run_tests(&arguments, &tests(), None);
@@ -59,6 +66,7 @@ fn tests() -> Vec<Test> {
         tcp::TESTS,
         services::TESTS,
         ifaces::TESTS,
+        port::TESTS,
     ]
     .concat();
     #[cfg(not(target_os = "linux"))]

@@ -30,7 +30,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// A program that serves in a host, and ends with the value.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -42,7 +42,7 @@ impl Drop for Running {
 impl Running {
     /// Starts a program in a host, and waits until it listens on a port.
     #[track_caller]
-    fn start(host: &Host, program: &str, args: &[&str], port: u16) -> Self {
+    pub(crate) fn start(host: &Host, program: &str, args: &[&str], port: u16) -> Self {
         let mut command = host.command(program);
         command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let running = Self(command.spawn().expect("a program that is there starts"));
