@@ -105,11 +105,11 @@ pub(super) enum Verdict<'a> {
 
 /// Says what stands in a candidate's way on a port, of the sockets that have it. `reuses` tells of a socket whether it has
 /// SO_REUSEADDR set, where that is known.
-pub(super) fn verdict<'a>(
+pub(super) fn verdict(
     candidate: Candidate,
-    sockets: &'a [InetSocket],
+    sockets: &[InetSocket],
     reuses: impl Fn(&InetSocket) -> Option<bool>,
-) -> Verdict<'a> {
+) -> Verdict<'_> {
     let mut verdict = Verdict::Free;
     for socket in sockets.iter().filter(|socket| socket.transport == candidate.transport) {
         let overlaps = overlaps(candidate, socket);
@@ -182,7 +182,7 @@ mod tests {
             send_queue: 0,
             remaining: None,
             retransmits: 0,
-            uid: 0,
+            uid: Some(0),
             inode: 1,
             cgroup: None,
         }

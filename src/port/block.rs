@@ -51,7 +51,7 @@ fn title(port: &Port) -> Line {
         line = line.plain(format!(" {}", service.name));
     }
     line = line.plain(": ");
-    let servers: Vec<&Holder> = port.holders.iter().flatten().filter(|it| it.remote.is_none()).collect();
+    let servers: Vec<&Holder> = port.holders.iter().flatten().filter(|it| it.is_server).collect();
     let who = servers.first().map(|holder| match (&holder.process, holder.pid) {
         (Some(name), Some(pid)) => Line::default().strong(name.clone()).plain(format!(" (pid {pid})")),
         _ => owner(holder),
@@ -123,7 +123,7 @@ fn held_by(port: &Port) -> Vec<Line> {
 /// A socket, and who has it.
 fn socket(holders: &[Holder]) -> Vec<Line> {
     let first = &holders[0];
-    let role = if first.remote.is_some() { Role::Plain } else { Role::Strong };
+    let role = if first.is_server { Role::Strong } else { Role::Plain };
     let mut line =
         Line::default().plain(format!("{} ", first.protocol.name())).with(role, first.local.as_str());
     if let Some(remote) = &first.remote {

@@ -59,6 +59,6 @@ impl Filter {
             })
         };
         (self.processes.is_empty() || processes.iter().any(|process| is_of(process)))
-            && (self.users.is_empty() || self.users.contains(&socket.uid))
+            && (self.users.is_empty() || socket.uid.is_some_and(|uid| self.users.contains(&uid)))
     }
 }

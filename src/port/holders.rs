@@ -59,6 +59,9 @@ pub struct Holder {
     pub backlog: Option<u32>,
     /// The milliseconds until the port is free, of a connection in TIME-WAIT.
     pub remaining_ms: Option<u64>,
+    /// Whether it serves: it listens, receives from anybody, or is bound and may yet.
+    #[serde(skip)]
+    pub(super) is_server: bool,
     /// The socket it is, among those of its port.
     #[serde(skip)]
     pub(super) socket: usize,
@@ -255,7 +258,8 @@ impl Held {
         let container = origin.and_then(|origin| origin.container.as_ref());
         let control_group = process.and_then(|it| it.control_group.clone()).map(Untrusted::from);
         let is_connected = socket.remote.port() != 0;
-        let is_listening = socket.transport == Transport::Tcp && socket.state == TcpState::Listen;
+        let is_listening =
+            sys::LISTS_EVERY_SOCKET && socket.transport == Transport::Tcp && socket.state == TcpState::Listen;
         let netns = process.and_then(|process| process.netns);
         Holder {
             protocol: socket.transport,
@@ -285,6 +289,7 @@ impl Held {
             accept_queue: is_listening.then_some(socket.receive_queue),
             backlog: is_listening.then_some(socket.send_queue),
             remaining_ms: time_left(socket),
+            is_server: rank(socket) < 2,
             socket: place,
         }
     }
@@ -310,7 +315,7 @@ pub(super) fn time_left(socket: &InetSocket) -> Option<u64> {
 fn uid(socket: &InetSocket) -> Option<u32> {
     let is_remnant = matches!(socket.state, TcpState::TimeWait | TcpState::FinWait2 | TcpState::SynReceived)
         && socket.inode == 0;
-    (!is_remnant).then_some(socket.uid)
+    socket.uid.filter(|_| !is_remnant)
 }
 
 /// An address with its port; only where it is not unique without is the interface part of it (RFC 4007).

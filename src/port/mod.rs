@@ -165,6 +165,11 @@ pub fn run(request: &Request, observer: &mut dyn Observer<Happening>) -> Result<
     let asked = span::resolve(request)?;
     match (request.purpose, request.watch) {
         (Purpose::Tell, _) => Ok(about(request, &asked.unwrap_or_default())),
+        (Purpose::Free, _) if !sys::LISTS_EVERY_SOCKET && !request.check_bind => {
+            let error =
+                crate::error::Error::untested("this system does not list every socket, nor so what is free");
+            Err(error.hint("add --check-bind, which binds each port for a moment"))
+        }
         (Purpose::Free, _) => Ok(free(request, asked)),
         (Purpose::Listening, None) => listening(request, asked.as_deref()),
         (Purpose::Listening, Some(watch)) => watch::run(request, asked.as_deref(), watch, observer),

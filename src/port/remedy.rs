@@ -42,7 +42,7 @@ pub(super) fn of(port: &Port) -> Vec<String> {
                 "wait {left} s; SO_REUSEADDR helps only if the server that has gone had set it too"
             )),
             None if is_shared => {
-                remedies.push("set SO_REUSEADDR before bind(2): what holds it has it set too".to_owned())
+                remedies.push("set SO_REUSEADDR before bind(2): what holds it has it set too".to_owned());
             }
             None => {}
         }

@@ -90,6 +90,10 @@ impl<'a> Surroundings<'a> {
 
     /// The report of some ports.
     pub(super) fn report(self, request: &Request, ports: Vec<Port>, mut warnings: Vec<Warning>) -> Ports {
+        if !sys::LISTS_EVERY_SOCKET && self.held.is_some() {
+            let message = "on this system only sockets whose process this user may look into are listed, without their users and other ends: a port of which no holder is told may be held all the same";
+            warnings.push(Warning::new("holders-limited", message));
+        }
         let is_denied =
             |port: &Port| port.holders.iter().flatten().any(|holder| holder.owner == Ownership::Denied);
         if ports.iter().any(is_denied) {
@@ -97,15 +101,12 @@ impl<'a> Surroundings<'a> {
                 "this user may not look into all processes: those whose process is denied are of others";
             warnings.push(Warning::new("owners-denied", message));
         }
-        let is_told_free =
+        let can_be_had =
             |port: &Port| port.bindable.iter().flat_map(|it| it.iter()).any(|it| it.can_bind == Some(true));
-        if !request.check_bind && ports.iter().any(is_told_free) && sys::lists_bound_sockets() == Some(false)
-        {
+        if !request.check_bind && ports.iter().any(can_be_had) && sys::lists_bound_sockets() == Some(false) {
             let message = "this kernel, before Linux 6.8, does not list TCP sockets that are bound and do not listen: one may hold what seems free; --check-bind tries it";
             warnings.push(Warning::new("bound-unlisted", message));
         }
-        let can_be_had =
-            |port: &Port| port.bindable.iter().flat_map(|it| it.iter()).any(|it| it.can_bind == Some(true));
         Ports {
             is_bad: match request.purpose {
                 super::Purpose::Tell => request.check_bind && !ports.iter().any(can_be_had),
@@ -226,6 +227,9 @@ impl<'a> Surroundings<'a> {
             let reason = "this system does not list its sockets; --check-bind tries it".to_owned();
             return kind(candidate, None, Some((Cause::Unknown, reason)));
         };
+        if !sys::LISTS_EVERY_SOCKET {
+            return self.told_of_few(candidate, sockets);
+        }
         let asking = |socket: &InetSocket| asked.reuses(socket, self.held.as_ref());
         match verdict(candidate, sockets, asking) {
             Verdict::Free => kind(candidate, Some(true), None),
@@ -247,6 +251,22 @@ impl<'a> Surroundings<'a> {
                 );
                 kind(candidate, None, Some((Cause::Unknown, reason)))
             }
+        }
+    }
+
+    /// What can be said where not every socket is listed, and other systems' rules hold: only what two sockets of the same
+    /// wildcard address do to each other is the same everywhere.
+    fn told_of_few(&self, candidate: Candidate, sockets: &[InetSocket]) -> Bindable {
+        let is_same = |socket: &&InetSocket| {
+            socket.transport == candidate.transport
+                && Family::of(socket.local.ip()) == candidate.family
+                && socket.local.ip().is_unspecified()
+        };
+        if let Some(socket) = sockets.iter().find(is_same).filter(|_| !candidate.reuse_address) {
+            kind(candidate, Some(false), Some((cause(socket), self.reason(socket, candidate))))
+        } else {
+            let reason = "this system does not list every socket; --check-bind tries it".to_owned();
+            kind(candidate, None, Some((Cause::Unknown, reason)))
         }
     }
 

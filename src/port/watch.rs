@@ -204,17 +204,14 @@ fn advance(rows: &mut Vec<Row>, next: Vec<Row>) -> Vec<Happening> {
             old.as_ref()
                 .is_some_and(|old| !matches!(old.mark, Mark::Gone(_)) && identity(old) == identity(row))
         };
-        match known[start..end].iter_mut().find(is_same).and_then(Option::take) {
-            Some(old) => {
-                row.mark = match old.mark {
-                    Mark::New(left) if left > 1 => Mark::New(left - 1),
-                    _ => Mark::Old,
-                };
-            }
-            None => {
-                tell(row, Change::Opened);
-                row.mark = Mark::New(MARKED);
-            }
+        if let Some(old) = known[start..end].iter_mut().find(is_same).and_then(Option::take) {
+            row.mark = match old.mark {
+                Mark::New(left) if left > 1 => Mark::New(left - 1),
+                _ => Mark::Old,
+            };
+        } else {
+            tell(row, Change::Opened);
+            row.mark = Mark::New(MARKED);
         }
     }
     for old in known.into_iter().flatten() {
@@ -280,7 +277,7 @@ fn frame(rows: &[Row], room: Room) -> Frame {
         );
         let pids: Vec<String> =
             row.holders.iter().filter_map(|it| it.pid).map(|pid| pid.to_string()).collect();
-        let user = first.user.as_ref().map(|user| user.to_lossy().into_owned());
+        let name_of_user = first.user.as_ref().map(|user| user.to_lossy().into_owned());
         let mut cells = vec![
             Cell::word(sign).role(role),
             Cell::integer(row.port).role(if role == Role::Plain { Role::Strong } else { role }),
@@ -288,7 +285,7 @@ fn frame(rows: &[Row], room: Room) -> Frame {
             fit(first.local.clone(), 22),
             fit(name, 16),
             fit(pids.join(","), 8),
-            fit(user.or(first.uid.map(|uid| uid.to_string())).unwrap_or_default(), 10),
+            fit(name_of_user.or(first.uid.map(|uid| uid.to_string())).unwrap_or_default(), 10),
             fit(if row.service.is_empty() { row.class } else { row.service }.to_owned(), 16),
         ];
         cells.truncate(columns);

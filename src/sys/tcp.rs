@@ -6,7 +6,14 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+#[cfg(not(any(windows, target_os = "macos")))]
+use super::kernel as listing;
+#[cfg(any(windows, target_os = "macos"))]
+use super::listening as listing;
 use super::{AsSocket, kernel, system};
+
+/// Whether the kernel's tables tell every socket that has a port, and so what can be bound.
+pub const LISTS_EVERY_SOCKET: bool = cfg!(target_os = "linux");
 
 /// A connection's state (RFC 9293, 3.3.2).
 #[expect(missing_docs, reason = "the RFC's names say it all")]
@@ -139,8 +146,8 @@ pub struct InetSocket {
     pub remaining: Option<Duration>,
     /// How often its latest segment has been sent again.
     pub retransmits: u8,
-    /// The user it belongs to.
-    pub uid: u32,
+    /// The user it belongs to, where that is told.
+    pub uid: Option<u32>,
     /// Its inode, by which its process is found; 0 while no program has it.
     pub inode: u32,
     /// The control group it was made in, by its id (`cgroups(7)`).
@@ -246,7 +253,7 @@ pub fn port_sockets(
     ports: (u16, u16),
     only_servers: bool,
 ) -> io::Result<Vec<InetSocket>> {
-    kernel::port_sockets(transport, ports, only_servers)
+    listing::port_sockets(transport, ports, only_servers)
 }
 
 /// Whether this system lists TCP sockets that are bound and do nothing else; `None` where it lists none at all.
@@ -256,7 +263,7 @@ pub fn lists_bound_sockets() -> Option<bool> {
 
 /// The processes that have sockets, by the sockets' inodes, as far as this user may look into them.
 pub fn owners(inodes: &[u32]) -> Owners {
-    kernel::owners(inodes)
+    listing::owners(inodes)
 }
 
 /// The network namespace this process is in, by its inode; `None` where there is none.

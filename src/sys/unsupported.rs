@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use socket2::Socket;
 
-use super::{AsSocket, Clocks, IcmpError, InetSocket, Owners, Transport};
+use super::{AsSocket, Clocks, IcmpError, InetSocket};
 use crate::address::Family;
 
 pub(super) fn neighbours() -> io::Result<Vec<(u32, IpAddr)>> {
@@ -48,12 +48,14 @@ pub(super) fn time_wait_count() -> Option<u64> {
     None
 }
 
-pub(super) fn port_sockets(_: Transport, _: (u16, u16), _: bool) -> io::Result<Vec<InetSocket>> {
+#[cfg(not(any(windows, target_os = "macos")))]
+pub(super) fn port_sockets(_: super::Transport, _: (u16, u16), _: bool) -> io::Result<Vec<InetSocket>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(super) fn owners(_: &[u32]) -> Owners {
-    Owners::default()
+#[cfg(not(any(windows, target_os = "macos")))]
+pub(super) fn owners(_: &[u32]) -> super::Owners {
+    super::Owners::default()
 }
 
 pub(super) fn own_netns() -> Option<u64> {

@@ -261,9 +261,48 @@ unsafe fn wide_text(start: *const u16) -> String {
     String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(start, length) })
 }
 
+/// The ranges are told by `netsh` and by no call: `netsh int ipv4 show dynamicport tcp`, and `excludedportrange`, of
+/// ports that nobody is given or may bind. Any user may bind any other port.
 pub(super) fn port_settings() -> PortSettings {
-    // Any user may bind any port; the dynamic range is only told by `netsh`.
-    PortSettings { ephemeral: None, reserved: None, unprivileged_start: Some(0), time_wait_reuse: None }
+    static SETTINGS: std::sync::OnceLock<PortSettings> = std::sync::OnceLock::new();
+    let ask = || PortSettings {
+        ephemeral: netsh(&["dynamicport", "tcp"]).as_deref().and_then(dynamic_range),
+        reserved: netsh(&["excludedportrange", "protocol=tcp"]).as_deref().map(excluded_ranges),
+        unprivileged_start: Some(0),
+        time_wait_reuse: None,
+    };
+    SETTINGS.get_or_init(ask).clone()
+}
+
+/// What `netsh` shows, if it does.
+fn netsh(what: &[&str]) -> Option<String> {
+    // Not by the search path, where anybody could have put one.
+    let root = std::env::var_os("SystemRoot")?;
+    let program = std::path::Path::new(&root).join("System32").join("netsh.exe");
+    let mut command = std::process::Command::new(program);
+    command.args(["int", "ipv4", "show"]).args(what).stdin(std::process::Stdio::null());
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.bytes().any(|byte| byte.is_ascii_digit()).then_some(text)
+}
+
+/// The dynamic range: of two lines that end in a number, in whatever language, the first has the first port and the
+/// second how many there are.
+fn dynamic_range(text: &str) -> Option<(u16, u16)> {
+    let number = |line: &str| line.rsplit_once(':')?.1.trim().parse::<u32>().ok();
+    let mut numbers = text.lines().filter_map(number);
+    let (first, count) = (numbers.next()?, numbers.next()?);
+    let last = first.checked_add(count)?.checked_sub(1)?;
+    Some((u16::try_from(first).ok()?, u16::try_from(last).ok()?))
+}
+
+/// The excluded ranges: of every line that begins with two numbers, the first and the last port.
+fn excluded_ranges(text: &str) -> Vec<(u16, u16)> {
+    let range = |line: &str| {
+        let mut words = line.split_whitespace().map(str::parse);
+        Some((words.next()?.ok()?, words.next()?.ok()?))
+    };
+    text.lines().filter_map(range).collect()
 }
 
 /// SIO_TCP_INFO (`mstcpip.h`), since Windows 10 1703.
@@ -347,4 +386,20 @@ pub fn user_name(_: u32) -> Option<Vec<u8>> {
 /// The number of a user, which there is not.
 pub fn user_id(_: &str) -> Option<u32> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn netsh_is_read_in_any_language() {
+        let english = "\r\nProtocol tcp Dynamic Port Range\r\n---------------------------------\r\nStart Port      : 49152\r\nNumber of Ports : 16384\r\n\r\n";
+        let german = "Dynamischer Portbereich\r\nStartport       : 1024\r\nAnzahl von Ports: 64511\r\n";
+        assert_eq!(dynamic_range(english), Some((49152, 65535)));
+        assert_eq!(dynamic_range(german), Some((1024, 65534)));
+        assert_eq!(dynamic_range("Start Port : 49152"), None);
+        let excluded = "Start Port    End Port\r\n----------    --------\r\n        80          80\r\n     50000       50059     *\r\n\r\n* - Administered port exclusions.\r\n";
+        assert_eq!(excluded_ranges(excluded), [(80, 80), (50000, 50059)]);
+    }
 }

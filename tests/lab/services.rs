@@ -3,7 +3,7 @@
 #![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
 
 use std::io::Read;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -33,7 +33,13 @@ pub(crate) const TESTS: &[Test] = &[
 pub(crate) struct Running(Child);
 
 impl Drop for Running {
+    /// Asks it to end, so that it ends its own children, and ends it if it does not.
     fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while matches!(self.0.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

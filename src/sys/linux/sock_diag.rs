@@ -248,7 +248,7 @@ pub fn parse(message: &[u8], transport: Transport) -> Option<InetSocket> {
         send_queue: word(8)?,
         remaining: (timer != 0).then(|| Duration::from_millis(expires_ms.into())),
         retransmits: *message.get(3)?,
-        uid: word(12)?,
+        uid: Some(word(12)?),
         inode: word(16)?,
     })
 }
@@ -276,7 +276,10 @@ mod tests {
             ("127.0.0.1:8080".into(), "127.0.0.2:40000".into())
         );
         assert_eq!(socket.remaining, Some(Duration::from_millis(59_948)));
-        assert_eq!((socket.receive_queue, socket.send_queue, socket.uid, socket.inode), (1, 2, 65_534, 77));
+        assert_eq!(
+            (socket.receive_queue, socket.send_queue, socket.uid, socket.inode),
+            (1, 2, Some(65_534), 77)
+        );
         assert!((0..bytes.len()).all(|cut| parse(&bytes[..cut], TCP).is_none()));
     }
 

@@ -141,14 +141,15 @@ fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
         }
         Some(holder) => {
             let state = holder.state.name();
+            let user = holder.uid.map_or_else(|| "an unknown user".to_owned(), |uid| format!("user {uid}"));
             let owners = sys::owners(&[holder.inode]);
             let who = match owners.processes.first() {
                 Some(sys::Owner { process, .. }) => {
                     let name = String::from_utf8_lossy(&process.name).escape_debug().to_string();
-                    format!("process {} ({name}) of user {}", process.pid, holder.uid)
+                    format!("process {} ({name}) of {user}", process.pid)
                 }
                 None if holder.inode == 0 => "a connection whose program has gone".to_owned(),
-                None => format!("a process of user {}", holder.uid),
+                None => format!("a process of {user}"),
             };
             error
                 .hint(format!("{who} holds {} ({state})", Endpoint(holder.local)))
