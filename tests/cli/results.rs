@@ -12,6 +12,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("results::ifaces_views", ifaces_views),
     ("results::ifaces_watched", ifaces_watched),
     ("results::port_tells_class_range_and_services", port_tells_class_range_and_services),
+    ("results::port_ranges_are_runs_of_equal_class", port_ranges_are_runs_of_equal_class),
+    ("results::port_tells_who_listens_and_what_is_free", port_tells_who_listens_and_what_is_free),
     #[cfg(target_os = "linux")]
     ("results::port_knows_this_kernels_ranges", port_knows_this_kernels_ranges),
     #[cfg(target_os = "linux")]
@@ -138,10 +140,56 @@ fn port_tells_class_range_and_services() -> Result<(), String> {
         );
         assert_eq!(row["services"][0]["name"].as_str().unwrap_or_default(), name, "{row}");
     }
-    let named = crate::common::run("port https HTTP ftp --json").json()["data"].clone();
-    let ports: Vec<u64> =
-        named.as_array().expect("rows").iter().filter_map(|row| row["port"].as_u64()).collect();
-    assert_eq!(ports, [443, 80, 21]);
+    let named = crate::common::run("port https HTTP ftp --exact --json").json()["data"].clone();
+    let ports = |data: &serde_json::Value| -> Vec<u64> {
+        data.as_array().expect("rows").iter().filter_map(|row| row["port"].as_u64()).collect()
+    };
+    assert_eq!(ports(&named), [443, 80, 21]);
+    // A name's own ports come first, and then those of services that begin so.
+    let begun = ports(&crate::common::run("port HTTP --json").json()["data"]);
+    assert!(begun[0] == 80 && begun.contains(&443) && begun.contains(&8080), "{begun:?}");
+    Ok(())
+}
+
+fn port_ranges_are_runs_of_equal_class() -> Result<(), String> {
+    let all = run("port 0-65535 --json").json()["data"].clone();
+    let rows = all.as_array().expect("rows");
+    assert!((4..40).contains(&rows.len()), "{all}");
+    let mut next = 0;
+    for row in rows {
+        let last = row["last_port"].as_u64().or(row["port"].as_u64()).expect("a port");
+        assert_eq!(row["port"], next, "{row}");
+        next = last + 1;
+    }
+    assert_eq!(next, 65536);
+    let each = run("port 1000-1100 --each --json").json()["data"].clone();
+    assert_eq!(each.as_array().expect("rows").len(), 101);
+    assert_eq!(run("port 20-25 --json").json()["data"].as_array().expect("rows").len(), 6);
+    Ok(())
+}
+
+fn port_tells_who_listens_and_what_is_free() -> Result<(), String> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback");
+    let port = listener.local_addr().expect("it is bound").port();
+    let row = run(&format!("port {port} --json")).json()["data"][0].clone();
+    if cfg!(target_os = "linux") {
+        let own = |holder: &&serde_json::Value| holder["pid"] == std::process::id();
+        let holder = row["holders"].as_array().expect("holders").iter().find(own).expect("this process");
+        assert_eq!((&holder["protocol"], &holder["state"]), (&"tcp".into(), &"LISTEN".into()), "{holder}");
+        assert_eq!(holder["local"], format!("127.0.0.1:{port}"));
+        let plain = &row["bindable"][0];
+        assert_eq!((&plain["family"], &plain["can_bind"]), (&"ipv4".into(), &false.into()), "{plain}");
+        assert!(plain["reason"].as_str().is_some_and(|reason| reason.contains("listens on")), "{plain}");
+    }
+    let checked = run(&format!("port {port} --check-bind --proto tcp --json"));
+    assert_eq!(checked.json()["data"][0]["bindable"][0]["is_checked"], true);
+    if cfg!(target_os = "linux") {
+        expect_code(&run(&format!("port {port} --listening --proto tcp")), 0);
+    }
+    expect_code(&run(&format!("port {port} --free --check-bind --proto tcp")), 1);
+    drop(listener);
+    // Nobody was ever connected to it: nothing is left.
+    expect_code(&run(&format!("port {port} --free --check-bind --proto tcp")), 0);
     Ok(())
 }
 

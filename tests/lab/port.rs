@@ -114,7 +114,7 @@ fn bindable() -> Result<(), String> {
                 // Of another user's UDP socket nobody can see whether it shares.
                 let is_hidden = as_nobody && protocol == "udp" && reuse && sockets.contains("udp");
                 if let Some(can) = kind["can_bind"].as_bool() {
-                    assert_eq!(can, bound, "{what}: {kind}")
+                    assert_eq!(can, bound, "{what}: {kind}");
                 } else {
                     assert!(may_be_untold || is_hidden, "{what}: {kind}");
                     untold += 1;
