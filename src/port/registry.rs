@@ -70,16 +70,30 @@ pub struct Note {
 
 /// The services of a port, those with the better known name first.
 pub(super) fn services(port: u16) -> impl Iterator<Item = Service> {
-    lines_of(SERVICES, port).filter_map(Row::parse).map(|row| Service {
-        name: row.name,
-        protocols: Protocol::from_letters(row.protocols),
-        description: row.description,
-    })
+    lines_at(SERVICES, first_line_of(SERVICES, port), port).filter_map(Row::parse).map(Row::service)
 }
 
+/// Finds the services of one port after another, in order, which together takes no longer than reading the table.
+#[derive(Default)]
+pub(super) struct InOrder {
+    at: std::cell::Cell<usize>,
+}
+
+impl InOrder {
+    /// The services of a port that is not below the last one that was asked for.
+    pub(super) fn services(&self, port: u16) -> impl Iterator<Item = Service> {
+        let bytes = SERVICES.as_bytes();
+        let mut at = self.at.get().max(next_line(bytes, 0));
+        while port_at(bytes, at).is_some_and(|found| found < port) {
+            at = next_line(bytes, at);
+        }
+        self.at.set(at);
+        lines_at(SERVICES, at, port).filter_map(Row::parse).map(Row::service)
+    }
+}
 /// The notes of a port.
 pub(super) fn notes(port: u16) -> impl Iterator<Item = Note> {
-    lines_of(NOTES, port).filter_map(|line| {
+    lines_at(NOTES, first_line_of(NOTES, port), port).filter_map(|line| {
         let mut fields = line.splitn(3, '\t').skip(1);
         let (protocols, note) = (fields.next()?, fields.next()?);
         Some(Note { note, protocols: Protocol::from_letters(protocols) })
@@ -121,14 +135,19 @@ impl Row {
         let (protocols, name, description) = (fields.next()?, fields.next()?, fields.next()?);
         Some(Self { port, protocols, name, description })
     }
+
+    fn service(self) -> Service {
+        let protocols = Protocol::from_letters(self.protocols);
+        Service { name: self.name, protocols, description: self.description }
+    }
 }
 
 fn rows() -> impl Iterator<Item = Row> {
     SERVICES.lines().filter_map(Row::parse)
 }
 
-/// The lines of a port in a table whose lines begin with the port, sorted by it.
-fn lines_of(table: &'static str, port: u16) -> impl Iterator<Item = &'static str> {
+/// Where the first line of a port, or of the next one, begins in a table whose lines begin with the port, sorted by it.
+fn first_line_of(table: &str, port: u16) -> usize {
     let bytes = table.as_bytes();
     let first = next_line(bytes, 0);
     // Invariant: every line that begins before `low` is of a lower port, and none at or after `high` is.
@@ -145,7 +164,12 @@ fn lines_of(table: &'static str, port: u16) -> impl Iterator<Item = &'static str
             high = middle;
         }
     }
-    let mut at = low;
+    low
+}
+
+/// The lines of a port, from the first of them on.
+fn lines_at(table: &'static str, mut at: usize, port: u16) -> impl Iterator<Item = &'static str> {
+    let bytes = table.as_bytes();
     std::iter::from_fn(move || {
         let start = at;
         if port_at(bytes, start) != Some(port) {
@@ -193,10 +217,12 @@ mod tests {
     fn bisecting_agrees_with_reading_for_every_port() {
         let mut by_port = vec![Vec::new(); 65536];
         rows().for_each(|row| by_port[usize::from(row.port)].push(row.name));
+        let in_order = InOrder::default();
         for port in 0..=u16::MAX {
             let found: Vec<&str> = services(port).map(|service| service.name).collect();
             assert_eq!(found, by_port[usize::from(port)], "{port}");
             assert!(services(port).all(|service| !service.protocols.is_empty()), "{port}");
+            assert!(in_order.services(port).eq(services(port)), "{port}");
         }
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Surroundings<'a> {
     /// Whether an IPv6 socket leaves IPv4 alone by default; `None` where there is no IPv6.
     v6only_by_default: Option<bool>,
     may_bind_privileged: OnceCell<Option<bool>>,
+    /// For the ports of a listing.
+    in_order: registry::InOrder,
     /// What most ports have in common: nothing is in their way, or the same.
     free: OnceCell<Kinds>,
     privileged: OnceCell<Kinds>,
@@ -45,6 +47,7 @@ impl<'a> Surroundings<'a> {
             held,
             v6only_by_default: attempt::v6only_by_default(),
             may_bind_privileged: OnceCell::new(),
+            in_order: registry::InOrder::default(),
             free: OnceCell::new(),
             privileged: OnceCell::new(),
         }
@@ -68,7 +71,11 @@ impl<'a> Surroundings<'a> {
             is_ephemeral_here: settled.is_ephemeral,
             is_reserved_here: settled.is_reserved,
             needs_privilege: settled.needs_privilege,
-            services: if span.is_one() { registry::services(first).collect() } else { Vec::new() },
+            services: match view {
+                View::Listed => self.in_order.services(first).collect(),
+                View::Told if span.is_one() => registry::services(first).collect(),
+                View::Told => Vec::new(),
+            },
             notes: if is_told { registry::notes(first).collect() } else { Vec::new() },
             settings: (view == View::Told).then(|| Rc::clone(&self.told_settings)),
             holders,

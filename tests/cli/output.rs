@@ -137,7 +137,7 @@ fn a_width_drops_columns_and_cuts_nothing() -> Result<(), String> {
     let named = run("port 443 --width 10 --columns port,class,services");
     assert!(named.stdout.contains("https"), "what is named is never dropped: {named:?}");
     let mut command = netdiag(["port", "443"]);
-    command.env("COLUMNS", "30");
+    command.env("COLUMNS", "40");
     assert_eq!(finish(command).stdout, narrow.stdout);
     Ok(())
 }
