@@ -321,6 +321,18 @@ fn uid(socket: &InetSocket) -> Option<u32> {
 /// An address with its port; only where it is not unique without is the interface part of it (RFC 4007).
 pub(super) fn endpoint(address: SocketAddr, interface: u32) -> String {
     let mut address = address;
+    if let SocketAddr::V4(address) = address {
+        // The standard library's formatting takes three times as long, which a listing of thousands would feel.
+        let mut digits = itoa::Buffer::new();
+        let mut text = String::with_capacity("255.255.255.255:65535".len());
+        for (place, octet) in address.ip().octets().into_iter().enumerate() {
+            text.push_str(if place == 0 { "" } else { "." });
+            text.push_str(digits.format(octet));
+        }
+        text.push(':');
+        text.push_str(digits.format(address.port()));
+        return text;
+    }
     if let SocketAddr::V6(address) = &mut address {
         let is_link_local = address.ip().is_unicast_link_local() || address.ip().is_multicast();
         address.set_scope_id(if is_link_local { interface } else { 0 });
@@ -335,5 +347,21 @@ fn rank(socket: &InetSocket) -> u8 {
         (_, TcpState::Closed) => 1,
         (_, TcpState::TimeWait) => 3,
         _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_everywhere() {
+        for text in
+            ["0.0.0.0:1", "255.255.255.255:65535", "127.0.0.1:80", "[::]:80", "[::ffff:10.0.0.1]:8080"]
+        {
+            assert_eq!(endpoint(text.parse().expect("an address"), 7), text);
+        }
+        // Only where it takes one to tell which is meant.
+        assert!(endpoint("[fe80::1]:80".parse().expect("an address"), 4_000_000).contains("fe80::1%"));
     }
 }

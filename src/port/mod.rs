@@ -189,12 +189,12 @@ fn about(request: &Request, asked: &[Asked]) -> Ports {
     let settings = sys::port_settings();
     let rows = span::rows(asked, request.lists_each || request.check_bind, &settings);
     let mut warnings = Vec::new();
-    let held =
-        Held::find(transports(request), span::ends(asked).unwrap_or(ALL_PORTS), false).map(|mut held| {
-            held.retain(|socket, _| asked.iter().any(|asked| asked.has(socket.local.port())));
-            held.find_owners();
-            held
-        });
+    let ends = span::ends(asked).unwrap_or(ALL_PORTS);
+    let held = Held::find(transports(request), ends, false).map(|mut held| {
+        held.retain(|socket, _| asked.iter().any(|asked| asked.has(socket.local.port())));
+        held.find_owners();
+        held
+    });
     let held = held.map_err(|error| warnings.push(unlisted(&error))).ok();
     let surroundings = Surroundings::new(request, settings, held);
     let ports = rows.iter().map(|row| surroundings.port(*row, View::Told)).collect();

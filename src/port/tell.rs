@@ -22,6 +22,9 @@ type Kinds = Rc<[Bindable]>;
 /// From here on are the ports that people take for servers of their own.
 const SERVERS: u16 = 8000;
 
+/// So many ports from one on are near it.
+const NEAR: u16 = 64;
+
 /// All that ports are told from.
 pub(super) struct Surroundings<'a> {
     request: &'a Request,
@@ -147,8 +150,7 @@ impl<'a> Surroundings<'a> {
     fn nearby(&self, port: u16) -> Vec<u16> {
         /// So many are offered.
         const OFFERED: usize = 3;
-        /// So many ports on are looked at, and if they do not do as many again, so often.
-        const WINDOW: u16 = 64;
+        /// So often as many more are looked at.
         const WINDOWS: usize = 4;
         let may = |port: &u16| {
             let settled = Settled::of(*port, &self.settings);
@@ -157,10 +159,15 @@ impl<'a> Surroundings<'a> {
             is_allowed && settled.is_ephemeral != Some(true) && settled.is_reserved != Some(true)
         };
         // A low port's neighbours are other services'; where servers go instead is 8000 higher.
-        let mut first = if port < 1024 { port + SERVERS } else { port.saturating_add(1) };
+        let is_ephemeral = Settled::of(port, &self.settings).is_ephemeral == Some(true);
+        let mut first = match port {
+            0..1024 => port + SERVERS,
+            _ if is_ephemeral => SERVERS,
+            _ => port.saturating_add(1),
+        };
         let mut free = Vec::new();
         for _ in 0..WINDOWS {
-            let last = first.saturating_add(WINDOW);
+            let last = first.saturating_add(NEAR - 1);
             let Ok(held) = Held::find(transports(self.request), (first, last), false) else { break };
             let is_free = |near: &u16| *near != port && held.sockets(*near, *near).is_empty();
             free.extend((first..=last).filter(is_free).filter(may).take(OFFERED - free.len()));

@@ -83,7 +83,10 @@ pub(super) fn write(out: &mut String, value: &Value, charset: Charset) {
             out.push_str(&text(value, charset));
             Ok(())
         }
-        Value::Integer(number) => write!(out, "{number}"),
+        Value::Integer(number) => {
+            out.push_str(itoa::Buffer::new().format(*number));
+            Ok(())
+        }
         Value::Real { value, decimals, .. } => {
             out.push_str(&fixed(*value, *decimals));
             Ok(())
