@@ -114,7 +114,7 @@ impl<'a> Surroundings<'a> {
         let can_be_had =
             |port: &Port| port.bindable.iter().flat_map(|it| it.iter()).any(|it| it.can_bind == Some(true));
         if !request.check_bind && ports.iter().any(can_be_had) && sys::lists_bound_sockets() == Some(false) {
-            let message = "this kernel, before Linux 6.8, does not list TCP sockets that are bound and do not listen: one may hold what seems free; --check-bind tries it";
+            let message = "TCP sockets that are bound and do not listen are not listed here (Linux does since 6.8, by netlink): one may hold what seems free; --check-bind tries it";
             warnings.push(Warning::new("bound-unlisted", message));
         }
         Ports {

@@ -7,6 +7,7 @@ mod generic;
 mod icmp;
 mod netlink;
 mod owners;
+mod proc_sockets;
 mod resolved;
 mod rtnetlink;
 mod sock_diag;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::netlink::{Attributes, Netlink, u32_at, u64_at};
+use super::proc_sockets;
 use super::tcp_info::state;
 use crate::sys::{InetSocket, TcpState, Transport};
 
@@ -72,7 +73,14 @@ pub(in crate::sys) fn port_sockets(
     let filter =
         if first == last || (first <= 1 && last == u16::MAX) { Vec::new() } else { range(first, last) };
     let mut sockets = Vec::new();
-    dump(&mut Netlink::sock_diag()?, transport, states, (port, 0), &filter, &mut sockets)?;
+    let told = Netlink::sock_diag()
+        .and_then(|mut netlink| dump(&mut netlink, transport, states, (port, 0), &filter, &mut sockets));
+    if let Err(refusal) = told {
+        sockets = proc_sockets::port_sockets(transport).map_err(|_| refusal)?;
+        let is_wanted =
+            |state: TcpState| !only_servers || matches!(state, TcpState::Listen | TcpState::Closed);
+        sockets.retain(|socket| is_wanted(socket.state));
+    }
     // A UDP socket that has no port yet is listed too.
     sockets.retain(|socket| socket.local.port() != 0 && (first..=last).contains(&socket.local.port()));
     Ok(sockets)
@@ -80,6 +88,9 @@ pub(in crate::sys) fn port_sockets(
 
 /// Whether this kernel knows TCP_BOUND_INACTIVE, by its version: it takes what it does not know without a word.
 pub(in crate::sys) fn lists_bound_sockets() -> Option<bool> {
+    if Netlink::sock_diag().is_err() {
+        return Some(false);
+    }
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
     let mut numbers = release.split(['.', '-']).map(str::parse::<u32>);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?) >= (6, 8))
