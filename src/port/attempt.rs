@@ -10,22 +10,58 @@ use crate::address::Family;
 use crate::sys::{self, InetSocket, TcpState, Transport};
 
 /// Binds a candidate's wildcard address and gives it up again.
-pub(super) fn bind(candidate: Candidate, port: u16) -> io::Result<()> {
-    let socket = open(candidate.family, candidate.transport)?;
+///
+/// Errors: `Err(Untried)` if it could not even be tried; the inner error is the system's refusal to bind.
+pub(super) fn bind(candidate: Candidate, port: u16) -> Result<io::Result<()>, Untried> {
+    let socket = open(candidate.family, candidate.transport).map_err(Untried)?;
     let address: IpAddr = match candidate.family {
         Family::Ipv4 => Ipv4Addr::UNSPECIFIED.into(),
         Family::Ipv6 => {
-            socket.set_only_v6(candidate.is_v6only)?;
+            socket.set_only_v6(candidate.is_v6only).map_err(Untried)?;
             Ipv6Addr::UNSPECIFIED.into()
         }
     };
-    socket.set_reuse_address(candidate.reuse_address)?;
-    socket.bind(&SocketAddr::from((address, port)).into())
+    socket.set_reuse_address(candidate.reuse_address).map_err(Untried)?;
+    Ok(socket.bind(&SocketAddr::from((address, port)).into()))
 }
 
-/// Whether an IPv6 socket leaves IPv4 alone unless it is told otherwise; `None` where the system has no IPv6.
-pub(super) fn v6only_by_default() -> Option<bool> {
-    open(Family::Ipv6, Transport::Tcp).and_then(|socket| socket.only_v6()).ok()
+/// Why nothing could be tried: this machine gives no socket.
+pub(super) struct Untried(pub(super) io::Error);
+
+impl Untried {
+    /// Whether that is because the system has no addresses of this family.
+    pub(super) fn is_absent(&self) -> bool {
+        is_absent(&self.0)
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    // EAFNOSUPPORT has no kind of its own.
+    #[cfg(unix)]
+    let code = libc::EAFNOSUPPORT;
+    #[cfg(not(unix))]
+    let code = windows_sys::Win32::Networking::WinSock::WSAEAFNOSUPPORT;
+    error.raw_os_error() == Some(code)
+}
+
+/// What this system does with IPv6 sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ipv6 {
+    /// They leave IPv4 alone unless they are told otherwise, or they do not.
+    V6Only(bool),
+    /// There are none.
+    Absent,
+    /// It could not be found out.
+    Unknown,
+}
+
+/// What this system does with IPv6 sockets, asked of a new one.
+pub(super) fn ipv6() -> Ipv6 {
+    match open(Family::Ipv6, Transport::Tcp).and_then(|socket| socket.only_v6()) {
+        Ok(v6only) => Ipv6::V6Only(v6only),
+        Err(error) if is_absent(&error) => Ipv6::Absent,
+        Err(_) => Ipv6::Unknown,
+    }
 }
 
 fn open(family: Family, transport: Transport) -> io::Result<Socket> {
@@ -40,16 +76,17 @@ fn open(family: Family, transport: Transport) -> io::Result<Socket> {
     Socket::new(domain, kind, None)
 }
 
-/// Whether a TCP socket that does not listen has SO_REUSEADDR set, which no table of the kernel says, and of a connection
-/// in TIME-WAIT nothing else could: asked by binding beside it, with SO_REUSEADDR, the very address it has.
+/// Whether what is left of a TCP connection, or one whose process this user may not look into, has SO_REUSEADDR set, which no
+/// table of the kernel says: asked by binding beside it, with SO_REUSEADDR, the very address it has.
 ///
-/// That takes nothing from anybody. While the socket is there nobody else can bind that address but with SO_REUSEADDR,
-/// and who does is not hindered by another socket that has it too and does not listen; nor does anything arrive at a TCP
-/// socket that does not listen. A UDP socket beside another would be sent its packets, so it is not asked so.
+/// While it is there nobody else can bind that address but with SO_REUSEADDR or, beside a TIME_WAIT, SO_REUSEPORT, and nothing
+/// arrives at a socket that does not listen. So the only one whom this could hinder is who binds without SO_REUSEADDR within
+/// the same few microseconds in which the connection is over. A socket that is bound and nothing else may be closed at any
+/// time, and a UDP socket would share its packets: neither is asked so.
 ///
 /// `None` if the answer is something else than yes or no.
 pub(super) fn shares_address(socket: &InetSocket) -> Option<bool> {
-    if socket.transport != Transport::Tcp || socket.state == TcpState::Listen {
+    if socket.transport != Transport::Tcp || matches!(socket.state, TcpState::Listen | TcpState::Closed) {
         return None;
     }
     let local = match (socket.local.ip().to_canonical(), socket.local) {

@@ -103,29 +103,39 @@ pub(super) enum Verdict<'a> {
     UnlessV6Only(&'a InetSocket),
 }
 
-/// Says what stands in a candidate's way on a port, of the sockets that have it. `reuses` tells of a socket whether it has
-/// SO_REUSEADDR set, where that is known.
+/// What no table tells of a socket; `None` where nobody else does either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Asked {
+    /// Whether it has SO_REUSEADDR set.
+    pub(super) reuses: Option<bool>,
+    /// Whether it leaves IPv4 alone.
+    pub(super) v6only: Option<bool>,
+}
+
+/// Says what stands in a candidate's way on a port, of the sockets that have it. `ask` is asked what the tables do not tell of
+/// a socket, where it matters.
 pub(super) fn verdict(
     candidate: Candidate,
     sockets: &[InetSocket],
-    reuses: impl Fn(&InetSocket) -> Option<bool>,
+    ask: impl Fn(&InetSocket) -> Asked,
 ) -> Verdict<'_> {
     let mut verdict = Verdict::Free;
     for socket in sockets.iter().filter(|socket| socket.transport == candidate.transport) {
-        let overlaps = overlaps(candidate, socket);
+        let mut overlaps = overlaps(candidate, socket, socket.v6only);
         if !takes_port(socket) || overlaps == Some(false) {
             continue;
         }
-        let shares = match candidate.reuse_address {
-            false => Some(false),
-            // However it is set, a listener shares with nobody.
-            true if socket.state == TcpState::Listen => Some(false),
-            true => reuses(socket),
-        };
+        // However it is set, a listener shares with nobody.
+        let may_share = candidate.reuse_address && socket.state != TcpState::Listen;
+        let asked = if overlaps.is_none() || may_share { ask(socket) } else { Asked::default() };
+        if overlaps.is_none() {
+            overlaps = self::overlaps(candidate, socket, asked.v6only);
+        }
+        let shares = if may_share { asked.reuses } else { Some(false) };
         let found = match (overlaps, shares) {
-            (_, Some(true)) => continue,
-            (Some(_), Some(false)) => return Verdict::Blocked(socket),
-            (Some(_), None) => Verdict::UnlessReused(socket),
+            (Some(false), _) | (_, Some(true)) => continue,
+            (Some(true), Some(false)) => return Verdict::Blocked(socket),
+            (Some(true), None) => Verdict::UnlessReused(socket),
             (None, _) => Verdict::UnlessV6Only(socket),
         };
         if verdict == Verdict::Free {
@@ -142,13 +152,13 @@ fn takes_port(socket: &InetSocket) -> bool {
 
 /// Whether a socket's address and a candidate's are one; `None` where that hangs on whether the socket leaves IPv4 alone,
 /// which is told of neither connections nor what is left of them.
-fn overlaps(candidate: Candidate, socket: &InetSocket) -> Option<bool> {
+fn overlaps(candidate: Candidate, socket: &InetSocket, v6only: Option<bool>) -> Option<bool> {
     match (candidate.family, socket.local.ip()) {
         (Family::Ipv4, IpAddr::V4(_)) => Some(true),
         // One that is bound to an address of IPv6 leaves IPv4 alone; a connection has what its listener had.
         (Family::Ipv4, IpAddr::V6(ip)) => match ip.to_ipv4_mapped() {
             Some(_) => Some(true),
-            None => socket.v6only.map(|v6only| !v6only),
+            None => v6only.map(|v6only| !v6only),
         },
         (Family::Ipv6, IpAddr::V4(_)) => Some(!candidate.is_v6only),
         (Family::Ipv6, IpAddr::V6(ip)) => Some(!candidate.is_v6only || ip.to_ipv4_mapped().is_none()),
@@ -193,7 +203,7 @@ mod tests {
         let sockets = [socket];
         let all: Vec<&str> = Candidate::all(&[sockets[0].transport], false)
             .filter(|candidate| candidate.reuse_address == reuse_address)
-            .map(|candidate| match verdict(candidate, &sockets, |_| reuses) {
+            .map(|candidate| match verdict(candidate, &sockets, |_| Asked { reuses, v6only: None }) {
                 Verdict::Free => "yes",
                 Verdict::Blocked(_) => "no",
                 Verdict::UnlessReused(_) => "reuse",
@@ -261,6 +271,17 @@ mod tests {
         }
     }
 
+    /// Whether a connection of IPv6 takes IPv4 too is asked where the tables do not say.
+    #[test]
+    fn what_is_asked_decides() {
+        let sockets = [socket(Transport::Tcp, TcpState::Established, "[::1]:1", None)];
+        let candidate = Candidate::all(&[Transport::Tcp], false).next().expect("IPv4");
+        let told = |v6only| verdict(candidate, &sockets, |_| Asked { reuses: None, v6only });
+        assert_eq!(told(Some(true)), Verdict::Free);
+        assert_eq!(told(Some(false)), Verdict::Blocked(&sockets[0]));
+        assert_eq!(told(None), Verdict::UnlessV6Only(&sockets[0]));
+    }
+
     #[test]
     fn the_surest_obstacle_is_the_one_that_is_told() {
         let sockets = [
@@ -269,8 +290,8 @@ mod tests {
         ];
         let candidate =
             Candidate::all(&[Transport::Tcp], false).find(|it| it.reuse_address).expect("the second kind");
-        assert_eq!(verdict(candidate, &sockets, |_| None), Verdict::Blocked(&sockets[1]));
+        assert_eq!(verdict(candidate, &sockets, |_| Asked::default()), Verdict::Blocked(&sockets[1]));
         let other = Candidate { transport: Transport::Udp, ..candidate };
-        assert_eq!(verdict(other, &sockets, |_| None), Verdict::Free);
+        assert_eq!(verdict(other, &sockets, |_| Asked::default()), Verdict::Free);
     }
 }

@@ -99,10 +99,15 @@ fn here(port: &Port, settings: &PortSettings) -> Vec<Line> {
     }
     if let (Some(true), Some(start)) = (port.needs_privilege, settings.unprivileged_start) {
         let line = Line::default().with(Role::Caution, "privileged");
-        lines.push(line.plain(format!(": below {start} takes CAP_NET_BIND_SERVICE")));
+        let what = if cfg!(target_os = "linux") { "CAP_NET_BIND_SERVICE" } else { "root" };
+        lines.push(line.plain(format!(": below {start} takes {what}")));
     }
     if port.is_reserved_here == Some(true) {
-        lines.push(Line::new("reserved: in net.ipv4.ip_local_reserved_ports"));
+        lines.push(Line::new(if cfg!(windows) {
+            "excluded: nobody is given it, or may bind it (netsh int ipv4 show excludedportrange)"
+        } else {
+            "reserved: in net.ipv4.ip_local_reserved_ports"
+        }));
     }
     lines
 }
@@ -177,6 +182,7 @@ fn process(holder: &Holder) -> Line {
 fn owner(holder: &Holder) -> Line {
     let what = match holder.owner {
         Ownership::Known => "a process",
+        Ownership::Unaccepted => "no process yet: it waits to be accepted",
         Ownership::None => "no process any more",
         Ownership::Denied => "a process that this user may not look into",
         Ownership::Hidden => "the kernel, or a process that cannot be seen from here",

@@ -24,6 +24,9 @@ impl Filter {
     /// Errors: a pattern that is none; a user that there is not.
     pub fn parse(processes: &[String], users: &[String]) -> Result<Self> {
         let process = |text: &String| {
+            if text.is_empty() {
+                return Err(Error::usage("a process is missing: '' is none").hint("write its id or its name"));
+            }
             if let Ok(pid) = text.parse() {
                 return Ok(OfProcess::Pid(pid));
             }
@@ -33,6 +36,10 @@ impl Filter {
                 Error::usage(what).hint("patterns are as in a shell: nginx*, [ab]*; [*] is a star itself")
             })
         };
+        if !users.is_empty() && !sys::LISTS_EVERY_SOCKET {
+            return Err(Error::untested("this system does not tell whose a socket is")
+                .hint("--process tells them apart by process"));
+        }
         let user = |text: &String| {
             text.parse().ok().or_else(|| sys::user_id(text)).ok_or_else(|| {
                 Error::usage(format!("there is no user called '{text}' here"))
@@ -50,15 +57,53 @@ impl Filter {
         self.processes.is_empty() && self.users.is_empty()
     }
 
+    /// Whether only some processes are asked for.
+    pub(super) fn names_processes(&self) -> bool {
+        !self.processes.is_empty()
+    }
+
     /// Whether a socket is wanted, by the processes that have it and the user it belongs to.
     pub(super) fn admits(&self, socket: &InetSocket, processes: &[&Process]) -> bool {
         let is_of = |process: &Process| {
             self.processes.iter().any(|wanted| match wanted {
                 OfProcess::Pid(pid) => process.pid == *pid,
-                OfProcess::Name(name) => name.matches(&String::from_utf8_lossy(&process.name)),
+                OfProcess::Name(name) => names(process).iter().any(|own| name.matches(own)),
             })
         };
         (self.processes.is_empty() || processes.iter().any(|process| is_of(process)))
             && (self.users.is_empty() || socket.uid.is_some_and(|uid| self.users.contains(&uid)))
+    }
+}
+
+/// What a process may be called: the name the kernel has for it, which is cut to 15 bytes, and that of its program.
+fn names(process: &Process) -> [String; 2] {
+    let program = process.command.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let program = program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    [&process.name, program].map(|name| String::from_utf8_lossy(name).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_name_and_by_its_program() {
+        let process = |name: &str, command: &str| Process {
+            name: name.into(),
+            command: command.into(),
+            ..Process::default()
+        };
+        let admits = |wanted: &str, process: &Process| {
+            let filter = Filter::parse(&[wanted.to_owned()], &[]).expect("a name");
+            filter.processes.iter().any(|it| match it {
+                OfProcess::Pid(pid) => process.pid == *pid,
+                OfProcess::Name(name) => names(process).iter().any(|own| name.matches(own)),
+            })
+        };
+        let resolved = process("systemd-resolve", "/lib/systemd/systemd-resolved");
+        assert!(admits("systemd-resolved", &resolved) && admits("systemd-resolve", &resolved));
+        assert!(admits("systemd-*", &resolved) && !admits("systemd", &resolved));
+        assert!(admits("nginx", &process("nginx", "nginx: master process nginx")));
+        assert!(Filter::parse(&[String::new()], &[]).is_err());
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::origin::{self, Origin};
 use crate::address::Endpoint;
 use crate::output::record::Untrusted;
-use crate::sys::{self, InetSocket, Owners, Process, TcpState, Transport};
+use crate::sys::{self, InetSocket, Owners, Process, SocketOptions, TcpState, Transport};
 
 /// A socket that holds a port, with one of the processes that have it. `None` is what there is not, or what is not told.
 #[derive(Clone, Debug, Serialize)]
@@ -59,6 +59,8 @@ pub struct Holder {
     pub backlog: Option<u32>,
     /// The milliseconds until the port is free, of a connection in TIME-WAIT.
     pub remaining_ms: Option<u64>,
+    /// The socket's inode, by which ss(8) and lsof(8) know it; `None` where no process has it.
+    pub inode: Option<u32>,
     /// Whether it serves: it listens, receives from anybody, or is bound and may yet.
     #[serde(skip)]
     pub(super) is_server: bool,
@@ -75,6 +77,8 @@ pub enum Ownership {
     Known,
     /// This user may not look into all processes, and it is one of the others.
     Denied,
+    /// No process has it yet: a connection that waits to be accepted.
+    Unaccepted,
     /// No process has it any more: a connection that ends by itself.
     None,
     /// None of the processes that can be seen has it: the kernel itself, or one of another PID namespace.
@@ -214,10 +218,17 @@ impl Held {
         holders
     }
 
-    /// A process that has a socket, and its descriptor.
-    pub(super) fn owner_of(&self, socket: &InetSocket) -> Option<(u32, i32)> {
-        let (place, descriptor) = self.owners_of(socket).first()?;
-        Some((self.processes[*place].process.pid, *descriptor))
+    /// What is set of a socket, where a process has it that this user may look into.
+    pub(super) fn options_of(&self, socket: &InetSocket) -> Option<SocketOptions> {
+        self.owners_of(socket).iter().find_map(|(place, descriptor)| {
+            sys::socket_options(self.processes[*place].process.pid, *descriptor, socket.inode)
+        })
+    }
+
+    /// Whether there is a socket whose process this user may not look into.
+    pub(super) fn has_denied(&self) -> bool {
+        let is_denied = |socket: &InetSocket| socket.inode != 0 && !self.owners.contains_key(&socket.inode);
+        !self.is_complete && self.sockets.iter().any(is_denied)
     }
 
     /// Who has a socket, as the subject of a sentence.
@@ -230,6 +241,7 @@ impl Held {
         };
         let group = socket.cgroup.and_then(|id| self.groups.get(&id)).map(|(origin, _)| origin);
         match owners {
+            [] if is_unaccepted(socket) => "a connection that waits to be accepted".to_owned(),
             [] if socket.inode == 0 => "a connection whose program has gone".to_owned(),
             [] if self.is_complete => "the kernel, or a process that cannot be seen from here,".to_owned(),
             [] => match group.and_then(|origin| origin.unit.as_ref()) {
@@ -275,6 +287,7 @@ impl Held {
             uid,
             owner: match process {
                 Some(_) => Ownership::Known,
+                None if is_unaccepted(socket) => Ownership::Unaccepted,
                 None if socket.inode == 0 => Ownership::None,
                 None if self.is_complete => Ownership::Hidden,
                 None => Ownership::Denied,
@@ -289,10 +302,17 @@ impl Held {
             accept_queue: is_listening.then_some(socket.receive_queue),
             backlog: is_listening.then_some(socket.send_queue),
             remaining_ms: time_left(socket),
+            inode: Some(socket.inode).filter(|inode| *inode != 0),
             is_server: rank(socket) < 2,
             socket: place,
         }
     }
+}
+
+/// Whether a connection has no process because none has accepted it yet; one that no process has any more has closed its end.
+fn is_unaccepted(socket: &InetSocket) -> bool {
+    let is_open = matches!(socket.state, TcpState::Established | TcpState::CloseWait | TcpState::SynReceived);
+    socket.inode == 0 && socket.transport == Transport::Tcp && is_open
 }
 
 /// The state as a person reads it.

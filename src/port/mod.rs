@@ -31,7 +31,7 @@ pub use watch::{Change, Happening};
 
 pub use crate::sys::Transport;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::output::record::{Observer, Warning};
 use crate::sys;
 use holders::{ALL_PORTS, Held};
@@ -165,12 +165,7 @@ pub fn run(request: &Request, observer: &mut dyn Observer<Happening>) -> Result<
     let asked = span::resolve(request)?;
     match (request.purpose, request.watch) {
         (Purpose::Tell, _) => Ok(about(request, &asked.unwrap_or_default())),
-        (Purpose::Free, _) if !sys::LISTS_EVERY_SOCKET && !request.check_bind => {
-            let error =
-                crate::error::Error::untested("this system does not list every socket, nor so what is free");
-            Err(error.hint("add --check-bind, which binds each port for a moment"))
-        }
-        (Purpose::Free, _) => Ok(free(request, asked)),
+        (Purpose::Free, _) => free(request, asked),
         (Purpose::Listening, None) => listening(request, asked.as_deref()),
         (Purpose::Listening, Some(watch)) => watch::run(request, asked.as_deref(), watch, observer),
     }
@@ -186,6 +181,8 @@ fn transports(request: &Request) -> &'static [Transport] {
 
 /// What the named ports are, who holds them, and whether they can be had.
 fn about(request: &Request, asked: &[Asked]) -> Ports {
+    /// Free ports nearby are looked for in reports of no more rows.
+    const MOST_ADVISED: usize = 8;
     let settings = sys::port_settings();
     let rows = span::rows(asked, request.lists_each || request.check_bind, &settings);
     let mut warnings = Vec::new();
@@ -196,7 +193,8 @@ fn about(request: &Request, asked: &[Asked]) -> Ports {
         held
     });
     let held = held.map_err(|error| warnings.push(unlisted(&error))).ok();
-    let surroundings = Surroundings::new(request, settings, held);
+    let mut surroundings = Surroundings::new(request, settings, held);
+    surroundings.is_advising = rows.len() <= MOST_ADVISED;
     let ports = rows.iter().map(|row| surroundings.port(*row, View::Told)).collect();
     surroundings.report(request, ports, warnings)
 }
@@ -205,7 +203,7 @@ fn about(request: &Request, asked: &[Asked]) -> Ports {
 fn listening(request: &Request, asked: Option<&[Asked]>) -> Result<Ports> {
     let ends = asked.and_then(span::ends).unwrap_or(ALL_PORTS);
     let held = Held::find(transports(request), ends, true).map_err(|source| {
-        let error = crate::error::Error::untested("cannot list the sockets of this machine");
+        let error = Error::untested("cannot list the sockets of this machine");
         error
             .caused_by(source)
             .hint("ss, netstat or lsof would meet the same refusal: ask outside this sandbox")
@@ -215,22 +213,40 @@ fn listening(request: &Request, asked: Option<&[Asked]>) -> Result<Ports> {
         held.retain(|socket, _| asked.iter().any(|asked| asked.has(socket.local.port())));
     }
     held.find_owners();
+    let has_denied = held.has_denied();
     held.retain(|socket, processes| request.filter.admits(socket, processes));
     let rows = held.ports();
-    let surroundings = Surroundings::new(request, sys::port_settings(), Some(held));
+    let mut surroundings = Surroundings::new(request, sys::port_settings(), Some(held));
+    // Whose process is not known is left out too, where processes are asked for.
+    surroundings.has_denied |= has_denied && request.filter.names_processes();
     let ports = rows.iter().map(|port| surroundings.port(Span::of(*port), View::Listed)).collect();
     Ok(surroundings.report(request, ports, Vec::new()))
 }
 
 /// The ports that can be bound, of those that are asked for; without any a handful of good ones.
-fn free(request: &Request, asked: Option<Vec<Asked>>) -> Ports {
+fn free(request: &Request, asked: Option<Vec<Asked>>) -> Result<Ports> {
     /// So many are enough to choose from.
     const ENOUGH: usize = 8;
     let settings = sys::port_settings();
-    let mut warnings = Vec::new();
     let ends = asked.as_deref().and_then(span::ends).unwrap_or(ALL_PORTS);
     let held = Held::find(transports(request), ends, false);
-    let held = held.map_err(|error| warnings.push(unlisted(&error))).ok();
+    let untold = |error: Error| error.hint("add --check-bind, which binds each port for a moment");
+    let held = match held {
+        _ if request.check_bind => held.ok(),
+        Ok(_) if !sys::LISTS_EVERY_SOCKET => {
+            return Err(untold(Error::untested(
+                "this system does not list every socket, nor so what is free",
+            )));
+        }
+        Ok(mut held) => {
+            // Whose a socket is tells what it shares.
+            held.find_owners();
+            Some(held)
+        }
+        Err(source) => {
+            return Err(untold(Error::untested("cannot list the sockets of this machine").caused_by(source)));
+        }
+    };
     let surroundings = Surroundings::new(request, settings, held);
     let (rows, most) = match asked {
         Some(asked) => (span::rows(&asked, true, &surroundings.settings), usize::MAX),
@@ -240,7 +256,7 @@ fn free(request: &Request, asked: Option<Vec<Asked>>) -> Ports {
     let can_have = |port: &Port| port.is_free() == Some(true);
     let ports = rows.iter().map(|row| surroundings.port(*row, View::Told)).filter(can_have).take(most);
     let ports = ports.collect();
-    surroundings.report(request, ports, warnings)
+    Ok(surroundings.report(request, ports, Vec::new()))
 }
 
 fn unlisted(error: &std::io::Error) -> Warning {

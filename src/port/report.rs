@@ -28,8 +28,8 @@ pub struct Ports {
     pub(super) has_blocks: bool,
     /// How many ports, ranges and names were asked for.
     pub(super) queries: usize,
-    /// Whether the answer is bad.
-    pub(super) is_bad: bool,
+    /// Whether the answer is good.
+    pub(super) exit: Exit,
 }
 
 impl Serialize for Ports {
@@ -70,18 +70,14 @@ impl Report for Ports {
     fn notes(&self) -> Vec<Line> {
         let mut notes = Vec::new();
         match (self.purpose, self.layout()) {
-            (Purpose::Tell, Layout::Table) | (Purpose::Free, _) => {
+            (Purpose::Tell, Layout::Table) | (Purpose::Free, _) if !self.ports.is_empty() => {
                 if let Some((first, last)) = self.settings.ephemeral {
                     notes.push(format!(
                         "programs that ask for no port are given one from {first} to {last} here"
                     ));
                 }
             }
-            (Purpose::Listening, _) if self.ports.is_empty() => notes.push("nobody listens".to_owned()),
             _ => {}
-        }
-        if self.purpose == Purpose::Free && self.ports.is_empty() {
-            notes = vec!["none of these ports can be bound".to_owned()];
         }
         notes.into_iter().map(|note| Line::default().dim(note)).collect()
     }
@@ -95,7 +91,7 @@ impl Report for Ports {
     }
 
     fn exit(&self) -> Exit {
-        if self.is_bad { Exit::Negative } else { Exit::Fine }
+        self.exit
     }
 }
 
@@ -222,7 +218,7 @@ fn pids(holders: &[Holder]) -> Cell {
 /// A cell about a process, or why there is none.
 fn owned(holder: &Holder, cell: Cell) -> Cell {
     match holder.owner {
-        Ownership::Known | Ownership::None => cell,
+        Ownership::Known | Ownership::None | Ownership::Unaccepted => cell,
         Ownership::Hidden => Cell::word("hidden"),
         Ownership::Denied => Cell { value: Value::Denied, role: Role::Dim },
     }
@@ -253,7 +249,7 @@ fn held_by(port: &Port) -> Cell {
     for holder in holders.iter().filter(|holder| holder.pid.is_none_or(|pid| pids.insert(pid))) {
         let name = match (&holder.process, holder.owner) {
             (Some(name), _) => name.clone(),
-            (None, Ownership::None) => holder.state.into(),
+            (None, Ownership::None | Ownership::Unaccepted) => holder.state.into(),
             (None, Ownership::Hidden) => "hidden".into(),
             (None, _) => match (&holder.user, holder.uid) {
                 (Some(name), _) => format!("user {}", name.to_lossy()).into(),

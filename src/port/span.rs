@@ -43,7 +43,7 @@ pub(super) fn resolve(request: &Request) -> Result<Option<Vec<Asked>>> {
                 let (exact, longer) = registry::ports_named(name);
                 let longer = if request.is_exact { Vec::new() } else { longer };
                 if exact.is_empty() && longer.is_empty() {
-                    return Err(unknown(name));
+                    return Err(unknown(name, request.is_exact));
                 }
                 asked.push(Asked::Ports(exact));
                 asked.push(Asked::Ports(longer));
@@ -141,9 +141,10 @@ impl Settled {
     }
 }
 
-fn unknown(name: &str) -> Error {
+fn unknown(name: &str, is_exact: bool) -> Error {
     let near = suggest::nearest(name, registry::names());
-    let error = Error::usage(format!("no registered service is called '{name}', or begins so"));
+    let or = if is_exact { "" } else { ", or begins so" };
+    let error = Error::usage(format!("no registered service is called '{name}'{or}"));
     let error = match near.as_slice() {
         [] => error,
         near => error.hint(format!("did you mean {}?", near.join(", "))),

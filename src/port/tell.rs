@@ -3,16 +3,20 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
-use super::bindable::{Candidate, Verdict, cause, verdict};
-use super::holders::{Held, Ownership, endpoint};
+use super::attempt::Ipv6;
+use super::bindable::{Asked, Candidate, Verdict, cause, verdict};
+use super::holders::{Held, endpoint};
 use super::report::Ports;
 use super::span::{Settled, Span};
 use super::{
-    Bindable, Cause, Class, IanaRange, Port, Request, Settings, View, attempt, registry, remedy, transports,
+    Bindable, Cause, Class, IanaRange, Port, Purpose, Request, Settings, View, attempt, registry, remedy,
+    transports,
 };
 use crate::address::Family;
+use crate::error::Exit;
 use crate::output::record::Warning;
 use crate::sys::{self, InetSocket, PortSettings, TcpState, Transport};
 
@@ -28,11 +32,14 @@ const NEAR: u16 = 64;
 /// All that ports are told from.
 pub(super) struct Surroundings<'a> {
     request: &'a Request,
+    /// Whether free ports are looked for near those that cannot be had, which is a walk of the kernel's tables each.
+    pub(super) is_advising: bool,
+    /// Whether there is a socket whose process this user may not look into.
+    pub(super) has_denied: bool,
     pub(super) settings: PortSettings,
     told_settings: Rc<Settings>,
     held: Option<Held>,
-    /// Whether an IPv6 socket leaves IPv4 alone by default; `None` where there is no IPv6.
-    v6only_by_default: Option<bool>,
+    ipv6: Ipv6,
     may_bind_privileged: OnceCell<Option<bool>>,
     /// For the ports of a listing.
     in_order: registry::InOrder,
@@ -43,12 +50,15 @@ pub(super) struct Surroundings<'a> {
 
 impl<'a> Surroundings<'a> {
     pub(super) fn new(request: &'a Request, settings: PortSettings, held: Option<Held>) -> Self {
+        let has_denied = held.as_ref().is_some_and(Held::has_denied);
         Self {
             request,
+            is_advising: false,
+            has_denied,
             told_settings: Rc::new(Settings::of(&settings)),
             settings,
             held,
-            v6only_by_default: attempt::v6only_by_default(),
+            ipv6: attempt::ipv6(),
             may_bind_privileged: OnceCell::new(),
             in_order: registry::InOrder::default(),
             free: OnceCell::new(),
@@ -58,8 +68,6 @@ impl<'a> Surroundings<'a> {
 
     /// What there is to know about the ports of a row.
     pub(super) fn port(&self, span: Span, view: View) -> Port {
-        /// Near ports that are free are looked for in reports of no more ports.
-        const MOST_ADVISED: usize = 8;
         let Span { first, last } = span;
         let settled = Settled::of(first, &self.settings);
         let is_told = view == View::Told && span.is_one();
@@ -87,11 +95,7 @@ impl<'a> Surroundings<'a> {
             free_nearby: Vec::new(),
             view,
         };
-        if is_told
-            && first != 0
-            && port.is_free() == Some(false)
-            && self.request.queries.len() <= MOST_ADVISED
-        {
+        if self.is_advising && is_told && first != 0 && port.is_free() == Some(false) {
             port.free_nearby = self.nearby(first);
         }
         port.remedies = remedy::of(&port);
@@ -104,11 +108,8 @@ impl<'a> Surroundings<'a> {
             let message = "on this system only sockets whose process this user may look into are listed, without their users and other ends: a port of which no holder is told may be held all the same";
             warnings.push(Warning::new("holders-limited", message));
         }
-        let is_denied =
-            |port: &Port| port.holders.iter().flatten().any(|holder| holder.owner == Ownership::Denied);
-        if ports.iter().any(is_denied) {
-            let message =
-                "this user may not look into all processes: those whose process is denied are of others";
+        if self.has_denied {
+            let message = "this user may not look into all processes: those whose process is denied are of others; as root they are told";
             warnings.push(Warning::new("owners-denied", message));
         }
         let can_be_had =
@@ -117,11 +118,27 @@ impl<'a> Surroundings<'a> {
             let message = "TCP sockets that are bound and do not listen are not listed here (Linux does since 6.8, by netlink): one may hold what seems free; --check-bind tries it";
             warnings.push(Warning::new("bound-unlisted", message));
         }
+        let kinds = || ports.iter().flat_map(|port| port.bindable.iter().flat_map(|it| it.iter()));
+        let exit = match request.purpose {
+            Purpose::Tell if !request.check_bind || ports.iter().any(can_be_had) => Exit::Fine,
+            Purpose::Tell if kinds().all(|kind| kind.can_bind.is_none()) => Exit::Untested,
+            Purpose::Tell => Exit::Negative,
+            Purpose::Listening if ports.is_empty() && !request.filter.is_empty() && self.has_denied => {
+                Exit::Untested
+            }
+            Purpose::Listening | Purpose::Free if ports.is_empty() => Exit::Negative,
+            Purpose::Listening | Purpose::Free => Exit::Fine,
+        };
+        if ports.is_empty() {
+            let message = match request.purpose {
+                Purpose::Free => "none of these ports can be bound",
+                _ if request.filter.is_empty() => "nobody listens on these ports",
+                _ => "nobody that was asked for listens",
+            };
+            warnings.push(Warning::new("no-match", message));
+        }
         Ports {
-            is_bad: match request.purpose {
-                super::Purpose::Tell => request.check_bind && !ports.iter().any(can_be_had),
-                super::Purpose::Listening | super::Purpose::Free => ports.is_empty(),
-            },
+            exit,
             purpose: request.purpose,
             has_blocks: request.details,
             queries: request.queries.len(),
@@ -140,7 +157,7 @@ impl<'a> Surroundings<'a> {
             settled.is_ephemeral != Some(true)
                 && settled.is_reserved != Some(true)
                 && settled.needs_privilege != Some(true)
-                && self.held.as_ref().is_some_and(|held| held.sockets(*port, *port).is_empty())
+                && self.held.as_ref().is_none_or(|held| held.sockets(*port, *port).is_empty())
                 && registry::services(*port).next().is_none()
                 && registry::notes(*port).next().is_none()
         })
@@ -193,8 +210,8 @@ impl<'a> Surroundings<'a> {
         let is_denied = Settled::of(port, &self.settings).needs_privilege == Some(true)
             && self.may_bind_privileged() != Some(true);
         let make = |sockets| {
-            let asked = Asked::default();
-            self.candidates().map(|candidate| self.told(candidate, port, sockets, &asked)).collect()
+            let answers = Answers::default();
+            self.candidates().map(|candidate| self.told(candidate, port, sockets, &answers)).collect()
         };
         match sockets {
             Some([]) if is_denied => self.privileged.get_or_init(|| make(sockets)).clone(),
@@ -204,7 +221,7 @@ impl<'a> Surroundings<'a> {
     }
 
     fn candidates(&self) -> impl Iterator<Item = Candidate> {
-        Candidate::all(transports(self.request), self.v6only_by_default.unwrap_or(false))
+        Candidate::all(transports(self.request), self.ipv6 == Ipv6::V6Only(true))
     }
 
     /// What the tables say of a candidate.
@@ -213,18 +230,21 @@ impl<'a> Surroundings<'a> {
         candidate: Candidate,
         port: u16,
         sockets: Option<&[InetSocket]>,
-        asked: &Asked,
+        answers: &Answers,
     ) -> Bindable {
-        if candidate.family == Family::Ipv6 && self.v6only_by_default.is_none() {
-            return kind(
-                candidate,
-                Some(false),
-                Some((Cause::NoFamily, "this system has no IPv6".to_owned())),
-            );
+        match self.ipv6 {
+            Ipv6::Absent if candidate.family == Family::Ipv6 => {
+                return kind(candidate, Some(false), no_ipv6());
+            }
+            Ipv6::Unknown if candidate.family == Family::Ipv6 => {
+                let reason = "this process may open no socket to see whether there is IPv6".to_owned();
+                return kind(candidate, None, Some((Cause::Unknown, reason)));
+            }
+            _ => {}
         }
         // Which comes first in the kernel too.
         if Settled::of(port, &self.settings).needs_privilege == Some(true) {
-            let start = self.settings.unprivileged_start.unwrap_or_default();
+            let start = self.privileged_end();
             let reason = format!("ports below {start} take a privilege that this user does not have");
             match self.may_bind_privileged() {
                 Some(true) => {}
@@ -244,7 +264,7 @@ impl<'a> Surroundings<'a> {
         if !sys::LISTS_EVERY_SOCKET {
             return self.told_of_few(candidate, sockets);
         }
-        let asking = |socket: &InetSocket| asked.reuses(socket, self.held.as_ref());
+        let asking = |socket: &InetSocket| answers.of(socket, self.held.as_ref());
         match verdict(candidate, sockets, asking) {
             Verdict::Free => kind(candidate, Some(true), None),
             Verdict::Blocked(socket) => {
@@ -253,7 +273,7 @@ impl<'a> Surroundings<'a> {
             }
             Verdict::UnlessReused(socket) => {
                 let reason = format!(
-                    "{}, and whether with SO_REUSEADDR, without which it shares with nobody, only its own user sees",
+                    "{}, and whether with SO_REUSEADDR, without which it shares with nobody, this user may not see",
                     self.reason(socket, candidate)
                 );
                 kind(candidate, None, Some((Cause::Unknown, reason)))
@@ -286,32 +306,40 @@ impl<'a> Surroundings<'a> {
 
     /// What really binding says.
     fn attempted(&self, candidate: Candidate, port: u16) -> Bindable {
-        let found = match attempt::bind(candidate, port) {
-            Ok(()) => kind(candidate, Some(true), None),
-            Err(error) => {
-                let sockets = self.held.as_ref().map(|held| held.sockets(port, port));
-                let obstacle = sockets.map(|sockets| verdict(candidate, sockets, |_| None));
-                let told = match (error.kind(), obstacle) {
-                    (
-                        ErrorKind::AddrInUse,
-                        Some(
-                            Verdict::Blocked(socket)
-                            | Verdict::UnlessReused(socket)
-                            | Verdict::UnlessV6Only(socket),
-                        ),
-                    ) => (cause(socket), self.reason(socket, candidate)),
-                    (ErrorKind::PermissionDenied, _) => (Cause::Privilege, error.to_string()),
-                    (ErrorKind::AddrNotAvailable | ErrorKind::Unsupported, _)
-                        if candidate.family == Family::Ipv6 && self.v6only_by_default.is_none() =>
-                    {
-                        (Cause::NoFamily, error.to_string())
-                    }
-                    _ => (Cause::Refused, error.to_string()),
-                };
-                kind(candidate, Some(false), Some(told))
+        let error = match attempt::bind(candidate, port) {
+            Ok(Ok(())) => return Bindable { is_checked: true, ..kind(candidate, Some(true), None) },
+            Ok(Err(error)) => error,
+            Err(untried) if untried.is_absent() => return kind(candidate, Some(false), no_ipv6()),
+            Err(untried) => {
+                let reason = format!("it could not be tried: {}", untried.0);
+                return kind(candidate, None, Some((Cause::Unknown, reason)));
             }
         };
-        Bindable { is_checked: true, ..found }
+        let sockets = self.held.as_ref().map(|held| held.sockets(port, port));
+        let obstacle = sockets.map(|sockets| verdict(candidate, sockets, |_| Asked::default()));
+        let why = match (error.kind(), obstacle) {
+            (
+                ErrorKind::AddrInUse,
+                Some(
+                    Verdict::Blocked(socket) | Verdict::UnlessReused(socket) | Verdict::UnlessV6Only(socket),
+                ),
+            ) => (cause(socket), self.reason(socket, candidate)),
+            (ErrorKind::PermissionDenied, _)
+                if Settled::of(port, &self.settings).needs_privilege == Some(true) =>
+            {
+                (Cause::Privilege, format!("{error}: ports below {} take a privilege", self.privileged_end()))
+            }
+            (ErrorKind::PermissionDenied, _) => {
+                (Cause::Refused, format!("{error}: a security module or a sandbox refuses"))
+            }
+            _ => (Cause::Refused, error.to_string()),
+        };
+        Bindable { is_checked: true, ..kind(candidate, Some(false), Some(why)) }
+    }
+
+    /// The first port that takes no privilege.
+    fn privileged_end(&self) -> u16 {
+        self.settings.unprivileged_start.unwrap_or_default()
     }
 
     /// Who is in the way, as a sentence without a full stop.
@@ -339,6 +367,10 @@ impl<'a> Surroundings<'a> {
     }
 }
 
+fn no_ipv6() -> Option<(Cause, String)> {
+    Some((Cause::NoFamily, "this system has no IPv6".to_owned()))
+}
+
 fn kind(candidate: Candidate, can_bind: Option<bool>, why: Option<(Cause, String)>) -> Bindable {
     let (cause, reason) = why.unzip();
     Bindable {
@@ -353,24 +385,21 @@ fn kind(candidate: Candidate, can_bind: Option<bool>, why: Option<(Cause, String
     }
 }
 
-/// Which sockets have SO_REUSEADDR set, each asked once.
+/// What was asked of sockets, each once.
 #[derive(Default)]
-struct Asked(std::cell::RefCell<HashMap<(Transport, std::net::SocketAddr, u32), Option<bool>>>);
+struct Answers(std::cell::RefCell<HashMap<(SocketAddr, u32), Asked>>);
 
-impl Asked {
-    fn reuses(&self, socket: &InetSocket, held: Option<&Held>) -> Option<bool> {
-        // All that have one address are asked together, but for those that no address tells apart.
-        let key = match socket.transport {
-            Transport::Tcp => (socket.transport, socket.local, 0),
-            Transport::Udp => (socket.transport, socket.local, socket.inode),
-        };
+impl Answers {
+    fn of(&self, socket: &InetSocket, held: Option<&Held>) -> Asked {
+        // What is left of connections has no inode; all of one address are asked together.
+        let key = (socket.local, socket.inode);
         if let Some(known) = self.0.borrow().get(&key) {
             return *known;
         }
-        let found = attempt::shares_address(socket).or_else(|| {
-            let (pid, descriptor) = held?.owner_of(socket)?;
-            sys::reuses_address(pid, descriptor)
-        });
+        let found = match held.and_then(|held| held.options_of(socket)) {
+            Some(options) => Asked { reuses: Some(options.reuse_address), v6only: options.v6only },
+            None => Asked { reuses: attempt::shares_address(socket), v6only: None },
+        };
         self.0.borrow_mut().insert(key, found);
         found
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::report::sockets;
 use super::span::Asked;
 use super::{Holder, Ports, Request, Watch, listening};
-use crate::error::Result;
+use crate::error::{Exit, Result};
 use crate::output::record::{Align, Attention, Cell, Event, Flow, Frame, Line, Observer, Role, Room};
 use crate::sys::{self, Listen, StopRequests};
 
@@ -152,7 +152,7 @@ pub(super) fn run(
     }
     let _ = observer.draw(None);
     // What is not there at the end has been told, and whoever ends it has seen what he wanted.
-    Ok(Ports { is_interrupted, is_bad: false, ..last })
+    Ok(Ports { is_interrupted, exit: Exit::Fine, ..last })
 }
 
 fn rows(ports: &Ports) -> Vec<Row> {
@@ -170,11 +170,10 @@ fn rows(ports: &Ports) -> Vec<Row> {
     ports.ports.iter().flat_map(of_port).collect()
 }
 
-/// What makes a socket the same at the next look: its address, and the processes that have it.
-fn identity(row: &Row) -> (u16, crate::sys::Transport, &str, Vec<Option<u32>>, Option<u32>) {
+/// What makes a socket the same at the next look, whichever processes have it by then.
+fn identity(row: &Row) -> (crate::sys::Transport, &str, Option<u32>) {
     let first = &row.holders[0];
-    let pids = row.holders.iter().map(|holder| holder.pid).collect();
-    (row.port, first.protocol, &first.local, pids, first.uid)
+    (first.protocol, &first.local, first.inode)
 }
 
 fn now() -> String {

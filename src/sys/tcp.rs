@@ -198,6 +198,15 @@ pub struct Owner {
     pub sockets: Vec<(u32, i32)>,
 }
 
+/// What is set of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// SO_REUSEADDR.
+    pub reuse_address: bool,
+    /// IPV6_V6ONLY; `None` of IPv4.
+    pub v6only: Option<bool>,
+}
+
 /// Who has sockets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners {
@@ -281,9 +290,9 @@ pub fn control_groups(ids: &[u64]) -> Vec<(u64, Vec<u8>)> {
     kernel::control_groups(ids)
 }
 
-/// Whether a socket of another process has SO_REUSEADDR set; `None` where this user may not see it.
-pub fn reuses_address(pid: u32, descriptor: i32) -> Option<bool> {
-    kernel::reuses_address(pid, descriptor)
+/// What is set of a socket of another process; `None` where this user may not see it, or it is gone.
+pub fn socket_options(pid: u32, descriptor: i32, inode: u32) -> Option<SocketOptions> {
+    kernel::socket_options(pid, descriptor, inode)
 }
 
 /// Whether this process may bind privileged ports; `None` where that cannot be told.

@@ -70,7 +70,7 @@ pub(super) fn control_groups(_: &[u64]) -> Vec<(u64, Vec<u8>)> {
     Vec::new()
 }
 
-pub(super) fn reuses_address(_: u32, _: i32) -> Option<bool> {
+pub(super) fn socket_options(_: u32, _: i32, _: u32) -> Option<super::SocketOptions> {
     None
 }
 

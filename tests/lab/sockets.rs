@@ -107,6 +107,7 @@ fn attempt(port: u16) {
 
 fn hold<'a>(specifications: impl Iterator<Item = &'a str>) {
     let mut held: Vec<Socket> = Vec::new();
+    let mut children: Vec<Child> = Vec::new();
     for specification in specifications.filter(|word| !word.is_empty()) {
         let mut words = specification.split(',');
         let (kind, address) = (words.next().expect("a kind"), words.next().expect("an address"));
@@ -121,6 +122,20 @@ fn hold<'a>(specifications: impl Iterator<Item = &'a str>) {
         let socket = open(kind, address, &options);
         match kind {
             "listen" => socket.listen(16).expect(specification),
+            "shared" => {
+                socket.listen(16).expect(specification);
+                // A child has it too, and ends when this process does.
+                socket.set_cloexec(false).expect("an option");
+                let cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+                socket.set_cloexec(true).expect("an option");
+                children.push(cat.expect("cat starts"));
+            }
+            "unaccepted" => {
+                socket.listen(16).expect(specification);
+                let client = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+                client.connect(&address.into()).expect(specification);
+                held.push(client);
+            }
             "bound" | "udp" => {}
             "udp-connected" => {
                 let other = SocketAddr::from((loopback(address), 9));
@@ -151,6 +166,7 @@ fn hold<'a>(specifications: impl Iterator<Item = &'a str>) {
     // Until the other end is gone.
     let _ = std::io::stdin().read(&mut [0; 1]);
     drop(held);
+    drop(children);
 }
 
 fn open(kind: &str, address: SocketAddr, options: &[&str]) -> Socket {

@@ -21,7 +21,7 @@ pub(super) use error_queue::{keep_icmp_errors, take_icmp_error};
 pub use icmp::{
     BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
 };
-pub(super) use owners::{control_groups, may_bind_privileged, netns_name, own_netns, owners, reuses_address};
+pub(super) use owners::{control_groups, may_bind_privileged, netns_name, own_netns, owners, socket_options};
 pub(super) use resolved::name_servers_by_link;
 pub use rtnetlink::{ipv6_neighbour_entries, parse_default_routes, parse_link, parse_link_address};
 pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbours};

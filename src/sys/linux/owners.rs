@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::netlink::u16_at;
-use crate::sys::{Owner, Owners, Process};
+use crate::sys::{Owner, Owners, Process, SocketOptions};
 
 /// A thread is started for so many processes; fewer are quicker looked into than a thread is started.
 const PROCESSES_A_THREAD: usize = 64;
@@ -39,7 +39,8 @@ pub(in crate::sys) fn owners(inodes: &[u32]) -> Owners {
     let walk = Walk { proc: &proc, pids: &pids, inodes: &inodes, next: AtomicUsize::new(0) };
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = (pids.len() / PROCESSES_A_THREAD + 1).min(cores).min(MOST_THREADS);
-    let found = Mutex::new(Owners { processes: Vec::new(), is_complete: true });
+    // With `hidepid` the processes of others are not even listed (`proc(5)`), the first of all among them.
+    let found = Mutex::new(Owners { processes: Vec::new(), is_complete: pids.contains(&1) });
     thread::scope(|scope| {
         let work = || {
             let part = walk.run();
@@ -105,26 +106,33 @@ impl Walk<'_> {
         // SAFETY: the call has just opened it, and nobody else has it.
         let folder = unsafe { OwnedFd::from_raw_fd(folder) };
         let folder = folder.as_raw_fd();
-        entries(folder, buffer, |name| {
-            let Some(inode) = socket_inode(folder, name) else { return };
-            let is_wanted = match self.inodes {
-                [only] => *only == inode,
-                several => several.binary_search(&inode).is_ok(),
-            };
-            if is_wanted && let Some(descriptor) = number(name.to_bytes()) {
-                found.push((inode, descriptor.cast_signed()));
+        let mut refusal = None;
+        entries(folder, buffer, |name| match socket_inode(folder, name) {
+            Ok(Some(inode)) => {
+                let is_wanted = match self.inodes {
+                    [only] => *only == inode,
+                    several => several.binary_search(&inode).is_ok(),
+                };
+                if is_wanted && let Some(descriptor) = number(name.to_bytes()) {
+                    found.push((inode, descriptor.cast_signed()));
+                }
             }
-        })
+            // Who may list descriptors may not always see where they lead to.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => refusal = Some(error),
+            Ok(None) | Err(_) => {}
+        })?;
+        refusal.map_or(Ok(()), Err)
     }
 }
 
 /// The inode of the socket that a descriptor leads to, if it is one: the link reads `socket:[INODE]`.
-fn socket_inode(folder: RawFd, name: &CStr) -> Option<u32> {
+fn socket_inode(folder: RawFd, name: &CStr) -> io::Result<Option<u32>> {
     let mut link = [0_u8; 32];
     // SAFETY: the name is a C string, and the buffer has the length beside it.
     let length = unsafe { libc::readlinkat(folder, name.as_ptr(), link.as_mut_ptr().cast(), link.len()) };
-    let link = link.get(..usize::try_from(length).ok()?)?;
-    number(link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
+    let Ok(length) = usize::try_from(length) else { return Err(io::Error::last_os_error()) };
+    let inode = |link: &[u8]| number(link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?);
+    Ok(link.get(..length).and_then(inode))
 }
 
 /// The name of each entry of an open directory (`getdents64(2)`).
@@ -232,9 +240,9 @@ pub(in crate::sys) fn control_groups(ids: &[u64]) -> Vec<(u64, Vec<u8>)> {
     found
 }
 
-/// Whether a descriptor of another process has SO_REUSEADDR set; `None` where this user may not see it
+/// What is set of another process's socket, which a descriptor there led to; `None` where this user may not see it
 /// (`pidfd_getfd(2)`, since Linux 5.6).
-pub(in crate::sys) fn reuses_address(pid: u32, descriptor: i32) -> Option<bool> {
+pub(in crate::sys) fn socket_options(pid: u32, descriptor: i32, inode: u32) -> Option<SocketOptions> {
     // SAFETY: the call takes numbers only, and gives a descriptor or a negative number.
     let process = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     // SAFETY: the call has just opened it, and nobody else has it.
@@ -242,8 +250,13 @@ pub(in crate::sys) fn reuses_address(pid: u32, descriptor: i32) -> Option<bool> 
     // SAFETY: as above.
     let socket = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0) };
     // SAFETY: as above.
-    let socket = unsafe { OwnedFd::from_raw_fd(descriptor_of(socket)?) };
-    socket2::SockRef::from(&socket).reuse_address().ok()
+    let socket = File::from(unsafe { OwnedFd::from_raw_fd(descriptor_of(socket)?) });
+    // Meanwhile the number may have come to stand for something else.
+    if socket.metadata().ok()?.ino() != u64::from(inode) {
+        return None;
+    }
+    let socket = socket2::SockRef::from(&socket);
+    Some(SocketOptions { reuse_address: socket.reuse_address().ok()?, v6only: socket.only_v6().ok() })
 }
 
 fn descriptor_of(result: libc::c_long) -> Option<RawFd> {
@@ -331,10 +344,12 @@ mod tests {
         assert_eq!(own.sockets, [(inode, socket.as_raw_fd())]);
         assert!(!own.process.name.is_empty() && !own.process.command.is_empty());
         assert_eq!(own.process.netns, own_netns());
-        if let Some(reuses) = reuses_address(std::process::id(), socket.as_raw_fd()) {
-            assert!(!reuses);
+        let ask = |inode| socket_options(std::process::id(), socket.as_raw_fd(), inode);
+        if let Some(options) = ask(inode) {
+            assert_eq!(options, SocketOptions { reuse_address: false, v6only: None });
             socket2::SockRef::from(&socket).set_reuse_address(true).expect("it can be set");
-            assert_eq!(reuses_address(std::process::id(), socket.as_raw_fd()), Some(true));
+            assert_eq!(ask(inode), Some(SocketOptions { reuse_address: true, v6only: None }));
+            assert_eq!(ask(inode + 1), None, "another socket than was meant");
         }
     }
 }

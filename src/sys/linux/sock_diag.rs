@@ -64,6 +64,11 @@ pub(in crate::sys) fn port_sockets(
     (first, last): (u16, u16),
     only_servers: bool,
 ) -> io::Result<Vec<InetSocket>> {
+    // Port 0 stands for any in a request, and no socket has it.
+    let first = first.max(1);
+    if first > last {
+        return Ok(Vec::new());
+    }
     let states = match transport {
         _ if !only_servers => ALL_STATES,
         Transport::Tcp => 1 << LISTEN,
