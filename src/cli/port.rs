@@ -42,8 +42,8 @@ pub(super) struct PortArgs {
     free: bool,
     /// Really bind each for a moment; exit 1 if nothing can be bound
     ///
-    /// Without this the answer comes from the kernel's tables. While it is bound nobody else can have the port; nothing is
-    /// listened on.
+    /// Without this the answer comes from the kernel's tables, and only what is left of a connection is asked by binding beside
+    /// it. While a port is bound nobody else can have it; nothing is listened on.
     #[arg(long, conflicts_with_all = ["list", "listening"])]
     check_bind: bool,
     /// Only this protocol

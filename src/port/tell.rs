@@ -234,7 +234,7 @@ impl<'a> Surroundings<'a> {
     ) -> Bindable {
         match self.ipv6 {
             Ipv6::Absent if candidate.family == Family::Ipv6 => {
-                return kind(candidate, Some(false), no_ipv6());
+                return kind(candidate, Some(false), Some(no_ipv6()));
             }
             Ipv6::Unknown if candidate.family == Family::Ipv6 => {
                 let reason = "this process may open no socket to see whether there is IPv6".to_owned();
@@ -309,7 +309,7 @@ impl<'a> Surroundings<'a> {
         let error = match attempt::bind(candidate, port) {
             Ok(Ok(())) => return Bindable { is_checked: true, ..kind(candidate, Some(true), None) },
             Ok(Err(error)) => error,
-            Err(untried) if untried.is_absent() => return kind(candidate, Some(false), no_ipv6()),
+            Err(untried) if untried.is_absent() => return kind(candidate, Some(false), Some(no_ipv6())),
             Err(untried) => {
                 let reason = format!("it could not be tried: {}", untried.0);
                 return kind(candidate, None, Some((Cause::Unknown, reason)));
@@ -367,8 +367,8 @@ impl<'a> Surroundings<'a> {
     }
 }
 
-fn no_ipv6() -> Option<(Cause, String)> {
-    Some((Cause::NoFamily, "this system has no IPv6".to_owned()))
+fn no_ipv6() -> (Cause, String) {
+    (Cause::NoFamily, "this system has no IPv6".to_owned())
 }
 
 fn kind(candidate: Candidate, can_bind: Option<bool>, why: Option<(Cause, String)>) -> Bindable {

@@ -119,7 +119,7 @@ fn bindable() -> Result<(), String> {
                 match kind["can_bind"].as_bool() {
                     Some(can) => assert_eq!(can, bound, "{what}: {kind}"),
                     None => untold += 1,
-                };
+                }
                 assert_eq!(kind["reason"].is_null(), kind["can_bind"] == true, "{what}: {kind}");
                 assert_eq!(kind["is_checked"], false, "{what}");
                 let kind = find(&checked);
@@ -527,7 +527,7 @@ fn watched() -> Result<(), String> {
     Ok(())
 }
 
-/// Without `--check-bind` no port is bound but beside what has it, where nobody else could.
+/// Without `--check-bind` no port is bound but beside what is left of a connection, where hardly anybody else could.
 fn harmless() -> Result<(), String> {
     if !common::has("strace") {
         return Err("'strace' is not installed".to_owned());
