@@ -26,8 +26,8 @@ type Kinds = Rc<[Bindable]>;
 /// From here on are the ports that people take for servers of their own.
 const SERVERS: u16 = 8000;
 
-/// So many ports from one on are near it.
-const NEAR: u16 = 64;
+/// So many ports from one on are near it; each look at some is a walk of the kernel's tables.
+const NEAR: u16 = 256;
 
 /// All that ports are told from.
 pub(super) struct Surroundings<'a> {
@@ -167,33 +167,23 @@ impl<'a> Surroundings<'a> {
     fn nearby(&self, port: u16) -> Vec<u16> {
         /// So many are offered.
         const OFFERED: usize = 3;
-        /// So often as many more are looked at.
-        const WINDOWS: usize = 4;
         let may = |port: &u16| {
             let settled = Settled::of(*port, &self.settings);
             let is_allowed =
                 settled.needs_privilege != Some(true) || self.may_bind_privileged() == Some(true);
             is_allowed && settled.is_ephemeral != Some(true) && settled.is_reserved != Some(true)
         };
-        // A low port's neighbours are other services'; where servers go instead is 8000 higher.
         let is_ephemeral = Settled::of(port, &self.settings).is_ephemeral == Some(true);
-        let mut first = match port {
+        let first = match port {
+            // A low port's neighbours are other services'; where servers go instead is 8000 higher.
             0..1024 => port + SERVERS,
-            _ if is_ephemeral => SERVERS,
-            _ => port.saturating_add(1),
+            _ if is_ephemeral || port > u16::MAX - NEAR => SERVERS,
+            _ => port + 1,
         };
-        let mut free = Vec::new();
-        for _ in 0..WINDOWS {
-            let last = first.saturating_add(NEAR - 1);
-            let Ok(held) = Held::find(transports(self.request), (first, last), false) else { break };
-            let is_free = |near: &u16| *near != port && held.sockets(*near, *near).is_empty();
-            free.extend((first..=last).filter(is_free).filter(may).take(OFFERED - free.len()));
-            if free.len() == OFFERED {
-                break;
-            }
-            first = if last == u16::MAX { SERVERS } else { last + 1 };
-        }
-        free
+        let last = first + (NEAR - 1);
+        let Ok(held) = Held::find(transports(self.request), (first, last), false) else { return Vec::new() };
+        let is_free = |near: &u16| *near != port && held.sockets(*near, *near).is_empty();
+        (first..=last).filter(is_free).filter(may).take(OFFERED).collect()
     }
 
     fn may_bind_privileged(&self) -> Option<bool> {

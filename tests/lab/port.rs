@@ -532,6 +532,10 @@ fn harmless() -> Result<(), String> {
     if !common::has("strace") {
         return Err("'strace' is not installed".to_owned());
     }
+    if !Command::new("strace").args(["-qq", "-e", "trace=none", "true"]).status().is_ok_and(|it| it.success())
+    {
+        return Err("strace may not trace here".to_owned());
+    }
     let host = Host::new("alone");
     let _held = Held::new(&host, "listen,0.0.0.0:4321 udp,0.0.0.0:4322 time-wait,127.0.0.1:4323,reuse");
     let binds = |args: &str| -> Vec<String> {
