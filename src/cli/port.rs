@@ -25,13 +25,16 @@ Examples:
   netdiag port --list                     every listening socket and its owner
   netdiag port --list --process 'nginx*' --proto tcp
   netdiag port --list --watch 1           what comes and goes
-  netdiag port 443 --json")]
+  netdiag port 443 --json
+
+Exit codes: 0 told, whoever holds it; 1 --list, --listening or --free found none, --check-bind could bind nothing; \
+2 wrong usage; 3 could not be told")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct PortArgs {
     /// Ports, ranges or service names
-    #[arg(value_name = "PORT|FROM-TO|NAME", allow_negative_numbers = true, required_unless_present_any = ["list", "listening", "free"])]
+    #[arg(value_name = "PORT|FROM-TO|NAME", allow_negative_numbers = true, value_delimiter = ',')]
     queries: Vec<Query>,
-    /// Every listening socket with its owner, by port
+    /// Every listening socket with its owner, by port; exit 1 if there is none
     #[arg(short, long)]
     list: bool,
     /// Only ports that somebody listens on; exit 1 if there is none
@@ -49,7 +52,7 @@ pub(super) struct PortArgs {
     /// Only this protocol
     #[arg(long, value_enum, value_name = "PROTOCOL")]
     proto: Option<ProtocolArg>,
-    /// With --list or --listening: only of this process: its id, its name, or a pattern of it
+    /// With --list or --listening: only of this process: its id, its name, or a pattern of it as 'nginx*'
     #[arg(long, value_name = "PID|NAME", value_delimiter = ',')]
     process: Vec<String>,
     /// With --list or --listening: only of this user: a name or a number
@@ -64,13 +67,13 @@ pub(super) struct PortArgs {
     /// With --watch: end after so many times [default: at Ctrl-C]
     #[arg(short, long, value_name = "N", requires = "watch", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// A row a port, however long the range [default: above 32 ports a row for each run of equal class]
+    /// A row for each port, however long the range [default: above 32 ports a row for each run of equal class]
     #[arg(long)]
     each: bool,
     /// A name stands only for the service that is called so
     #[arg(long)]
     exact: bool,
-    /// A block a port, with all that is known
+    /// A block for each port, with all that is known
     #[arg(long)]
     details: bool,
 }
@@ -84,6 +87,11 @@ enum ProtocolArg {
 impl PortArgs {
     pub(super) fn request(self) -> Result<Request> {
         let is_listing = self.list || self.listening;
+        if self.queries.is_empty() && !is_listing && !self.free {
+            return Err(Error::usage("which port? A PORT, FROM-TO or NAME is missing").hint(
+                "netdiag port 8080 tells about one, netdiag port --list about every one that is listened on",
+            ));
+        }
         for (is_given, option) in [
             (!self.process.is_empty(), "--process"),
             (!self.user.is_empty(), "--user"),

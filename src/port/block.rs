@@ -51,9 +51,25 @@ fn title(port: &Port) -> Line {
         line = line.plain(format!(" {}", service.name));
     }
     line = line.plain(": ");
+    if port.port == 0 && port.last_port.is_none() {
+        return line.plain("no port, but what a program binds that asks for any free one");
+    }
+    if let (Some(last), Some(holders)) = (port.last_port, &port.holders) {
+        let mut held: Vec<&str> =
+            holders.iter().filter_map(|it| Some(it.local.rsplit_once(':')?.1)).collect();
+        held.dedup();
+        return line.plain(format!("{} of {} ports are held", held.len(), last - port.port + 1));
+    }
     let servers: Vec<&Holder> = port.holders.iter().flatten().filter(|it| it.is_server).collect();
     let who = servers.first().map(|holder| match (&holder.process, holder.pid) {
-        (Some(name), Some(pid)) => Line::default().strong(name.clone()).plain(format!(" (pid {pid})")),
+        (Some(name), Some(pid)) => {
+            let line = Line::default().strong(name.clone()).plain(format!(" (pid {pid})"));
+            let mut others: Vec<u32> =
+                servers.iter().filter_map(|it| it.pid).filter(|it| *it != pid).collect();
+            others.sort_unstable();
+            others.dedup();
+            if others.is_empty() { line } else { line.plain(format!(" and {} more", others.len())) }
+        }
         _ => owner(holder),
     });
     match (&port.holders, who) {
@@ -116,8 +132,10 @@ fn held_by(port: &Port) -> Vec<Line> {
     let Some(holders) = &port.holders else { return vec![Line::default().dim("not told by this system")] };
     let mut lines = Vec::new();
     let total = sockets(holders).count();
+    // A command line is told once.
+    let mut told: Vec<u32> = Vec::new();
     for holders in sockets(holders).take(MOST_SOCKETS) {
-        lines.extend(socket(holders));
+        lines.extend(socket(holders, &mut told));
     }
     if total > MOST_SOCKETS {
         lines.push(Line::default().dim(format!("and {} more", total - MOST_SOCKETS)));
@@ -126,7 +144,7 @@ fn held_by(port: &Port) -> Vec<Line> {
 }
 
 /// A socket, and who has it.
-fn socket(holders: &[Holder]) -> Vec<Line> {
+fn socket(holders: &[Holder], told: &mut Vec<u32>) -> Vec<Line> {
     let first = &holders[0];
     let role = if first.is_server { Role::Strong } else { Role::Plain };
     let mut line =
@@ -144,7 +162,7 @@ fn socket(holders: &[Holder]) -> Vec<Line> {
     if let (Some(waiting), Some(backlog)) = (first.accept_queue, first.backlog)
         && waiting > 0
     {
-        let text = format!(", {waiting} of {backlog} wait to be accepted");
+        let text = format!(", {waiting} waiting to be accepted (backlog {backlog})");
         line = if waiting > backlog { line.with(Role::Bad, text) } else { line.plain(text) };
     }
     if let Some(left) = first.remaining_ms {
@@ -158,7 +176,9 @@ fn socket(holders: &[Holder]) -> Vec<Line> {
         return lines;
     }
     for holder in holders.iter().take(MOST_PROCESSES) {
-        lines.push(process(holder));
+        let is_new = holder.pid.is_some_and(|pid| !told.contains(&pid));
+        told.extend(holder.pid);
+        lines.push(process(holder, is_new));
     }
     if holders.len() > MOST_PROCESSES {
         lines.push(Line::default().dim(format!("  and {} more processes", holders.len() - MOST_PROCESSES)));
@@ -166,13 +186,13 @@ fn socket(holders: &[Holder]) -> Vec<Line> {
     lines
 }
 
-fn process(holder: &Holder) -> Line {
+fn process(holder: &Holder, is_new: bool) -> Line {
     let mut line = Line::new("  ");
     if let (Some(name), Some(pid)) = (&holder.process, holder.pid) {
         line = line.strong(name.clone()).plain(format!(" (pid {pid})"));
     }
     line = line.and(of_user(holder)).and(place(holder));
-    if let Some(command) = &holder.command {
+    if let Some(command) = holder.command.as_ref().filter(|_| is_new) {
         line = line.plain(": ").dim(command.clone());
     }
     line
@@ -181,13 +201,13 @@ fn process(holder: &Holder) -> Line {
 /// Who has a socket whose process is not known.
 fn owner(holder: &Holder) -> Line {
     let what = match holder.owner {
-        Ownership::Known => "a process",
-        Ownership::Unaccepted => "no process yet: it waits to be accepted",
-        Ownership::None => "no process any more",
-        Ownership::Denied => "a process that this user may not look into",
-        Ownership::Hidden => "the kernel, or a process that cannot be seen from here",
+        Ownership::Known | Ownership::Denied => "a process",
+        Ownership::Unaccepted => return Line::new("no process yet: it waits to be accepted"),
+        Ownership::None => return Line::new("no process any more"),
+        Ownership::Hidden => return Line::new("the kernel, or a process that cannot be seen from here"),
     };
-    Line::new(what).and(of_user(holder)).and(place(holder))
+    let line = Line::new(what).and(of_user(holder)).and(place(holder));
+    if holder.owner == Ownership::Denied { line.plain(", which this user may not look into") } else { line }
 }
 
 fn of_user(holder: &Holder) -> Line {
@@ -229,9 +249,9 @@ fn bindable(kinds: &[Bindable], protocol: Transport) -> Vec<Line> {
     }
     let families = [
         ("IPv4", Family::Ipv4, None),
-        (if v6only_by_default { "IPv6" } else { "IPv6 with IPv4" }, Family::Ipv6, None),
-        ("IPv6 alone", Family::Ipv6, Some(true)),
-        ("IPv6 with IPv4", Family::Ipv6, Some(false)),
+        (if v6only_by_default { "IPv6-only" } else { "dual-stack" }, Family::Ipv6, None),
+        ("IPv6-only", Family::Ipv6, Some(true)),
+        ("dual-stack", Family::Ipv6, Some(false)),
     ];
     let can = |family: Family, v6only: Option<bool>, reuse: bool| {
         let is_it =
@@ -250,7 +270,7 @@ fn bindable(kinds: &[Bindable], protocol: Transport) -> Vec<Line> {
             let reusing = if reusing == plain {
                 String::new()
             } else {
-                format!(" ({} with SO_REUSEADDR)", told(*reusing))
+                format!(" (with SO_REUSEADDR {})", told(*reusing))
             };
             format!("{name} {}{reusing}", told(*plain))
         });

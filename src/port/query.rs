@@ -23,7 +23,9 @@ pub enum QueryError {
     #[error("the range runs backwards: write {1}-{0}")]
     Backwards(u16, u16),
     /// Neither a number nor anything a service can be called (RFC 6335, 5.1).
-    #[error("'{0}' is neither a port, a range as 20-25, nor a service name as https")]
+    #[error(
+        "'{0}' is neither a port, a range as 20-25, nor a service name as https (a protocol is --proto tcp)"
+    )]
     Neither(String),
 }
 

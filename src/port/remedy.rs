@@ -63,11 +63,34 @@ pub(super) fn of(port: &Port) -> Vec<String> {
         }
         None => {}
     }
+    remedies.extend(elsewhere(port, &all));
     if !port.free_nearby.is_empty() {
         let free: Vec<String> = port.free_nearby.iter().map(u16::to_string).collect();
         remedies.push(format!("take a free port: {}", free.join(", ")));
     }
     remedies
+}
+
+/// Other ways to have a port than to end who holds it: another address, or a share in it.
+fn elsewhere(port: &Port, causes: &BTreeSet<Cause>) -> Option<String> {
+    let servers: Vec<&Holder> = port.holders.iter().flatten().filter(|holder| holder.is_server).collect();
+    let is_wildcard =
+        |holder: &&Holder| holder.local.starts_with("0.0.0.0:") || holder.local.starts_with("[::]:");
+    let first = servers.first()?;
+    if causes.contains(&Cause::Privilege) {
+        return None;
+    }
+    if !servers.iter().any(is_wildcard) {
+        let mut taken: Vec<&str> =
+            servers.iter().filter_map(|holder| Some(holder.local.rsplit_once(':')?.0)).collect();
+        taken.dedup();
+        return Some(format!("bind one address that is not taken: taken are {}", taken.join(", ")));
+    }
+    // Two listeners of one address can only be where both have SO_REUSEPORT set.
+    let is_shared = servers.iter().any(|holder| {
+        holder.state == "LISTEN" && holder.socket != first.socket && holder.local == first.local
+    });
+    is_shared.then(|| "bind it as the same user with SO_REUSEPORT, as those that hold it share it".to_owned())
 }
 
 /// How to end those that hold a port, each once.
@@ -84,7 +107,7 @@ fn endings(port: &Port) -> Vec<String> {
             continue;
         }
         told.push(group);
-        let way = ending(port.port, holder);
+        let way = ending(port, holder);
         if !ways.contains(&way) && ways.len() < MOST {
             ways.push(way);
         }
@@ -92,7 +115,8 @@ fn endings(port: &Port) -> Vec<String> {
     ways
 }
 
-fn ending(port: u16, holder: &Holder) -> String {
+fn ending(port: &Port, holder: &Holder) -> String {
+    let number = port.port;
     let text = |text: &Option<Untrusted>| text.as_ref().map(|text| text.to_lossy().into_owned());
     let kill = |pid: u32| if cfg!(windows) { format!("taskkill /PID {pid}") } else { format!("kill {pid}") };
     if let (Some(name), Some(kind)) = (text(&holder.container), holder.container_kind) {
@@ -112,9 +136,16 @@ fn ending(port: u16, holder: &Holder) -> String {
     }
     match (holder.pid, text(&holder.process)) {
         (Some(1), Some(name)) if name == "systemd" => {
-            format!("systemd holds it for a socket unit: systemctl list-sockets | grep {port}")
+            format!("systemd holds it for a socket unit: systemctl list-sockets | grep {number}")
         }
-        (Some(pid), Some(name)) => format!("end {name}: {}", kill(pid)),
+        (Some(pid), Some(name)) if cfg!(windows) => format!("end {name}: {}", kill(pid)),
+        (Some(_), Some(name)) => {
+            // All of them that share the socket: not every program's children end with it.
+            let mates = port.holders.iter().flatten();
+            let mates = mates.filter(|it| (it.socket, &it.process) == (holder.socket, &holder.process));
+            let pids: Vec<String> = mates.filter_map(|it| it.pid).map(|pid| pid.to_string()).collect();
+            format!("end {name}: kill {}", pids.join(" "))
+        }
         _ if holder.owner == Ownership::Hidden => {
             "the kernel itself has it (NFS, WireGuard ...), or a container's process: ask from the first PID namespace"
                 .to_owned()
@@ -122,7 +153,7 @@ fn ending(port: u16, holder: &Holder) -> String {
         _ => {
             let user = text(&holder.user).or(holder.uid.map(|uid| uid.to_string()));
             let user = user.map_or_else(|| "another user".to_owned(), |user| format!("user {user}"));
-            format!("ask root which process of {user} it is: sudo {} port {port}", quoted(&sys::program()))
+            format!("ask root which process of {user} it is: sudo {} port {number}", quoted(&sys::program()))
         }
     }
 }

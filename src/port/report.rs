@@ -118,7 +118,7 @@ static COLUMNS: [Col; 31] = [
         of_sockets(port, |it| owned(&it[0], Cell::maybe(it[0].process.clone(), Cell::text)))
     })
     .if_so(is_listed),
-    Col::new("holders.pid", "PID", |port| of_sockets(port, pids)).if_so(is_listed).dropped_at(5),
+    Col::new("holders.pid", "PID", |port| of_sockets(port, pids)).if_so(is_listed).dropped_at(2),
     Col::new("holders.user", "USER", |port| of_sockets(port, |it| user(&it[0])))
         .if_so(is_listed)
         .dropped_at(4),
@@ -131,8 +131,12 @@ static COLUMNS: [Col; 31] = [
         .dropped_at(6),
     detail("holders.command", "COMMAND", |port| of_sockets(port, |it| text(it[0].command.as_ref()))),
     detail("holders.netns", "NETNS", |port| of_sockets(port, |it| text(it[0].netns.as_ref()))),
-    detail("holders.v6only", "V6ONLY", |port| of_sockets(port, |it| Cell::maybe(it[0].v6only, Cell::flag))),
-    detail("holders.interface", "INTERFACE", |port| of_sockets(port, |it| text(it[0].interface.as_ref()))),
+    Col::new("holders.v6only", "V6ONLY", |port| of_sockets(port, |it| Cell::maybe(it[0].v6only, Cell::flag)))
+        .if_so(|port| is_listed(port) && any(port, |holder| holder.v6only == Some(true)))
+        .dropped_at(6),
+    Col::new("holders.interface", "INTERFACE", |port| of_sockets(port, |it| text(it[0].interface.as_ref())))
+        .if_so(|port| is_listed(port) && any(port, |holder| holder.interface.is_some()))
+        .dropped_at(3),
     detail("holders.accept_queue", "ACCEPT_QUEUE", |port| {
         of_sockets(port, |it| Cell::maybe(it[0].accept_queue, Cell::integer))
     })
@@ -145,7 +149,7 @@ static COLUMNS: [Col; 31] = [
         of_sockets(port, |it| Cell::maybe(it[0].remaining_ms, Cell::integer))
     })
     .right(),
-    Col::new("class", "CLASS", |port| Cell::text(port.class.name())).dropped_at(3),
+    Col::new("class", "CLASS", |port| Cell::text(port.class.name())).dropped_at(5),
     Col::new("iana_range", "IANA_RANGE", |port| Cell::text(port.iana_range.name()))
         .if_so(is_told)
         .dropped_at(6),
@@ -244,9 +248,18 @@ fn held_by(port: &Port) -> Cell {
     /// Of ports that many hold the others are counted.
     const MOST: usize = 3;
     let Some(holders) = &port.holders else { return Cell::told(None, |()| Cell::MISSING) };
+    // Of several ports, which of them each holds.
+    let of_port = |holder: &Holder, name: Untrusted| -> Untrusted {
+        match holder.local.rsplit_once(':').filter(|_| port.last_port.is_some()) {
+            Some((_, number)) => format!("{number} {}", name.to_lossy()).into(),
+            None => name,
+        }
+    };
     let mut names: Vec<(Untrusted, usize)> = Vec::new();
-    let mut pids: HashSet<u32> = HashSet::new();
-    for holder in holders.iter().filter(|holder| holder.pid.is_none_or(|pid| pids.insert(pid))) {
+    let mut pids: HashSet<(&String, u32)> = HashSet::new();
+    for holder in
+        holders.iter().filter(|holder| holder.pid.is_none_or(|pid| pids.insert((&holder.local, pid))))
+    {
         let name = match (&holder.process, holder.owner) {
             (Some(name), _) => name.clone(),
             (None, Ownership::None | Ownership::Unaccepted) => holder.state.into(),
@@ -257,6 +270,7 @@ fn held_by(port: &Port) -> Cell {
                 (None, None) => "denied".into(),
             },
         };
+        let name = of_port(holder, name);
         match names.iter_mut().find(|(known, _)| *known == name) {
             Some((_, count)) => *count += 1,
             None => names.push((name, 1)),

@@ -109,7 +109,7 @@ impl<'a> Surroundings<'a> {
             warnings.push(Warning::new("holders-limited", message));
         }
         if self.has_denied {
-            let message = "this user may not look into all processes: those whose process is denied are of others; as root they are told";
+            let message = "this user may not look into every process, and some that have sockets are among those: root is told which";
             warnings.push(Warning::new("owners-denied", message));
         }
         let can_be_had =
@@ -317,10 +317,13 @@ impl<'a> Surroundings<'a> {
             (ErrorKind::PermissionDenied, _)
                 if Settled::of(port, &self.settings).needs_privilege == Some(true) =>
             {
-                (Cause::Privilege, format!("{error}: ports below {} take a privilege", self.privileged_end()))
+                (
+                    Cause::Privilege,
+                    format!("permission denied: ports below {} take a privilege", self.privileged_end()),
+                )
             }
             (ErrorKind::PermissionDenied, _) => {
-                (Cause::Refused, format!("{error}: a security module or a sandbox refuses"))
+                (Cause::Refused, "permission denied, by a security module or a sandbox".to_owned())
             }
             _ => (Cause::Refused, error.to_string()),
         };

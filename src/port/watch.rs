@@ -151,8 +151,9 @@ pub(super) fn run(
         }
     }
     let _ = observer.draw(None);
-    // What is not there at the end has been told, and whoever ends it has seen what he wanted.
-    Ok(Ports { is_interrupted, exit: Exit::Fine, ..last })
+    // Who ends it has seen what he wanted.
+    let exit = if is_interrupted { Exit::Fine } else { last.exit };
+    Ok(Ports { is_interrupted, exit, ..last })
 }
 
 fn rows(ports: &Ports) -> Vec<Row> {
@@ -244,7 +245,7 @@ const TITLES: [(&str, Align, usize); 8] = [
     ("PROTO", Align::Left, 7),
     ("LOCAL", Align::Left, 24),
     ("PROCESS", Align::Left, 18),
-    ("PID", Align::Left, 10),
+    ("PID", Align::Left, 12),
     ("USER", Align::Left, 12),
     ("SERVICE", Align::Left, 16),
 ];
@@ -274,8 +275,9 @@ fn frame(rows: &[Row], room: Room) -> Frame {
             || if first.owner == super::Ownership::Denied { "denied".to_owned() } else { String::new() },
             |name| name.to_lossy().into_owned(),
         );
-        let pids: Vec<String> =
-            row.holders.iter().filter_map(|it| it.pid).map(|pid| pid.to_string()).collect();
+        let pid = first.pid.map_or(String::new(), |pid| pid.to_string());
+        let more = row.holders.len() - 1;
+        let pid = if more > 0 { format!("{pid} +{more}") } else { pid };
         let name_of_user = first.user.as_ref().map(|user| user.to_lossy().into_owned());
         let mut cells = vec![
             Cell::word(sign).role(role),
@@ -283,7 +285,7 @@ fn frame(rows: &[Row], room: Room) -> Frame {
             Cell::word(first.protocol.name()).role(role),
             fit(first.local.clone(), 22),
             fit(name, 16),
-            fit(pids.join(","), 8),
+            fit(pid, 14),
             fit(name_of_user.or(first.uid.map(|uid| uid.to_string())).unwrap_or_default(), 10),
             fit(if row.service.is_empty() { row.class } else { row.service }.to_owned(), 16),
         ];

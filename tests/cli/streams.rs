@@ -36,8 +36,8 @@ fn sh(script: &str) -> crate::common::Run {
 
 fn a_reader_that_leaves_ends_it_quietly() -> Result<(), String> {
     for script in [
-        "$N port 0-65535 | head -1",
-        "$N port 0-65535 --json | head -c 10",
+        "$N port 0-65535 -q | head -1",
+        "$N port 0-65535 -q --json | head -c 10",
         "$N ifaces | true",
         "$N --help | true",
         "$N generate completions bash | head -1",

@@ -78,7 +78,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("ping 127.0.0.1 -t 256", &["'256' for '--ttl <N>'"]),
     ("ping 127.0.0.1 --source nowhere", &["'nowhere' for '--source <ADDR>'"]),
     ("ping 127.0.0.1 --interface no-such", &["no interface 'no-such'"]),
-    ("port", &["<PORT|FROM-TO|NAME>"]),
+    ("port", &["which port?", "netdiag port --list"]),
     ("port 80 --process nginx", &["--process is about those that listen", "add --list"]),
     ("port 80 --watch 1", &["--watch is about those that listen"]),
     ("port --list --user no-such-user-here", &["there is no user called 'no-such-user-here'", "id -u"]),
