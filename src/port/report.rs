@@ -247,18 +247,21 @@ pub(super) fn protocols(protocols: &[Protocol]) -> String {
 fn held_by(port: &Port) -> Cell {
     /// Of ports that many hold the others are counted.
     const MOST: usize = 3;
+    /// Holders come by port: further back there is none of the same.
+    const NEAR: usize = 16;
     let Some(holders) = &port.holders else { return Cell::told(None, |()| Cell::MISSING) };
+    let number = |holder: &Holder| holder.local.rsplit_once(':').map_or("", |(_, number)| number).to_owned();
     // Of several ports, which of them each holds.
     let of_port = |holder: &Holder, name: Untrusted| -> Untrusted {
-        match holder.local.rsplit_once(':').filter(|_| port.last_port.is_some()) {
-            Some((_, number)) => format!("{number} {}", name.to_lossy()).into(),
+        match port.last_port {
+            Some(_) => format!("{} {}", number(holder), name.to_lossy()).into(),
             None => name,
         }
     };
     let mut names: Vec<(Untrusted, usize)> = Vec::new();
-    let mut pids: HashSet<(&String, u32)> = HashSet::new();
+    let mut pids: HashSet<(String, u32)> = HashSet::new();
     for holder in
-        holders.iter().filter(|holder| holder.pid.is_none_or(|pid| pids.insert((&holder.local, pid))))
+        holders.iter().filter(|holder| holder.pid.is_none_or(|pid| pids.insert((number(holder), pid))))
     {
         let name = match (&holder.process, holder.owner) {
             (Some(name), _) => name.clone(),
@@ -271,7 +274,7 @@ fn held_by(port: &Port) -> Cell {
             },
         };
         let name = of_port(holder, name);
-        match names.iter_mut().find(|(known, _)| *known == name) {
+        match names.iter_mut().rev().take(NEAR).find(|(known, _)| *known == name) {
             Some((_, count)) => *count += 1,
             None => names.push((name, 1)),
         }
