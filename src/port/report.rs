@@ -250,13 +250,14 @@ fn held_by(port: &Port) -> Cell {
     /// Holders come by port: further back there is none of the same.
     const NEAR: usize = 16;
     let Some(holders) = &port.holders else { return Cell::told(None, |()| Cell::MISSING) };
-    let number = |holder: &Holder| holder.local.rsplit_once(':').map_or("", |(_, number)| number).to_owned();
     // Of several ports, which of them each holds.
+    let is_run = port.last_port.is_some();
+    let number = |holder: &Holder| match holder.local.rsplit_once(':').filter(|_| is_run) {
+        Some((_, number)) => number.to_owned(),
+        None => String::new(),
+    };
     let of_port = |holder: &Holder, name: Untrusted| -> Untrusted {
-        match port.last_port {
-            Some(_) => format!("{} {}", number(holder), name.to_lossy()).into(),
-            None => name,
-        }
+        if is_run { format!("{} {}", number(holder), name.to_lossy()).into() } else { name }
     };
     let mut names: Vec<(Untrusted, usize)> = Vec::new();
     let mut pids: HashSet<(String, u32)> = HashSet::new();
