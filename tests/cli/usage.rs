@@ -81,7 +81,6 @@ const WRONG: &[(&str, &[&str])] = &[
     ("port", &["which port?", "netdiag port --list"]),
     ("port 80 --process nginx", &["--process is about those that listen", "add --list"]),
     ("port 80 --watch 1", &["--watch is about those that listen"]),
-    ("port --list --user no-such-user-here", &["there is no user called 'no-such-user-here'", "id -u"]),
     ("port --list --process [", &["'[' is no pattern of names"]),
     ("port --list --free", &["cannot be used with"]),
     ("port --list --check-bind", &["cannot be used with"]),
