@@ -108,7 +108,8 @@ impl<'a> Surroundings<'a> {
             let message = "on this system only sockets whose process this user may look into are listed, without their users and other ends: a port of which no holder is told may be held all the same";
             warnings.push(Warning::new("holders-limited", message));
         }
-        if self.has_denied {
+        // What is free hangs on nobody's process.
+        if self.has_denied && request.purpose != Purpose::Free {
             let message = "this user may not look into every process, and some that have sockets are among those: root is told which";
             warnings.push(Warning::new("owners-denied", message));
         }
