@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod cli;
+pub mod doctor;
 pub mod error;
 pub mod ifaces;
 pub mod measure;
@@ -14,6 +15,7 @@ pub mod port;
 pub mod suggest;
 pub mod sys;
 pub mod tcp;
+pub mod trace;
 
 use std::ffi::OsString;
 
@@ -88,6 +90,11 @@ fn dispatch(command: Command, emitter: &mut Emitter) -> Result<Exit> {
                 emitter.prefer_events();
             }
             let report = tcp::serve::run(&request, emitter)?;
+            emitter.finish(&report)
+        }
+        Command::Doctor(request) => {
+            emitter.check::<doctor::rules::Finding>()?;
+            let report = doctor::run(&request, emitter)?;
             emitter.finish(&report)
         }
         Command::Generate(text) => emitter.verbatim(&text).map(|()| Exit::Fine),

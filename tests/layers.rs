@@ -13,8 +13,10 @@ const COMMANDS: &[&str] = &["ifaces", "ping", "port", "tcp"];
 fn allowed(module: &str) -> Vec<&'static str> {
     match module {
         "main" | "error" | "suggest" | "measure" => vec![],
-        "lib" => [COMMANDS, &["cli", "output"]].concat(),
-        "cli" => [COMMANDS, &["address", "output"]].concat(),
+        "lib" => [COMMANDS, &["cli", "doctor", "output", "trace"]].concat(),
+        "cli" => [COMMANDS, &["address", "doctor", "output"]].concat(),
+        "trace" => vec!["address", "ping::wire", "sys"],
+        "doctor" => vec!["address", "output::record", "sys", "trace"],
         "sys" => vec!["address"],
         "address" | "output" => vec!["sys"],
         command if COMMANDS.contains(&command) => vec!["address", "measure", "output::record", "sys"],

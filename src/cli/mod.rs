@@ -1,5 +1,6 @@
 //! The command line: clap's types, each converted once into its command's request. No I/O.
 
+mod doctor;
 mod generate;
 mod ifaces;
 mod ping;
@@ -38,6 +39,8 @@ pub enum Command {
     TcpEcho(crate::tcp::echo::Request),
     /// Serve TCP echo.
     TcpServe(crate::tcp::serve::Request),
+    /// Find the cause of trouble.
+    Doctor(crate::doctor::Request),
     /// Write a text of ours.
     Generate(String),
     /// Write texts of ours to files.
@@ -97,6 +100,7 @@ Examples:
   netdiag port 443                     what a port is
   netdiag tcp-serve 127.0.0.1:7777     an echo server, and in another terminal:
   netdiag tcp-echo 127.0.0.1:7777      does it send back every byte
+  netdiag doctor https://example.org/  why does this not work
 
 Exit codes: 0 fine, 1 the answer is bad, 2 wrong usage, 3 could not test, 4 output not written, \
 130 interrupted before a result";
@@ -108,6 +112,7 @@ enum CommandArgs {
     Port(port::PortArgs),
     TcpEcho(tcp_echo::TcpEchoArgs),
     TcpServe(tcp_serve::TcpServeArgs),
+    Doctor(doctor::DoctorArgs),
     Generate(generate::GenerateArgs),
 }
 
@@ -242,6 +247,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         CommandArgs::Port(args) => args.request().map(Command::Port),
         CommandArgs::TcpEcho(args) => args.request().map(Command::TcpEcho),
         CommandArgs::TcpServe(args) => args.request().map(Command::TcpServe),
+        CommandArgs::Doctor(args) => args.request().map(Command::Doctor),
         CommandArgs::Generate(_) if is_rows => {
             Err(Error::usage("generate writes a script or a page, which has no format, columns or rows")
                 .hint("leave out --format, --json, --columns, --sort and --no-header"))
@@ -289,12 +295,13 @@ fn read(args: impl IntoIterator<Item = OsString>) -> std::result::Result<Cli, cl
 /// The same command line with each command's options left out until it is given.
 fn command_as_needed() -> clap::Command {
     type Describe = fn(clap::Command) -> clap::Command;
-    const COMMANDS: [(&str, Describe); 6] = [
+    const COMMANDS: [(&str, Describe); 7] = [
         ("ifaces", ifaces::IfacesArgs::augment_args),
         ("ping", ping::PingArgs::augment_args),
         ("port", port::PortArgs::augment_args),
         ("tcp-echo", tcp_echo::TcpEchoArgs::augment_args),
         ("tcp-serve", tcp_serve::TcpServeArgs::augment_args),
+        ("doctor", doctor::DoctorArgs::augment_args),
         ("generate", generate::GenerateArgs::augment_args),
     ];
     let whole = OutputArgs::augment_args(clap::Command::new("netdiag"))

@@ -11,6 +11,7 @@ mod bsd;
 mod linux;
 #[cfg(any(windows, target_os = "macos"))]
 mod listening;
+mod diagnosis;
 mod network;
 mod portable;
 mod signals;
@@ -38,9 +39,10 @@ use std::net::IpAddr;
 
 use socket2::Socket;
 
+pub use diagnosis::{ArpSeen, FrameSeen, Neighbour, RouteLookup, Tables};
 #[cfg(target_os = "linux")]
 pub use linux::{
-    ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
+    FrameWatch, parse_frame, ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
     ipv6_without_way, parse_default_routes, parse_extended_error, parse_link, parse_link_address,
     parse_socket, parse_tcp_info, wait_for_icmp, wait_until_stamping,
 };
@@ -148,6 +150,76 @@ pub fn lost_neighbours() -> io::Result<std::collections::HashSet<IpAddr>> {
 /// The port ranges this system works with.
 pub fn port_settings() -> PortSettings {
     system::port_settings()
+}
+
+/// What the kernel would do with a packet to an address that this user sends. Nothing is sent.
+///
+/// Errors: the system does not tell.
+pub fn route_to(to: IpAddr, scope_id: u32) -> io::Result<RouteLookup> {
+    kernel::route_to(to, scope_id)
+}
+
+/// Everybody the kernel knows on its links, whatever it knows of them.
+///
+/// Errors: the system does not tell.
+pub fn neighbour_table() -> io::Result<Vec<Neighbour>> {
+    kernel::neighbour_table()
+}
+
+/// What the kernel's protocols have counted, by name as `Tcp.InCsumErrors`.
+///
+/// Errors: the system does not tell.
+pub fn network_counters() -> io::Result<std::collections::BTreeMap<String, u64>> {
+    kernel::network_counters()
+}
+
+/// How full the kernel's tables are.
+pub fn tables() -> Tables {
+    kernel::tables()
+}
+
+/// How many descriptors this process may open, and how many it may ask for.
+pub fn descriptor_limits() -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    return unix::descriptor_limits();
+    #[cfg(not(unix))]
+    return None;
+}
+
+/// Whether this process runs as root, where there is such a thing.
+pub fn is_root() -> bool {
+    #[cfg(unix)]
+    return unix::is_root();
+    #[cfg(not(unix))]
+    return false;
+}
+
+/// Waits until one of several sockets has something to tell, or for so long; with `writes` also until one can be written
+/// to, as one that connects can be once that is decided.
+///
+/// Errors: they cannot be waited for.
+pub fn wait_for_sockets(sockets: &[&Socket], writes: bool, timeout: std::time::Duration) -> io::Result<()> {
+    #[cfg(unix)]
+    return unix::wait(sockets, writes, timeout);
+    #[cfg(not(unix))]
+    {
+        // Looked at again at once: the callers' loops are bounded by the clock.
+        let _ = (sockets, writes);
+        std::thread::sleep(timeout.min(std::time::Duration::from_millis(3)));
+        Ok(())
+    }
+}
+
+/// Takes the ICMP error that the kernel kept for a socket, with as much of what the message carried as was quoted.
+pub fn take_icmp_quote(socket: &Socket) -> Option<(IcmpError, Vec<u8>)> {
+    kernel::take_icmp_quote(socket)
+}
+
+/// Lets no packet of a socket be fragmented, on this machine or on the way.
+///
+/// Errors: the system refuses, or has no such thing.
+pub fn forbid_fragments(socket: &Socket, family: Family) -> io::Result<()> {
+    kernel::forbid_fragments(socket, family)
 }
 
 /// Asks the kernel to keep ICMP errors for a socket, or not to.

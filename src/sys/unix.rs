@@ -61,6 +61,44 @@ pub(super) fn is_reader_gone() -> bool {
     result > 0 && output.revents & (libc::POLLERR | libc::POLLHUP) != 0
 }
 
+/// Waits until one of several sockets has something to read, or to say otherwise, or for so long; with `writes` also until
+/// one can be written to, as one that connects can be once that is decided.
+pub(super) fn wait(
+    sockets: &[&socket2::Socket],
+    writes: bool,
+    timeout: std::time::Duration,
+) -> std::io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let events = if writes { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
+    let mut fds: Vec<libc::pollfd> = sockets
+        .iter()
+        .map(|socket| libc::pollfd { fd: socket.as_raw_fd(), events, revents: 0 })
+        .collect();
+    let count = libc::nfds_t::try_from(fds.len()).expect("a few descriptors");
+    // Rounded up: a wait of nothing would be a loop.
+    let timeout = i32::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+    // SAFETY: `fds` has `count` entries.
+    let result = unsafe { libc::poll(fds.as_mut_ptr(), count, timeout) };
+    let error = std::io::Error::last_os_error();
+    if result >= 0 || error.kind() == std::io::ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+}
+
+/// How many descriptors this process may open, and how many it may ask for (`getrlimit(2)`, RLIMIT_NOFILE).
+pub(super) fn descriptor_limits() -> Option<(u64, u64)> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is what the call may write.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "signed on FreeBSD, and not negative")]
+    let limits = (limit.rlim_cur as u64, limit.rlim_max as u64);
+    (result == 0).then_some(limits)
+}
+
+/// Whether this process runs as root.
+pub(super) fn is_root() -> bool {
+    // SAFETY: the call always succeeds and touches no memory.
+    unsafe { libc::geteuid() == 0 }
+}
+
 /// The name of a user, from whatever the system asks for it (`getpwuid_r(3)`).
 pub fn user_name(uid: u32) -> Option<Vec<u8>> {
     user(|entry, buffer, found| {

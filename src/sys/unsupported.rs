@@ -32,6 +32,30 @@ pub(super) fn take_icmp_error(_: &Socket) -> Option<IcmpError> {
     None
 }
 
+pub(super) fn take_icmp_quote(_: &Socket) -> Option<(IcmpError, Vec<u8>)> {
+    None
+}
+
+pub(super) fn forbid_fragments(_: &Socket, _: Family) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn route_to(_: IpAddr, _: u32) -> io::Result<super::RouteLookup> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn neighbour_table() -> io::Result<Vec<super::Neighbour>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn network_counters() -> io::Result<std::collections::BTreeMap<String, u64>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn tables() -> super::Tables {
+    super::Tables::default()
+}
+
 pub(super) fn tcp_queues(_: &impl AsSocket) -> (Option<u32>, Option<u32>) {
     (None, None)
 }

@@ -20,6 +20,11 @@ pub(in crate::sys) fn keep_icmp_errors(socket: &Socket, family: Family, keep: bo
 }
 
 pub(in crate::sys) fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
+    take_icmp_quote(socket).map(|(error, _)| error)
+}
+
+/// The same, with as much of what the message carried as was quoted.
+pub(in crate::sys) fn take_icmp_quote(socket: &Socket) -> Option<(IcmpError, Vec<u8>)> {
     let mut data = [0_u8; 64];
     let mut control = Control::default();
     let mut part = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
@@ -36,8 +41,9 @@ pub(in crate::sys) fn take_icmp_error(socket: &Socket) -> Option<IcmpError> {
     if received < 0 {
         return None;
     }
+    let length = usize::try_from(received).unwrap_or(0).min(data.len());
     match Extras::of(&message).kept {
-        Some(Kept::Icmp(error)) => Some(error),
+        Some(Kept::Icmp(error)) => Some((error, data[..length].to_vec())),
         _ => None,
     }
 }

@@ -2,11 +2,13 @@
 
 mod closed_output;
 mod control;
+mod counters;
 mod error_queue;
 mod generic;
 mod icmp;
 mod netlink;
 mod owners;
+mod packet;
 mod proc_sockets;
 mod resolved;
 mod rtnetlink;
@@ -16,15 +18,17 @@ mod tcp_info;
 mod without_netlink;
 
 pub(super) use closed_output::is_output_closed;
+pub(super) use counters::{network_counters, tables};
 pub use error_queue::parse_extended_error;
-pub(super) use error_queue::{keep_icmp_errors, take_icmp_error};
+pub(super) use error_queue::{keep_icmp_errors, take_icmp_error, take_icmp_quote};
 pub use icmp::{
     BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
 };
 pub(super) use owners::{control_groups, may_bind_privileged, netns_name, own_netns, owners, socket_options};
+pub use packet::{FrameWatch, parse_frame};
 pub(super) use resolved::name_servers_by_link;
 pub use rtnetlink::{ipv6_neighbour_entries, parse_default_routes, parse_link, parse_link_address};
-pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbours};
+pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbour_table, neighbours, route_to};
 pub use sock_diag::parse as parse_socket;
 pub(super) use sock_diag::{lists_bound_sockets, port_sockets, tcp_socket, tcp_sockets, time_wait_count};
 pub use stamps::wait_until_stamping;
@@ -70,6 +74,22 @@ fn set_option_bytes(
     let result =
         unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.as_ptr().cast(), length) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Waits until a socket has something to read, or for so long.
+fn wait_readable(socket: &Socket, timeout: std::time::Duration) {
+    let _ = super::unix::wait(&[socket], false, timeout);
+}
+
+/// Lets no packet of a socket be fragmented, and none be refused for what the kernel believes of the path's MTU.
+pub(super) fn forbid_fragments(socket: &Socket, family: Family) -> io::Result<()> {
+    match family {
+        Family::Ipv4 => set_option(socket, libc::SOL_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE),
+        Family::Ipv6 => {
+            set_option(socket, libc::SOL_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE)?;
+            set_option(socket, libc::SOL_IPV6, libc::IPV6_DONTFRAG, 1)
+        }
+    }
 }
 
 pub(super) fn allow_foreign_address(socket: &Socket, family: Family) -> io::Result<()> {

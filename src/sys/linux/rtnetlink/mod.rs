@@ -2,6 +2,7 @@
 
 mod address;
 mod link;
+mod lookup;
 mod neighbour;
 mod route;
 
@@ -15,6 +16,7 @@ pub(super) use address::scope_name;
 pub(super) use link::link_flags;
 pub use link::parse as parse_link;
 pub use neighbour::ipv6_entries as ipv6_neighbour_entries;
+pub(in crate::sys) use lookup::{neighbour_table, route_to};
 pub(in crate::sys) use neighbour::{lost as lost_neighbours, spoken_to as neighbours};
 
 use super::super::{DefaultRoute, Depth, Link, LinkAddress, Network, Tells};
@@ -193,6 +195,7 @@ mod tests {
             let bytes = &whole[..cut];
             let _ = (link::parse(bytes), address::parse(bytes), route::parse(bytes, 2));
             let _ = (neighbour::parse(bytes), route::next_hops(bytes));
+            let _ = (lookup::parse(bytes), lookup::parse_neighbour(bytes));
         }
     }
 }

@@ -1,0 +1,142 @@
+//! Names the root cause: why this machine cannot use the network, or a target.
+//!
+//! `probes` gather typed evidence, `rules` judge it, purely; the root cause is the smallest set of causes that explains away
+//! everything that is seen to be wrong. Evidence can be saved, and judged again elsewhere.
+
+mod check;
+pub mod evidence;
+mod probes;
+mod report;
+mod request;
+pub mod rules;
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+pub use check::{Check, Status};
+pub use probes::dns::{Kind as DnsKind, parse as parse_dns, question as dns_question};
+pub use report::{DoctorEvent, DoctorReport};
+pub use request::{Request, Target, TargetError};
+
+use evidence::Evidence;
+use probes::Progress;
+
+use crate::error::{Error, Result};
+use crate::output::record::{Flow, Observer, Warning};
+
+/// Finds out what is wrong.
+///
+/// Errors: the evidence cannot be read, is none, or cannot be written.
+pub fn run(request: &Request, observer: &mut dyn Observer<DoctorEvent>) -> Result<DoctorReport> {
+    let start = Instant::now();
+    let mut telling = Telling { observer, checks: Vec::new(), told: Vec::new() };
+    let evidence = match &request.from {
+        Some(path) => {
+            let evidence = read(path)?;
+            for fact in FACTS {
+                telling.recorded(&evidence, fact);
+            }
+            evidence
+        }
+        None => probes::gather(request, &mut telling),
+    };
+    if let Some(path) = &request.save {
+        write(path, &evidence)?;
+    }
+    let diagnosis = rules::diagnose(&evidence);
+    let target = evidence.about.target.as_ref().map(|target| target.text.clone());
+    let root = diagnosis.root();
+    let event = DoctorEvent::Verdict {
+        target: target.clone().unwrap_or_else(|| "the network".to_owned()),
+        verdict: diagnosis.verdict,
+        code: root.map(|root| root.code),
+        title: root.map(|root| root.title.clone()),
+    };
+    let _ = telling.observer.observe(event);
+    let warnings = warnings(&evidence, &diagnosis);
+    let elapsed_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Ok(DoctorReport::new(target, diagnosis, telling.checks, request.explains, elapsed_us, warnings))
+}
+
+/// Every fact, in the order a person reads them.
+const FACTS: &[&str] = &[
+    "host", "loopback", "links", "addresses", "routes", "resolver", "gateways", "claims", "names", "public", "web", "proxy",
+    "target", "control", "burst", "small_train", "large_train", "long_train", "gateway_train", "sizes", "path",
+    "control_path", "public_path", "udp_path", "carrier",
+];
+
+/// Tells the observer each check as its fact is recorded.
+struct Telling<'a> {
+    observer: &'a mut dyn Observer<DoctorEvent>,
+    checks: Vec<Check>,
+    told: Vec<&'static str>,
+}
+
+impl Progress for Telling<'_> {
+    fn recorded(&mut self, evidence: &Evidence, fact: &'static str) -> bool {
+        // A target that is tried at further addresses is told once more, with those alone.
+        let again = self.told.contains(&fact);
+        self.told.push(fact);
+        let mut goes_on = true;
+        for check in check::of(fact, evidence) {
+            if again && self.checks.iter().any(|told| told.name == check.name && told.tier == check.tier) {
+                continue;
+            }
+            goes_on &= self.observer.observe(DoctorEvent::Check(check.clone())) == Flow::Continue(());
+            self.checks.push(check);
+        }
+        goes_on
+    }
+
+    fn is_settled(&self, evidence: &Evidence) -> bool {
+        rules::is_settled(evidence)
+    }
+}
+
+/// What limits how far the verdict can be trusted.
+fn warnings(evidence: &Evidence, diagnosis: &rules::Diagnosis) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let is_well = diagnosis.verdict == rules::Verdict::Healthy;
+    if let Some(reason) = evidence.claims.reason()
+        && reason.contains("CAP_NET_RAW")
+        && !is_well
+        && diagnosis.root().is_none_or(|root| root.confidence < rules::Confidence::Certain)
+    {
+        let message = "whether an address is taken twice was not tested, as that takes CAP_NET_RAW: run as root, or \
+                       setcap cap_net_raw+ep on this program";
+        warnings.push(Warning::new("claims-not-tested", message));
+    }
+    if let Some(reason) = evidence.small_train.reason()
+        && reason.contains("may not send ICMP")
+        && !is_well
+    {
+        let message = format!("{reason}: loss and delay were judged by TCP alone; run as root, or: sysctl -w net.ipv4.ping_group_range='0 2147483647'");
+        warnings.push(Warning::new("icmp-not-tested", message));
+    }
+    if evidence.about.is_cut_short {
+        warnings.push(Warning::new("cut-short", "the time was up before everything was asked: --timeout gives more"));
+    }
+    if evidence.about.system != "linux" {
+        warnings.push(Warning::new("less-is-told", "this system tells less than Linux does: paths, sizes and loss were not tested"));
+    }
+    warnings
+}
+
+fn read(path: &Path) -> Result<Evidence> {
+    let shown = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|error| Error::usage(format!("cannot read evidence from {shown}")).caused_by(error))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Error::usage(format!("{shown} holds no evidence"))
+            .caused_by(error)
+            .hint("give --from a file that --save wrote")
+    })
+}
+
+fn write(path: &Path, evidence: &Evidence) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(evidence).expect("evidence is plain data");
+    text.push('\n');
+    fs::write(path, text)
+        .map_err(|error| Error::output(format!("cannot write evidence to {}", path.display())).caused_by(error))
+}

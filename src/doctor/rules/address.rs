@@ -1,0 +1,225 @@
+//! The addresses: is there one, does it fit the network, and is it nobody else's.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::commands::Commands;
+use super::facts::Facts;
+use super::{Confidence, Finding, Layer, Symptom};
+use crate::doctor::evidence::{ConnectOutcome, LinkAddress};
+
+/// No address, or none that reaches beyond its link.
+pub(super) fn none(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    if facts.is_local() || facts.evidence.addresses.get().is_none() {
+        return;
+    }
+    let commands = Commands::of(facts.evidence);
+    let working: Vec<_> = facts.uplinks().into_iter().filter(|link| link.works()).collect();
+    let Some(link) = working.first() else { return };
+    let others = facts.evidence.links.all().iter().filter(|link| !link.is_loopback && link.works());
+    let has_any = others.clone().any(|link| facts.reaching_addresses(link) > 0);
+    let v4_reaches = |address: &LinkAddress| match address.ip {
+        IpAddr::V4(ip) => !ip.is_link_local() && !ip.is_loopback(),
+        IpAddr::V6(_) => false,
+    };
+    let is_working = |name: &str| others.clone().any(|link| link.name == name);
+    let has_v4 =
+        facts.evidence.addresses.all().iter().any(|address| v4_reaches(address) && is_working(&address.interface));
+    // With IPv6 alone, a host that has IPv4 alone is out of reach.
+    let lacks_v4 = facts.wholly_failed().is_some_and(|attempt| {
+        attempt.address.is_ipv4()
+            && matches!(attempt.connect.outcome, ConnectOutcome::NoRoute | ConnectOutcome::NoLocalPort)
+    });
+    if has_any && (has_v4 || !lacks_v4) {
+        return;
+    }
+    let name = &link.name;
+    let own = facts.evidence.addresses.all().iter().filter(|address| address.interface == *name);
+    let link_local = own.clone().find(|address| matches!(address.ip, IpAddr::V4(ip) if ip.is_link_local()));
+    let (detail, title, said) = match link_local {
+        Some(address) => (
+            "link-local",
+            format!("{name} has only the address {} that it gave itself: nobody gave it one (DHCP)", address.ip),
+            format!("the only IPv4 address of {name} is {}/{}", address.ip, address.prefix_len),
+        ),
+        None if has_any => (
+            "ipv4",
+            format!("{name} has no IPv4 address, and the target has nothing else"),
+            format!("no IPv4 address is on any link that works; {name} has a carrier"),
+        ),
+        None => (
+            "none",
+            format!("{name} has no address"),
+            format!("{name} is up and has a carrier, but no address beyond link-local ones"),
+        ),
+    };
+    found.push(
+        Finding::new("ADDR.NONE", Layer::Address, detail, Confidence::Certain, title)
+            .because("addresses", said)
+            .check(commands.addresses())
+            .explains(&Symptom::NOTHING_PASSES)
+            .remedy(format!("ask for one: {}", commands.renew(name)))
+            .remedy("if nobody answers that, look at the DHCP server, or set an address by hand"),
+    );
+}
+
+/// The address or its mask does not fit the network.
+pub(super) fn mismatch(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    wrong_network(facts, found);
+    wide_mask(facts, found);
+}
+
+/// The gateway is in none of this machine's networks: it answers ARP, but has no way back.
+fn wrong_network(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let Some(gateway) = facts.gateway() else { return };
+    let IpAddr::V4(ip) = gateway.address else { return };
+    let own: Vec<&LinkAddress> = facts
+        .evidence
+        .addresses
+        .all()
+        .iter()
+        .filter(|address| address.interface == gateway.interface && address.ip.is_ipv4())
+        .collect();
+    let is_inside = own.iter().any(|address| contains(address, ip));
+    // A single address with its gateway beside it is how clouds do it.
+    let has_network = own.iter().any(|address| address.prefix_len < 31);
+    let is_heard = gateway.answers_ping() || facts.beyond() != Some(false);
+    if is_inside || !has_network || is_heard || gateway.is_found() != Some(true) {
+        return;
+    }
+    let commands = Commands::of(facts.evidence);
+    let networks: Vec<String> = own.iter().map(|own| format!("{}/{}", own.ip, own.prefix_len)).collect();
+    let title = format!(
+        "the address of {} ({}) is not of its gateway's network: {ip} has no way to answer it",
+        gateway.interface,
+        networks.join(", ")
+    );
+    found.push(
+        Finding::new("ADDR.MISMATCH", Layer::Address, "network", Confidence::Likely, title)
+            .because("addresses", format!("{} has {}, and {ip} is in none of it", gateway.interface, networks.join(", ")))
+            .check(commands.addresses())
+            .because("gateways", format!("{ip} answers ARP, but no echo request, and nothing comes from beyond it"))
+            .check(format!("ping -c 3 {ip}"))
+            .explains(&Symptom::NOTHING_PASSES)
+            .remedy(format!("give it an address of {ip}'s network: {}", commands.renew(&gateway.interface)))
+            .or(&["NEIGH.BAD_ENTRY"]),
+    );
+}
+
+/// A mask that is too wide makes a host elsewhere look like a neighbour.
+fn wide_mask(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    /// Networks with more hosts than can share a link: what a class of old gives who forgets the mask.
+    const WIDE: u8 = 16;
+    /// One that an ordinary link has.
+    const USUAL: u8 = 24;
+    for attempt in facts.attempts() {
+        let (IpAddr::V4(ip), Some(route)) = (attempt.address, &attempt.route) else { continue };
+        let is_lost = attempt.connect.outcome == ConnectOutcome::NoNeighbour
+            || matches!(attempt.neighbour.as_deref(), Some("failed" | "incomplete"));
+        if !route.is_on_link() || !is_lost {
+            continue;
+        }
+        let own = facts.evidence.addresses.all().iter().find(|address| {
+            Some(&address.interface) == route.interface.as_ref() && contains(address, ip) && address.prefix_len < USUAL
+        });
+        let Some(own) = own else { continue };
+        let IpAddr::V4(own_ip) = own.ip else { continue };
+        if same_network(own_ip, ip, USUAL) {
+            continue;
+        }
+        let gateway_is_near = facts.evidence.gateways.all().iter().any(|gateway| match gateway.address {
+            IpAddr::V4(gateway) => same_network(own_ip, gateway, USUAL),
+            IpAddr::V6(_) => false,
+        });
+        let confidence = match own.prefix_len {
+            ..=WIDE if gateway_is_near => Confidence::Likely,
+            _ => Confidence::Possible,
+        };
+        let commands = Commands::of(facts.evidence);
+        let title = format!(
+            "the mask of {own_ip}/{} is too wide: it makes {ip} look like a neighbour, and it is none",
+            own.prefix_len
+        );
+        found.push(
+            Finding::new("ADDR.MISMATCH", Layer::Address, "mask", confidence, title)
+                .because("target", format!("the route to {ip} says that it is on the link of {}", own.interface))
+                .check(commands.route_to(&ip.to_string()))
+                .because("target", format!("nobody on that link answers for {ip}"))
+                .check(commands.neighbours())
+                .explains(&[Symptom::Target4])
+                .remedy(format!("correct the mask, to /{USUAL} if the network is an ordinary one: {}", commands.addresses()))
+                .or(&["NEIGH.TARGET_SILENT"]),
+        );
+        return;
+    }
+}
+
+fn contains(own: &LinkAddress, ip: Ipv4Addr) -> bool {
+    match own.ip {
+        IpAddr::V4(own_ip) => same_network(own_ip, ip, own.prefix_len),
+        IpAddr::V6(_) => false,
+    }
+}
+
+fn same_network(a: Ipv4Addr, b: Ipv4Addr, prefix_len: u8) -> bool {
+    let shift = 32_u32.saturating_sub(prefix_len.into());
+    shift == 32 || u32::from(a) >> shift == u32::from(b) >> shift
+}
+
+/// Somebody else has this machine's address.
+pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let commands = Commands::of(facts.evidence);
+    let explained =
+        [Symptom::Claimed, Symptom::Loss, Symptom::LargeLoss, Symptom::Target4, Symptom::Target6, Symptom::Public,
+         Symptom::Name, Symptom::NameSlow, Symptom::Service, Symptom::ServiceSlow, Symptom::Delay, Symptom::Datagrams];
+    for address in facts.evidence.addresses.all() {
+        if address.flags.iter().any(|flag| flag == "dadfailed") {
+            let title = format!("another host has this machine's address {}", address.ip);
+            found.push(
+                Finding::new("ADDR.DUPLICATE", Layer::Address, "dad", Confidence::Certain, title)
+                    .because("addresses", format!("the kernel found {} taken on {} (RFC 4862, 5.4)", address.ip, address.interface))
+                    .check(commands.addresses())
+                    .explains(&explained)
+                    .remedy("take the address away from one of the two"),
+            );
+        }
+    }
+    if let Some(claims) = facts.evidence.claims.get() {
+        for claim in claims.answers.iter().filter(|claim| claim.is_own && !claim.macs.is_empty()) {
+            let who = claim.macs.join(" and ");
+            let title = format!("another host, {who}, has this machine's address {}", claim.address);
+            found.push(
+                Finding::new("ADDR.DUPLICATE", Layer::Address, "ipv4", Confidence::Certain, title)
+                    .because("claims", format!("asked who has {}, {who} answers", claim.address))
+                    .check(format!("arping -D -c 3 -I {} {}", super::commands::quoted(&claims.interface), claim.address))
+                    .explains(&explained)
+                    .remedy("take the address away from one of the two, or let DHCP give both theirs"),
+            );
+        }
+        if claims.own_mac_frames >= 3 {
+            let title = format!("another host uses this machine's hardware address {}", claims.own_mac);
+            found.push(
+                Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", Confidence::Likely, title)
+                    .because(
+                        "claims",
+                        format!("{} frames came in on {} that bear it as their sender", claims.own_mac_frames, claims.interface),
+                    )
+                    .check(format!("tcpdump -eni {} ether src {}", super::commands::quoted(&claims.interface), claims.own_mac))
+                    .explains(&explained)
+                    .remedy("give one of the two another: a cloned virtual machine keeps its original's"),
+            );
+            return;
+        }
+    }
+    // Without a look at frames: packets for others come in, which bear this machine's hardware address.
+    let foreign = facts.counter("Ip.InAddrErrors");
+    if foreign >= 5 && facts.loss().is_some_and(|loss| loss.is_loss) {
+        let title = "another host seems to use this machine's hardware address: packets for others come in".to_owned();
+        found.push(
+            Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", Confidence::Likely, title)
+                .because("counters", format!("{foreign} packets came in for addresses that are not this machine's (Ip.InAddrErrors), while others were lost"))
+                .check("nstat -az IpInAddrErrors")
+                .explains(&explained)
+                .remedy("look for a second host with the same hardware address: a clone of a virtual machine, say"),
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! Those in between: a portal that wants a login, somebody who answers in the place of others, a proxy.
+
+use super::facts::Facts;
+use super::{Confidence, Finding, Layer, Symptom};
+use crate::doctor::evidence::{ConnectOutcome, Service, WebReply};
+
+/// The web of this network sends everybody to its own page first.
+pub(super) fn portal(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let mut sent: Vec<(String, String)> = Vec::new();
+    let mut demands = false;
+    let mut take = |host: &str, reply: &WebReply| {
+        // RFC 6585, 6: network authentication required.
+        demands |= reply.status == 511;
+        if matches!(reply.status, 301..=303 | 307 | 308)
+            && let Some(to) = reply.location.as_deref().and_then(host_of)
+            && !is_related(host, &to)
+        {
+            sent.push((host.to_owned(), to));
+        }
+    };
+    for web in facts.evidence.web.all() {
+        if let Some(reply) = &web.reply {
+            take(&web.host, reply);
+        }
+    }
+    let host = facts.host();
+    for attempt in facts.attempts() {
+        if let Some(reply) = attempt.exchange.as_ref().and_then(|exchange| exchange.http.as_ref()) {
+            take(&host, reply);
+        }
+    }
+    // Several hosts that have nothing to do with each other send one to the same place.
+    let same = sent.iter().map(|(_, to)| {
+        let hosts = sent.iter().filter(|(_, other)| other == to).map(|(host, _)| host);
+        let mut hosts: Vec<&String> = hosts.collect();
+        hosts.sort();
+        hosts.dedup();
+        (hosts.len(), to.clone())
+    });
+    let best = same.max();
+    // A page that is there to be asked, or the target at the address of the gateway itself.
+    let by_page = sent.iter().find(|(host, _)| {
+        facts.evidence.web.all().iter().any(|web| web.is_check && web.host == *host)
+    });
+    let at_gateway = facts.attempts().any(|attempt| facts.is_gateway(attempt.address));
+    let by_gateway = sent.iter().find(|(from, _)| *from == host && at_gateway && facts.asked().is_some());
+    let (count, to) = match (best, by_page.or(by_gateway)) {
+        (Some((count, to)), _) if count >= 2 => (count, to),
+        (_, Some((_, to))) => (1, to.clone()),
+        _ if demands => (0, "its login page".to_owned()),
+        _ => return,
+    };
+    let confidence = if count >= 2 || demands { Confidence::Certain } else { Confidence::Likely };
+    let from: Vec<&str> =
+        sent.iter().filter(|(_, other)| *other == to).map(|(host, _)| host.as_str()).take(3).collect();
+    let mut finding = Finding::new(
+        "MBOX.PORTAL",
+        Layer::Between,
+        if demands { "511" } else { "redirect" },
+        confidence,
+        format!("this network wants a login first: its portal is {to}"),
+    )
+    .because("web", format!("{} send one to {to}", if from.is_empty() { "pages".to_owned() } else { from.join(", ") }))
+    .check("curl -sI http://connectivitycheck.gstatic.com/generate_204")
+    .explains(&[
+        Symptom::Between, Symptom::Service, Symptom::Public, Symptom::Target4, Symptom::Target6, Symptom::Name,
+        Symptom::Datagrams, Symptom::Loss,
+    ])
+    .remedy(format!("open http://{to}/ in a browser and log in"));
+    let rejected = facts.evidence.web.all().iter().filter(|web| web.tls_is_rejected == Some(true)).count();
+    if rejected >= 2 {
+        finding = finding.because("web", format!("{rejected} hosts reset connections for HTTPS, as a portal makes them"));
+    }
+    if at_gateway {
+        finding = finding.because("names", format!("the name server gives the gateway's own address for {host}"));
+    }
+    found.push(finding);
+}
+
+/// The host of a URL that is not a path of the same host.
+fn host_of(location: &str) -> Option<String> {
+    let (_, rest) = location.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    (!host.is_empty()).then(|| host.to_ascii_lowercase())
+}
+
+/// Whether a host may well send one to another: the same, one above or below it, or of the same domain.
+fn is_related(from: &str, to: &str) -> bool {
+    let from = from.split(':').next().unwrap_or(from).trim_end_matches('.').to_ascii_lowercase();
+    let domain = |host: &str| {
+        let labels: Vec<&str> = host.rsplit('.').take(2).collect();
+        labels.into_iter().rev().collect::<Vec<_>>().join(".")
+    };
+    from == to || domain(&from) == domain(to)
+}
+
+/// Somebody answers questions of DNS that were sent to nobody.
+pub(super) fn intercept(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let Some(names) = facts.names() else { return };
+    let Some(nobody) = &names.nobody else { return };
+    if !nobody.a.iter().any(|query| query.outcome.is_answer()) {
+        return;
+    }
+    // Who asks the gateway is answered by the gateway, whether it takes others' questions or not.
+    let asks_gateway = names.own.iter().all(|answer| facts.is_gateway(answer.server) || answer.server.is_loopback());
+    let confidence = if asks_gateway { Confidence::Possible } else { Confidence::Certain };
+    let own: Vec<String> = names.own.iter().map(|answer| answer.server.to_string()).collect();
+    let mut finding = Finding::new(
+        "MBOX.INTERCEPT",
+        Layer::Between,
+        "dns",
+        confidence,
+        if asks_gateway {
+            "this network answers all questions of DNS itself, whoever they are sent to".to_owned()
+        } else {
+            format!("what is asked of the name server {} is answered by somebody else, in this network", own.join(" and "))
+        },
+    )
+    .because("names", format!("{}, where no host can be (RFC 5737), answers questions of DNS", nobody.server))
+    .check(format!("dig @{} {}", nobody.server, names.name))
+    .remedy("ask who runs this network why it redirects port 53; DNS over TLS or HTTPS gets by");
+    if !asks_gateway {
+        finding = finding.explains(&[Symptom::Between, Symptom::Name, Symptom::NameSlow]);
+    }
+    found.push(finding);
+}
+
+/// The proxy that the environment names does not do.
+pub(super) fn proxy(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let Some(Some(proxy)) = facts.evidence.proxy.get() else { return };
+    let failure = match (&proxy.error, &proxy.connect, &proxy.answer) {
+        (Some(error), ..) => Some((error.clone(), "variable", Confidence::Certain)),
+        (_, Some(connect), _) if !connect.stands() => {
+            let how = match connect.outcome {
+                ConnectOutcome::Refused => "it refuses connections".to_owned(),
+                ConnectOutcome::Silent => "it does not answer".to_owned(),
+                _ => connect.error.clone().unwrap_or_else(|| "it is not reached".to_owned()),
+            };
+            Some((how, "connect", Confidence::Certain))
+        }
+        (_, Some(_), Some(reply)) if reply.status == 407 => {
+            Some(("it wants a name and a password (407)".to_owned(), "login", Confidence::Certain))
+        }
+        (_, Some(_), Some(reply))
+            if matches!(reply.status, 502..=504)
+                || (facts.service() == Service::Https && !(200..300).contains(&reply.status)) =>
+        {
+            Some((format!("it answers {}", reply.status), "answer", Confidence::Likely))
+        }
+        (_, Some(_), None) => Some(("it says nothing that HTTP has".to_owned(), "answer", Confidence::Likely)),
+        _ => None,
+    };
+    let Some((how, detail, confidence)) = failure else { return };
+    let works = facts.attempts().any(|attempt| facts.reaches(attempt));
+    let mut finding = Finding::new(
+        "PROXY.BROKEN",
+        Layer::Between,
+        detail,
+        confidence,
+        format!("the proxy {} that {} names does not do: {how}", proxy.value, proxy.variable),
+    )
+    .because("proxy", format!("{}={}: {how}", proxy.variable, proxy.value))
+    .check("env | grep -i proxy".to_owned())
+    .explains(&[Symptom::Proxy])
+    .remedy(format!("go without it: unset {}, or name {} in no_proxy", proxy.variable, facts.host()))
+    .remedy(format!("or start the proxy {} again", proxy.value));
+    if works {
+        finding = finding.because("target", "without it, the target is reached");
+    }
+    found.push(finding);
+}

@@ -1,0 +1,354 @@
+//! What several rules ask of the evidence. Each answer is yes, no or unknown.
+
+use std::net::IpAddr;
+
+use crate::doctor::evidence::{
+    Anchor, Asked, Attempt, ConnectOutcome, Evidence, Gateway, Link, Names, Query, QueryOutcome, Round, Service,
+    Source, Tls,
+};
+use crate::trace::{Answer, Path, Train};
+
+/// The evidence, and what several rules ask of it.
+pub(super) struct Facts<'a> {
+    pub(super) evidence: &'a Evidence,
+}
+
+/// What trains tell of loss.
+pub(super) struct Loss<'a> {
+    /// The train that tells most.
+    pub(super) train: &'a Train,
+    /// Its name in the evidence.
+    pub(super) fact: &'static str,
+    /// Whether enough was lost to matter.
+    pub(super) is_loss: bool,
+    /// Whether it was lost in runs, with little between.
+    pub(super) is_bursty: bool,
+}
+
+/// A loss of so many percent is felt: TCP halves its rate at each.
+const FELT_PERCENT: f64 = 3.0;
+/// A run of so many lost of those of a long train is an outage of at least 0.2 s.
+const OUTAGE: usize = 8;
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(evidence: &'a Evidence) -> Self {
+        Self { evidence }
+    }
+
+    pub(super) fn asked(&self) -> Option<&'a Asked> {
+        self.evidence.about.target.as_ref()
+    }
+
+    pub(super) fn service(&self) -> Service {
+        self.asked().map_or(Service::Unknown, |asked| asked.service)
+    }
+
+    /// The target in words.
+    pub(super) fn target(&self) -> String {
+        self.asked().map_or_else(|| "the internet".to_owned(), |asked| asked.text.clone())
+    }
+
+    pub(super) fn host(&self) -> String {
+        match self.asked() {
+            Some(Asked { name: Some(name), .. }) => name.clone(),
+            Some(Asked { address: Some(address), .. }) => address.to_string(),
+            _ => "example.org".to_owned(),
+        }
+    }
+
+    /// Whether the target is on this machine, so that no network matters.
+    pub(super) fn is_local(&self) -> bool {
+        let Some(asked) = self.asked() else { return false };
+        let is_own = |ip: IpAddr| {
+            ip.is_loopback() || self.evidence.addresses.all().iter().any(|address| address.ip == ip)
+        };
+        match (&asked.name, asked.address) {
+            (Some(name), _) => {
+                let hosts = self.evidence.resolver.get().map(|resolver| resolver.hosts.as_slice()).unwrap_or_default();
+                name.trim_end_matches('.').eq_ignore_ascii_case("localhost")
+                    || (!hosts.is_empty() && hosts.iter().all(|ip| is_own(*ip)))
+            }
+            (None, Some(ip)) => is_own(ip),
+            _ => false,
+        }
+    }
+
+    /// The attempts at the target, but for addresses that only others know.
+    pub(super) fn attempts(&self) -> impl Iterator<Item = &'a Attempt> + use<'a> {
+        self.evidence.target.all().iter().filter(|attempt| attempt.source != Source::Others)
+    }
+
+    pub(super) fn attempts_by_others(&self) -> impl Iterator<Item = &'a Attempt> + use<'a> {
+        self.evidence.target.all().iter().filter(|attempt| attempt.source == Source::Others)
+    }
+
+    /// Whether an attempt reached what was asked for: the port, or if none was asked for, the host.
+    pub(super) fn reaches(&self, attempt: &Attempt) -> bool {
+        let wants_port = self.asked().is_some_and(|asked| asked.port.is_some());
+        let is_alive = attempt.connect.shows_host() || attempt.answers_ping == Some(true);
+        attempt.connect.stands() || (!wants_port && is_alive)
+    }
+
+    /// Whether the target is not reached over a family it has addresses of.
+    pub(super) fn target_fails(&self, is_v6: bool) -> Option<bool> {
+        let mut tried = self.attempts().filter(|attempt| attempt.address.is_ipv6() == is_v6).peekable();
+        tried.peek()?;
+        Some(!tried.any(|attempt| self.reaches(attempt)))
+    }
+
+    /// The first attempt that fails, where none of its family works.
+    pub(super) fn failed(&self) -> Option<&'a Attempt> {
+        let fails = |attempt: &&Attempt| self.target_fails(attempt.address.is_ipv6()) == Some(true);
+        self.attempts().find(fails)
+    }
+
+    /// The same, if nothing of the target works.
+    pub(super) fn wholly_failed(&self) -> Option<&'a Attempt> {
+        let works = self.attempts().any(|attempt| self.reaches(attempt));
+        self.attempts().next().filter(|_| !works)
+    }
+
+    /// Whether the target is on a link of this machine.
+    pub(super) fn is_on_link(&self, attempt: &Attempt) -> Option<bool> {
+        attempt.route.as_ref().map(crate::doctor::evidence::Route::is_on_link)
+    }
+
+    /// The rounds with the service.
+    pub(super) fn rounds(&self) -> Vec<&'a Round> {
+        let exchanges = self.attempts().filter_map(|attempt| attempt.exchange.as_ref());
+        exchanges.flat_map(|exchange| exchange.small.iter().chain(&exchange.large)).collect()
+    }
+
+    /// The round that failed first.
+    pub(super) fn bad_round(&self) -> Option<(&'a Attempt, &'a Round, bool)> {
+        for attempt in self.attempts() {
+            let Some(exchange) = &attempt.exchange else { continue };
+            for (round, is_large) in [(&exchange.small, false), (&exchange.large, true)] {
+                if let Some(round) = round
+                    && round.outcome != crate::doctor::evidence::RoundOutcome::Whole
+                {
+                    return Some((attempt, round, is_large));
+                }
+            }
+        }
+        None
+    }
+
+    pub(super) fn tls(&self) -> Option<(&'a Attempt, &'a Tls)> {
+        self.attempts().find_map(|attempt| Some((attempt, attempt.exchange.as_ref()?.tls.as_ref()?)))
+    }
+
+    /// The interfaces a machine is connected by: plain ones, and whatever has the default route.
+    pub(super) fn uplinks(&self) -> Vec<&'a Link> {
+        let leads_out = |link: &Link| {
+            self.evidence.routes.all().iter().any(|route| route.is_best && route.interface == link.name)
+        };
+        let links = self.evidence.links.all().iter();
+        links.filter(|link| !link.is_loopback && (link.is_uplink() || leads_out(link))).collect()
+    }
+
+    /// The addresses of an interface that reach beyond its link.
+    pub(super) fn reaching_addresses(&self, link: &Link) -> usize {
+        let reaches = |ip: IpAddr| match ip {
+            IpAddr::V4(ip) => !ip.is_link_local() && !ip.is_loopback(),
+            IpAddr::V6(ip) => !ip.is_unicast_link_local() && !ip.is_loopback(),
+        };
+        let addresses = self.evidence.addresses.all().iter();
+        addresses.filter(|address| address.interface == link.name && reaches(address.ip)).count()
+    }
+
+    /// Whether no packet can leave by any link.
+    pub(super) fn has_no_way(&self) -> bool {
+        if self.is_local() || self.evidence.links.get().is_none() || self.evidence.addresses.get().is_none() {
+            return false;
+        }
+        let works = |link: &Link| !link.is_loopback && link.works() && self.reaching_addresses(link) > 0;
+        !self.evidence.links.all().iter().any(works)
+    }
+
+    /// The gateway that packets to the internet go to, IPv4's if there is one.
+    pub(super) fn gateway(&self) -> Option<&'a Gateway> {
+        let best = self.evidence.gateways.all().iter().filter(|gateway| gateway.is_best);
+        best.min_by_key(|gateway| gateway.address.is_ipv6())
+    }
+
+    /// Whether an address is a gateway's.
+    pub(super) fn is_gateway(&self, ip: IpAddr) -> bool {
+        self.evidence.gateways.all().iter().any(|gateway| gateway.address == ip)
+    }
+
+    /// Whether the gateway answers nothing at all: no hardware address.
+    pub(super) fn gateway_is_mute(&self) -> bool {
+        !self.is_local() && self.gateway().is_some_and(|gateway| gateway.is_found() == Some(false))
+    }
+
+    /// Whether hosts of the internet matter: a target that is on a link does not need them.
+    pub(super) fn needs_public(&self) -> bool {
+        let is_elsewhere = |attempt: &Attempt| {
+            self.is_on_link(attempt) != Some(true)
+                && !attempt.route.as_ref().is_some_and(crate::doctor::evidence::Route::is_local)
+        };
+        // A target that works does not need them either: many networks let out what they must, and nothing else.
+        let target_works = self.attempts().any(|attempt| self.reaches(attempt));
+        !self.is_local() && !target_works && (self.asked().is_none() || !self.attempts().any(|a| !is_elsewhere(a)))
+    }
+
+    /// The anchors of IPv4.
+    pub(super) fn anchors(&self) -> Vec<&'a Anchor> {
+        self.evidence.public.all().iter().filter(|anchor| anchor.address.is_ipv4()).collect()
+    }
+
+    /// Whether any host of the internet is reached over IPv4.
+    pub(super) fn public_is_reached(&self) -> Option<bool> {
+        let anchors = self.anchors();
+        if anchors.is_empty() { None } else { Some(anchors.iter().any(|anchor| anchor.is_reached())) }
+    }
+
+    /// Whether anything beyond the gateway has answered.
+    pub(super) fn beyond(&self) -> Option<bool> {
+        let is_beyond = |ip: IpAddr| !self.is_gateway(ip) && !self.evidence.addresses.all().iter().any(|a| a.ip == ip);
+        let by_target = self.attempts().any(|attempt| {
+            self.is_on_link(attempt) == Some(false)
+                && (attempt.connect.shows_host()
+                    || attempt.connect.icmp.as_ref().and_then(|icmp| icmp.from).is_some_and(is_beyond))
+        });
+        let by_path = self.paths().any(|path| {
+            path.hops.iter().any(|hop| hop.ttl > 1 && hop.answer.is_some_and(|answer| answer != Answer::NotSent))
+        });
+        let by_public = self.public_is_reached();
+        if by_target || by_path || by_public == Some(true) {
+            return Some(true);
+        }
+        by_public
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &'a Path> + use<'a> {
+        let evidence = self.evidence;
+        [&evidence.path, &evidence.control_path, &evidence.public_path, &evidence.udp_path]
+            .into_iter()
+            .filter_map(|path| path.get())
+    }
+
+    /// The path toward the target's port, or if there is none, toward the internet.
+    pub(super) fn any_path(&self) -> Option<(&'static str, &'a Path)> {
+        let evidence = self.evidence;
+        [("path", &evidence.path), ("public_path", &evidence.public_path)]
+            .into_iter()
+            .find_map(|(fact, path)| Some((fact, path.get()?)))
+    }
+
+    /// Whether another port of the target, or an echo, shows that the host is there.
+    pub(super) fn host_is_alive(&self) -> Option<bool> {
+        let by_port = self.evidence.control.get().map(|all| all.iter().any(|attempt| attempt.connect.shows_host()));
+        let by_ping = self.target_train().map(|train| train.received() > 0);
+        match (by_port, by_ping) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (Some(false), _) => Some(false),
+            (None, other) => other,
+        }
+    }
+
+    /// The other port of the target that answered.
+    pub(super) fn live_control(&self) -> Option<&'a Attempt> {
+        self.evidence.control.all().iter().find(|attempt| attempt.connect.shows_host())
+    }
+
+    /// The small train, if it went to the target.
+    pub(super) fn target_train(&self) -> Option<&'a Train> {
+        self.asked()?;
+        self.evidence.target.get()?;
+        self.evidence.small_train.get()
+    }
+
+    /// What the trains tell of loss; `None` if nothing answers them at all.
+    pub(super) fn loss(&self) -> Option<Loss<'a>> {
+        let evidence = self.evidence;
+        let trains = [("long_train", evidence.long_train.get()), ("small_train", evidence.small_train.get())];
+        let (fact, train) = trains
+            .into_iter()
+            .find_map(|(fact, train)| train.filter(|train| train.received() > 0).map(|train| (fact, train)))?;
+        let gaps = train.gaps();
+        let outages: usize = gaps.iter().filter(|gap| **gap >= OUTAGE).sum();
+        let sent = train.sent().saturating_sub(outages).max(1);
+        let elsewhere = gaps.iter().filter(|gap| **gap < OUTAGE).sum::<usize>();
+        let is_bursty = outages > 0 && percent(elsewhere, sent) < 12.0;
+        let lost = train.sent().saturating_sub(train.received());
+        // Of two dozen, a single one may be an accident.
+        let is_loss = train.loss_percent() >= FELT_PERCENT && lost >= 2;
+        Some(Loss { train, fact, is_loss, is_bursty })
+    }
+
+    pub(super) fn names(&self) -> Option<&'a Names> {
+        self.evidence.names.get()
+    }
+
+    /// All that the system's own servers were asked.
+    pub(super) fn own_queries(&self) -> Vec<&'a Query> {
+        self.names().map_or_else(Vec::new, |names| {
+            names.own.iter().flat_map(|answer| answer.a.iter().chain(&answer.aaaa)).collect()
+        })
+    }
+
+    /// What servers of the internet said, where they answered.
+    pub(super) fn other_answers(&self) -> Vec<&'a Query> {
+        self.names().map_or_else(Vec::new, |names| {
+            let all = names.others.iter().flat_map(|answer| answer.a.iter().chain(&answer.aaaa));
+            all.filter(|query| query.outcome.is_answer()).collect()
+        })
+    }
+
+    /// The addresses that the system's own servers gave.
+    pub(super) fn own_addresses(&self) -> Vec<IpAddr> {
+        let own = self.own_queries();
+        let tcp = self.names().into_iter().flat_map(|names| names.own.iter().filter_map(|answer| answer.tcp.as_ref()));
+        own.into_iter().chain(tcp).flat_map(|query| query.addresses.iter().copied()).collect()
+    }
+
+    /// The addresses that servers of the internet gave.
+    pub(super) fn other_addresses(&self) -> Vec<IpAddr> {
+        self.other_answers().iter().flat_map(|query| query.addresses.iter().copied()).collect()
+    }
+
+    /// Whether the name has no address, whoever of this system is asked: its servers, its hosts file, or whatever else it
+    /// looks into.
+    pub(super) fn name_fails(&self) -> Option<bool> {
+        let names = self.names()?;
+        let by_hosts = self.evidence.resolver.get().is_some_and(|resolver| !resolver.hosts.is_empty());
+        let by_system = names.system.as_ref().is_some_and(|system| !system.addresses.is_empty());
+        Some(self.own_addresses().is_empty() && !by_hosts && !by_system)
+    }
+
+    /// Whether every question to the system's own servers came to one of these.
+    pub(super) fn all_own(&self, is_it: impl Fn(QueryOutcome) -> bool) -> bool {
+        let own = self.own_queries();
+        !own.is_empty() && own.iter().all(|query| is_it(query.outcome))
+    }
+
+    /// The round-trip time that the path itself takes, in milliseconds: what a train or a connection took at least.
+    pub(super) fn path_ms(&self) -> u64 {
+        let train = self.evidence.small_train.get().and_then(Train::median_us);
+        let stands = |attempt: &&Attempt| attempt.connect.outcome == ConnectOutcome::Connected;
+        let connect = self.attempts().filter(stands).map(|attempt| attempt.connect.elapsed_us).min();
+        train.into_iter().chain(connect).min().unwrap_or(0) / 1_000
+    }
+
+    pub(super) fn counter(&self, name: &str) -> u64 {
+        self.evidence.counters.get().and_then(|counters| counters.get(name)).copied().unwrap_or(0)
+    }
+}
+
+/// So many of so many, in percent.
+pub(super) fn percent(part: usize, whole: usize) -> f64 {
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    if whole == 0 { 0.0 } else { number(part) * 100.0 / number(whole) }
+}
+
+/// Microseconds as people read them.
+pub(super) fn time(us: u64) -> String {
+    let number = |value: u64| f64::from(u32::try_from(value).unwrap_or(u32::MAX));
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..1_000_000 => format!("{:.1} ms", number(us) / 1e3),
+        _ => format!("{:.1} s", number(us) / 1e6),
+    }
+}

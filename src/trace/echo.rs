@@ -1,0 +1,364 @@
+//! Trains of ICMP echo: what is lost, repeated, reordered or late, and which sizes pass.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How a train is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainOptions {
+    /// The bytes of each packet with its IP and ICMP headers.
+    pub packet_bytes: usize,
+    /// How many.
+    pub count: usize,
+    /// The time between two.
+    pub interval: Duration,
+    /// How long the last is waited for.
+    pub wait: Duration,
+    /// Whether nobody may fragment them.
+    pub dont_fragment: bool,
+}
+
+/// What became of a train.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Train {
+    /// The bytes of each packet with its IP and ICMP headers.
+    pub packet_bytes: usize,
+    /// When each reply came after its request, in microseconds; `None` for none.
+    pub rtts_us: Vec<Option<u64>>,
+    /// The time between two requests, in microseconds.
+    pub interval_us: u64,
+    /// Further replies to a request that had one.
+    pub duplicates: usize,
+    /// Replies that came after one to a later request.
+    pub reordered: usize,
+    /// Replies with other bytes than were sent.
+    pub corrupted: usize,
+    /// ICMP errors: who sent them, type, code, and the MTU they tell.
+    pub errors: Vec<TrainError>,
+    /// Requests that this machine itself did not send, as too large.
+    pub too_big: usize,
+    /// Requests that this machine did not let out.
+    pub refused: usize,
+    /// From the first reply to the last, in microseconds.
+    pub span_us: u64,
+}
+
+/// An ICMP error that came for a train.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrainError {
+    /// Who sent it.
+    pub from: Option<IpAddr>,
+    /// Its type.
+    pub icmp_type: u8,
+    /// Its code.
+    pub icmp_code: u8,
+    /// The MTU it tells.
+    pub mtu: Option<u32>,
+}
+
+impl Train {
+    /// How many were sent.
+    pub fn sent(&self) -> usize {
+        self.rtts_us.len() - self.refused.min(self.rtts_us.len())
+    }
+
+    /// How many were answered.
+    pub fn received(&self) -> usize {
+        self.rtts_us.iter().flatten().count()
+    }
+
+    /// How many were not, in percent of those sent.
+    pub fn loss_percent(&self) -> f64 {
+        let (sent, received) = (count(self.sent()), count(self.received()));
+        if sent > 0.0 { (sent - received).max(0.0) * 100.0 / sent } else { 0.0 }
+    }
+
+    /// The times of those that were answered, from the shortest on.
+    pub fn sorted_us(&self) -> Vec<u64> {
+        let mut sorted: Vec<u64> = self.rtts_us.iter().flatten().copied().collect();
+        sorted.sort_unstable();
+        sorted
+    }
+
+    /// The shortest time.
+    pub fn min_us(&self) -> Option<u64> {
+        self.sorted_us().first().copied()
+    }
+
+    /// The median time.
+    pub fn median_us(&self) -> Option<u64> {
+        let sorted = self.sorted_us();
+        sorted.get(sorted.len() / 2).copied()
+    }
+
+    /// How far the times of nine in ten lie above the shortest.
+    pub fn spread_us(&self) -> Option<u64> {
+        let sorted = self.sorted_us();
+        let high = sorted.get((sorted.len() * 9 / 10).min(sorted.len().saturating_sub(1)))?;
+        Some(high - sorted.first()?)
+    }
+
+    /// The lengths of the runs of lost ones, each between two that were answered or at an end.
+    pub fn gaps(&self) -> Vec<usize> {
+        let mut gaps = Vec::new();
+        let mut run = 0;
+        for rtt in &self.rtts_us {
+            if rtt.is_some() {
+                if run > 0 {
+                    gaps.push(run);
+                }
+                run = 0;
+            } else {
+                run += 1;
+            }
+        }
+        if run > 0 {
+            gaps.push(run);
+        }
+        gaps
+    }
+
+    /// The rate at which the replies came, in bit/s, where they came further apart than they were sent.
+    pub fn rate_bits_per_s(&self) -> Option<f64> {
+        let received = self.received();
+        if received < 4 || self.span_us == 0 {
+            return None;
+        }
+        // The first reply's bytes came before the span.
+        let bits = count((received - 1) * self.packet_bytes * 8);
+        Some(bits * 1e6 / count(usize::try_from(self.span_us).ok()?))
+    }
+}
+
+fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// Sends a train of echo requests to a host and tells what became of it.
+///
+/// Errors: ICMP sockets are not to be had.
+#[cfg(target_os = "linux")]
+pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions) -> io::Result<Train> {
+    use crate::address::{Address, Family};
+    use crate::sys::{IcmpOptions, IcmpSocket};
+    use std::time::Instant;
+
+    let family = Family::of(to);
+    let headers = if family == Family::Ipv4 { 28 } else { 48 };
+    let body_bytes = options.packet_bytes.saturating_sub(headers).max(16);
+    let icmp = IcmpOptions {
+        dont_fragment: options.dont_fragment,
+        size: body_bytes,
+        ..IcmpOptions::default()
+    };
+    let mut socket = IcmpSocket::open(family, &icmp)?;
+    let cookie = crate::sys::random();
+    let to = Address { ip: to, scope_id }.with_port(0);
+    let mut flight = linux::Flight {
+        train: Train {
+            packet_bytes: options.packet_bytes,
+            rtts_us: vec![None; options.count],
+            interval_us: u64::try_from(options.interval.as_micros()).unwrap_or(u64::MAX),
+            ..Train::default()
+        },
+        sent: vec![None; options.count],
+        body_bytes,
+        cookie,
+        family,
+        to: to.ip(),
+        first: None,
+        highest: None,
+    };
+    let start = Instant::now();
+    let mut next = 0;
+    let mut last = start;
+    loop {
+        let now = Instant::now();
+        while next < options.count && start + options.interval * u32::try_from(next).unwrap_or(u32::MAX) <= now {
+            flight.send(&mut socket, to, next);
+            next += 1;
+            last = Instant::now();
+        }
+        flight.receive(&mut socket);
+        let is_done = next == options.count && (flight.is_complete() || last.elapsed() >= options.wait);
+        if is_done {
+            break;
+        }
+        let due = start + options.interval * u32::try_from(next).unwrap_or(u32::MAX);
+        let end = if next < options.count { due } else { last + options.wait };
+        let pause = end.saturating_duration_since(Instant::now()).min(Duration::from_millis(50));
+        if !pause.is_zero() {
+            let _ = crate::sys::wait_for_icmp(&[&socket], None, Some(pause));
+        }
+    }
+    Ok(flight.train)
+}
+
+/// Sends a train of echo requests to a host and tells what became of it.
+///
+/// Errors: always, as only Linux lets an ordinary user do that with what a diagnosis needs.
+#[cfg(not(target_os = "linux"))]
+pub fn train(_: IpAddr, _: u32, _: &TrainOptions) -> io::Result<Train> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io::ErrorKind;
+    use std::net::{IpAddr, SocketAddr};
+    use std::time::Instant;
+
+    use super::{Train, TrainError};
+    use crate::address::Family;
+    use crate::ping::wire::{self, Echo, Message};
+    use crate::sys::{IcmpKind, IcmpSocket, Queued};
+
+    /// A train under way.
+    pub(super) struct Flight {
+        pub(super) train: Train,
+        pub(super) sent: Vec<Option<Instant>>,
+        pub(super) body_bytes: usize,
+        pub(super) cookie: u64,
+        pub(super) family: Family,
+        pub(super) to: IpAddr,
+        pub(super) first: Option<Instant>,
+        pub(super) highest: Option<usize>,
+    }
+
+    impl Flight {
+        fn body(&self, number: usize) -> Vec<u8> {
+            let mut body = vec![0; self.body_bytes];
+            body[..8].copy_from_slice(&self.cookie.to_be_bytes());
+            body[8..16].copy_from_slice(&u64::try_from(number).unwrap_or(0).to_be_bytes());
+            for (place, byte) in body.iter_mut().enumerate().skip(16) {
+                *byte = u8::try_from(place % 251).unwrap_or(0);
+            }
+            body
+        }
+
+        pub(super) fn send(&mut self, socket: &mut IcmpSocket, to: SocketAddr, number: usize) {
+            let body = self.body(number);
+            let mut message = Vec::new();
+            let sequence = u16::try_from(number).unwrap_or(u16::MAX);
+            Echo { ident: socket.ident(), sequence, body: &body }.emit_request(self.family, &mut message);
+            self.sent[number] = Some(Instant::now());
+            // The first failure may be an earlier request's; the second is this one's own.
+            for attempt in 0..2 {
+                match socket.send(&[(to, &message)]) {
+                    Ok(_) => return,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(_) if attempt == 0 => {
+                        let before = self.train.too_big;
+                        self.drain(socket);
+                        if self.train.too_big > before {
+                            return;
+                        }
+                    }
+                    Err(error) => {
+                        if error.raw_os_error() == Some(libc::EMSGSIZE) {
+                            self.train.too_big += 1;
+                        } else {
+                            self.train.refused += 1;
+                        }
+                        return;
+                    }
+                }
+            }
+        }
+
+        pub(super) fn is_complete(&self) -> bool {
+            let answered = self.train.received();
+            answered + self.train.too_big + self.train.refused >= self.train.rtts_us.len()
+        }
+
+        pub(super) fn receive(&mut self, socket: &mut IcmpSocket) {
+            self.drain(socket);
+            while let Ok(count) = socket.receive() {
+                let now = Instant::now();
+                for index in 0..count {
+                    let Some(received) = socket.received(index) else { continue };
+                    let mut bytes = received.bytes;
+                    if socket.kind() == IcmpKind::Raw && self.family == Family::Ipv4 {
+                        let Some((_, icmp)) = wire::ipv4(bytes) else { continue };
+                        bytes = icmp;
+                    }
+                    let Some(Message::Reply(echo)) = Message::parse(self.family, bytes) else { continue };
+                    if echo.ident != socket.ident() || received.from.ip() != self.to {
+                        continue;
+                    }
+                    let (sequence, whole) = (usize::from(echo.sequence), echo.body == self.body(echo.sequence.into()));
+                    self.take(sequence, whole, now);
+                }
+                if count == 0 {
+                    break;
+                }
+            }
+        }
+
+        fn take(&mut self, number: usize, is_whole: bool, now: Instant) {
+            let Some(sent) = self.sent.get(number).copied().flatten() else { return };
+            if !is_whole {
+                self.train.corrupted += 1;
+                return;
+            }
+            if self.train.rtts_us[number].is_some() {
+                self.train.duplicates += 1;
+                return;
+            }
+            self.train.rtts_us[number] = u64::try_from((now - sent).as_micros()).ok();
+            let first = *self.first.get_or_insert(now);
+            self.train.span_us = u64::try_from((now - first).as_micros()).unwrap_or(u64::MAX);
+            if self.highest.is_some_and(|highest| highest > number) {
+                self.train.reordered += 1;
+            }
+            self.highest = self.highest.max(Some(number));
+        }
+
+        fn drain(&mut self, socket: &mut IcmpSocket) {
+            /// More are only more of the same.
+            const MOST: usize = 8;
+            while let Ok(count) = socket.receive_errors() {
+                for index in 0..count {
+                    match socket.queued(index) {
+                        Some(Queued::Error { error, .. }) if self.train.errors.len() < MOST => {
+                            self.train.errors.push(TrainError {
+                                from: error.from,
+                                icmp_type: error.icmp_type,
+                                icmp_code: error.icmp_code,
+                                mtu: error.mtu,
+                            });
+                        }
+                        Some(Queued::TooBig { .. }) => self.train.too_big += 1,
+                        _ => {}
+                    }
+                }
+                if count == 0 {
+                    break;
+                }
+            }
+            let _ = socket.take_error();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_and_rates() {
+        let train = Train {
+            packet_bytes: 1000,
+            rtts_us: vec![None, Some(1), None, None, Some(3), Some(2), Some(9)],
+            span_us: 1_000_000,
+            ..Train::default()
+        };
+        assert_eq!(train.gaps(), [1, 2]);
+        assert_eq!((train.min_us(), train.median_us(), train.spread_us()), (Some(1), Some(3), Some(8)));
+        assert!((train.loss_percent() - 300.0 / 7.0).abs() < 1e-9);
+        assert_eq!(train.rate_bits_per_s(), Some(24_000.0));
+    }
+}
