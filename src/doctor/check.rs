@@ -128,6 +128,7 @@ pub(super) fn of(fact: &str, evidence: &Evidence) -> Vec<Check> {
                 add("path", "side by side", elapsed(&evidence.burst), status, detail);
             }
         }
+        "beat" => train("echo all along", &evidence.beat, &mut add),
         "gateway_train" => train("echo to the gateway", &evidence.gateway_train, &mut add),
         "small_train" => train("small echo", &evidence.small_train, &mut add),
         "large_train" => train("large echo", &evidence.large_train, &mut add),
@@ -261,7 +262,7 @@ fn claims(evidence: &Evidence, add: &mut Add<'_>) {
         .collect();
     let (status, detail) = if !taken.is_empty() {
         (Status::Fail, taken.join(", "))
-    } else if claims.own_mac_frames >= 3 {
+    } else if !claims.own_mac_users.is_empty() {
         (Status::Fail, format!("{} is another host's hardware address, too", claims.own_mac))
     } else {
         (Status::Pass, "nobody else claims this machine's address or its gateway's".to_owned())

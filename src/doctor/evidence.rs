@@ -50,6 +50,8 @@ pub struct Evidence {
     pub control: Item<Vec<Attempt>>,
     /// Connections to the target's port, several at once.
     pub burst: Item<Burst>,
+    /// Echo requests to a host of the internet, a few each second as long as this ran.
+    pub beat: Item<Train>,
     /// Small echo requests to the gateway.
     pub gateway_train: Item<Train>,
     /// Small echo requests to the target, or to a host of the internet where there is none.
@@ -414,8 +416,10 @@ impl Gateway {
 pub struct Claims {
     /// Who was seen to have an address, by ARP.
     pub answers: Vec<Claim>,
-    /// The frames of others that bear this machine's own hardware address.
-    pub own_mac_frames: u32,
+    /// The addresses of others whose packets bear this machine's own hardware address as their sender.
+    pub own_mac_users: Vec<IpAddr>,
+    /// The addresses of others that packets were for which came to this machine's hardware address.
+    pub misdelivered: Vec<IpAddr>,
     /// This machine's own hardware address on that link.
     pub own_mac: String,
     /// The interface.
@@ -494,8 +498,8 @@ pub struct Query {
     pub answer_ms: u64,
     /// How long it took in all, in milliseconds.
     pub elapsed_ms: u64,
-    /// Who sent the ICMP error, if one ended it.
-    pub from: Option<IpAddr>,
+    /// The ICMP error that ended it.
+    pub icmp: Option<Icmp>,
     /// What the system said, if it did not send the question.
     pub error: Option<String>,
 }
@@ -577,12 +581,10 @@ pub struct WebAnswer {
     pub address: Option<IpAddr>,
     /// Whether it is a page made to find portals, and so has nothing to redirect to.
     pub is_check: bool,
+    /// How the connection went.
+    pub connect: Connect,
     /// What it answered; `None` for nothing.
     pub reply: Option<WebReply>,
-    /// Whether a connection for TLS to it stood.
-    pub tls_connects: Option<bool>,
-    /// Whether that was reset or refused.
-    pub tls_is_rejected: Option<bool>,
 }
 
 /// A reply of HTTP.

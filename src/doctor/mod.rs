@@ -63,7 +63,7 @@ pub fn run(request: &Request, observer: &mut dyn Observer<DoctorEvent>) -> Resul
 const FACTS: &[&str] = &[
     "host", "loopback", "links", "addresses", "routes", "resolver", "gateways", "claims", "names", "public", "web", "proxy",
     "target", "control", "burst", "small_train", "large_train", "long_train", "gateway_train", "sizes", "path",
-    "control_path", "public_path", "udp_path", "carrier",
+    "control_path", "public_path", "udp_path", "beat", "carrier",
 ];
 
 /// Tells the observer each check as its fact is recorded.

@@ -70,6 +70,17 @@ pub struct ArpSeen {
 pub enum FrameSeen {
     /// An ARP packet.
     Arp(ArpSeen),
-    /// Something else, with the frame's source.
-    Other([u8; 6]),
+    /// A packet of IPv4.
+    Ipv4 {
+        /// The frame's source.
+        frame_source: [u8; 6],
+        /// The frame's destination.
+        frame_destination: [u8; 6],
+        /// Who sent it.
+        source: std::net::Ipv4Addr,
+        /// Whom it is for.
+        destination: std::net::Ipv4Addr,
+    },
+    /// Something else.
+    Other,
 }

@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 /// How a train is sent.
 #[derive(Clone, Copy, Debug)]
-pub struct TrainOptions {
+pub struct TrainOptions<'a> {
     /// The bytes of each packet with its IP and ICMP headers.
     pub packet_bytes: usize,
     /// How many.
@@ -19,6 +20,8 @@ pub struct TrainOptions {
     pub wait: Duration,
     /// Whether nobody may fragment them.
     pub dont_fragment: bool,
+    /// What ends it early, if that becomes true.
+    pub until: Option<&'a AtomicBool>,
 }
 
 /// What became of a train.
@@ -141,7 +144,7 @@ fn count(number: usize) -> f64 {
 ///
 /// Errors: ICMP sockets are not to be had.
 #[cfg(target_os = "linux")]
-pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions) -> io::Result<Train> {
+pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions<'_>) -> io::Result<Train> {
     use crate::address::{Address, Family};
     use crate::sys::{IcmpOptions, IcmpSocket};
     use std::time::Instant;
@@ -187,6 +190,16 @@ pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions) -> io::Result<Tr
         if is_done {
             break;
         }
+        if options.until.is_some_and(|until| until.load(Ordering::Relaxed)) {
+            // Those that could not be answered by now are no losses: at most the last few of the longest way so far.
+            let longest = flight.train.sorted_us().last().copied().unwrap_or(300_000).saturating_mul(2);
+            let young = |sent: &Option<Instant>| sent.is_none_or(|sent| sent.elapsed() < Duration::from_micros(longest));
+            while flight.sent.last().is_some_and(young) && flight.train.rtts_us.last() == Some(&None) {
+                flight.sent.pop();
+                flight.train.rtts_us.pop();
+            }
+            break;
+        }
         let due = start + options.interval * u32::try_from(next).unwrap_or(u32::MAX);
         let end = if next < options.count { due } else { last + options.wait };
         let pause = end.saturating_duration_since(Instant::now()).min(Duration::from_millis(50));
@@ -201,7 +214,7 @@ pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions) -> io::Result<Tr
 ///
 /// Errors: always, as only Linux lets an ordinary user do that with what a diagnosis needs.
 #[cfg(not(target_os = "linux"))]
-pub fn train(_: IpAddr, _: u32, _: &TrainOptions) -> io::Result<Train> {
+pub fn train(_: IpAddr, _: u32, _: &TrainOptions<'_>) -> io::Result<Train> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -258,10 +271,11 @@ mod linux {
                         }
                     }
                     Err(error) => {
-                        if error.raw_os_error() == Some(libc::EMSGSIZE) {
-                            self.train.too_big += 1;
-                        } else {
-                            self.train.refused += 1;
+                        match error.raw_os_error() {
+                            Some(libc::EMSGSIZE) => self.train.too_big += 1,
+                            // The link took it and lost it: its other end has a smaller MTU, or its queue is full.
+                            Some(libc::ENOBUFS) => {}
+                            _ => self.train.refused += 1,
                         }
                         return;
                     }

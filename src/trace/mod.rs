@@ -114,7 +114,7 @@ impl Path {
                     }
                     round.push(*who);
                 }
-                return (round.len() > 1).then_some(round);
+                return Some(round);
             }
         }
         None
@@ -138,6 +138,12 @@ mod tests {
             port: 7,
             hops: froms.iter().map(hop).collect(),
         }
+    }
+
+    #[test]
+    fn a_loop_shows_though_one_of_its_routers_is_silent() {
+        let round = path(&[(1, 1), (3, 3), (5, 3), (7, 3)]).loop_of();
+        assert_eq!(round, Some(vec![IpAddr::from([10, 0, 0, 3])]));
     }
 
     #[test]

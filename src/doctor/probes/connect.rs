@@ -98,7 +98,7 @@ fn open(to: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-fn told_icmp(icmp: &sys::IcmpError) -> Icmp {
+pub(super) fn told_icmp(icmp: &sys::IcmpError) -> Icmp {
     let is_own = icmp.from.is_some_and(super::is_own);
     Icmp { from: icmp.from, is_own, icmp_type: icmp.icmp_type, icmp_code: icmp.icmp_code }
 }

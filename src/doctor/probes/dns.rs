@@ -118,7 +118,7 @@ fn blank(name: &str) -> Query {
         answers: 0,
         answer_ms: 0,
         elapsed_ms: 0,
-        from: None,
+        icmp: None,
         error: None,
     }
 }
@@ -201,7 +201,7 @@ fn ask_into(
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => {
                 let icmp = sys::take_icmp_error(&socket);
-                query.from = icmp.and_then(|icmp| icmp.from);
+                query.icmp = icmp.as_ref().map(super::connect::told_icmp);
                 match refusal(&error) {
                     Some(QueryOutcome::Unreachable) => {
                         query.outcome = QueryOutcome::Unreachable;

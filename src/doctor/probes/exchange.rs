@@ -37,11 +37,39 @@ impl Talk<'_> {
 
 /// Talks to a service on a connection that stands.
 pub(super) fn exchange(socket: &Socket, talk: &Talk<'_>, budget: &Budget) -> Exchange {
+    if talk.service != Service::Unknown
+        && let Some(outcome) = hangs_up(socket, talk)
+    {
+        let nothing = Answered {
+            reply: None,
+            end: End::Closed,
+            first_byte: None,
+            elapsed: Duration::ZERO,
+            pieces: 0,
+            bytes: Vec::new(),
+            length: 0,
+        };
+        return Exchange { small: Some(round(socket, outcome, 0, &nothing, None)), ..Exchange::default() };
+    }
     match talk.service {
         Service::Echo => echo(socket, talk, budget),
         Service::Http => http(socket, talk, budget),
         Service::Https => https(socket, talk, budget),
         Service::Unknown => listen(socket, budget),
+    }
+}
+
+/// Looks whether the other end hangs up before anything was said to it: afterwards, what was sent would make it look like a
+/// reset. Nothing is taken from what it may say.
+fn hangs_up(socket: &Socket, talk: &Talk<'_>) -> Option<RoundOutcome> {
+    // Who accepts and closes does so a round trip after the connection stands here.
+    let wait = (talk.connected_in * 3 / 2 + Duration::from_millis(12)).min(Duration::from_millis(500));
+    let _ = sys::wait_for_sockets(&[socket], false, wait);
+    let mut byte = [std::mem::MaybeUninit::uninit(); 1];
+    match socket.peek(&mut byte) {
+        Ok(0) => Some(RoundOutcome::Closed),
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Some(RoundOutcome::Reset),
+        _ => None,
     }
 }
 

@@ -35,6 +35,7 @@ pub(super) fn gateway(route: &DefaultRoute, budget: &Budget) -> Option<Gateway> 
                 interval: Duration::from_millis(30),
                 wait: Duration::from_millis(250),
                 dont_fragment: false,
+                until: None,
             };
             trace::train(address, scope_id, &options)
         });
@@ -122,12 +123,26 @@ pub(super) fn claims(
         }
         let until = start + timing::CLAIMS * (round + 1) / ROUNDS;
         while let Some(seen) = watch.next(until) {
-            let source = match seen {
-                FrameSeen::Other(source) => source,
-                FrameSeen::Arp(arp) => arp.frame_source,
+            let is_foreign = |ip: Ipv4Addr| !own.contains(&ip) && !ip.is_unspecified();
+            let mut note = |list: fn(&mut Claims) -> &mut Vec<IpAddr>, ip: Ipv4Addr| {
+                let list = list(&mut claims);
+                if !list.contains(&ip.into()) && list.len() < 8 {
+                    list.push(ip.into());
+                }
             };
-            if source == mac {
-                claims.own_mac_frames += 1;
+            match seen {
+                FrameSeen::Ipv4 { frame_source, source, .. } if frame_source == mac && is_foreign(source) => {
+                    note(|claims| &mut claims.own_mac_users, source);
+                }
+                FrameSeen::Arp(arp) if arp.frame_source == mac && is_foreign(arp.sender) => {
+                    note(|claims| &mut claims.own_mac_users, arp.sender);
+                }
+                FrameSeen::Ipv4 { frame_destination, destination, .. }
+                    if frame_destination == mac && is_foreign(destination) && !destination.is_multicast() =>
+                {
+                    note(|claims| &mut claims.misdelivered, destination);
+                }
+                _ => {}
             }
             if let FrameSeen::Arp(arp) = seen
                 && let Some(claim) = claims.answers.iter_mut().find(|claim| claim.address == IpAddr::V4(arp.sender))

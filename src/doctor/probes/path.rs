@@ -38,7 +38,22 @@ fn train(
     interval: Duration,
     wait: Duration,
 ) -> Result<Train, String> {
-    let options = TrainOptions { packet_bytes, count, interval, wait, dont_fragment: false };
+    let options = TrainOptions { packet_bytes, count, interval, wait, dont_fragment: false, until: None };
+    trace::train(to.ip, to.scope_id, &options).map_err(|error| why_no_ping(&error))
+}
+
+/// A few each second, for as long as the rest takes: it shows a path that is slow, or dead for moments, from the first.
+pub(super) fn beat(to: Address, until: &std::sync::atomic::AtomicBool, timeout: Duration) -> Result<Train, String> {
+    const INTERVAL: Duration = Duration::from_millis(40);
+    let count = usize::try_from(timeout.as_millis() / INTERVAL.as_millis()).unwrap_or(0);
+    let options = TrainOptions {
+        packet_bytes: 84,
+        count: count.clamp(1, 400),
+        interval: INTERVAL,
+        wait: Duration::from_secs(3),
+        dont_fragment: false,
+        until: Some(until),
+    };
     trace::train(to.ip, to.scope_id, &options).map_err(|error| why_no_ping(&error))
 }
 
@@ -69,6 +84,7 @@ pub(super) fn sizes(to: Address, link_mtu: u32) -> Result<Vec<SizeProbe>, String
             interval: Duration::from_millis(25),
             wait: Duration::from_millis(400),
             dont_fragment: true,
+            until: None,
         };
         let train = trace::train(to.ip, to.scope_id, &options).map_err(|error| why_no_ping(&error))?;
         let is_too_big = |icmp_type: u8, code: u8| matches!((icmp_type, code), (3, 4) | (2, 0));

@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::exchange::{self, Talk};
@@ -57,7 +60,9 @@ struct Machine {
 
 /// The first tier: what this machine itself tells. `None` if that settles the case.
 fn machine(request: &Request, evidence: &mut Evidence, progress: &mut dyn Progress) -> Option<Machine> {
-    let budget = Budget::new(request.timeout);
+    /// What it takes to judge and to write, and to end what still runs.
+    const REST: Duration = Duration::from_millis(500);
+    let budget = Budget::new(request.timeout.saturating_sub(REST).max(request.timeout / 2));
     let began = Instant::now();
     evidence.host = budget.known(began, local::host());
     let mut goes_on = progress.recorded(evidence, "host");
@@ -147,7 +152,7 @@ enum Found {
     Claims(Instant, Result<Claims, String>),
     Names(Instant, Box<Names>),
     Anchor(Instant, Anchor),
-    Web(Instant, WebAnswer),
+    Web(WebAnswer),
     Proxy(Instant, Box<Proxy>),
     Quiet(IpAddr),
     Attempt(Instant, Box<Attempt>),
@@ -156,6 +161,13 @@ enum Found {
     Train(&'static str, Instant, Result<Train, String>),
     Path(&'static str, Instant, Result<Path, String>),
     Sizes(Instant, Result<Vec<SizeProbe>, String>),
+}
+
+/// A train that runs as long as the rest does.
+struct Beat {
+    began: Instant,
+    end: Arc<AtomicBool>,
+    thread: JoinHandle<Result<Train, String>>,
 }
 
 /// A run beyond the machine itself.
@@ -178,6 +190,7 @@ struct Plan<'a> {
     /// The addresses that are being tried, and whether nothing has come from them for a while.
     attempts: HashMap<IpAddr, bool>,
     webs: usize,
+    beat: Option<Beat>,
     gateways: (usize, Vec<Gateway>),
     anchors: (usize, Vec<Anchor>),
     web: Vec<WebAnswer>,
@@ -208,6 +221,7 @@ impl<'a> Plan<'a> {
             pending: 0,
             attempts: HashMap::new(),
             webs: 0,
+            beat: None,
             gateways: (0, Vec::new()),
             anchors: (0, Vec::new()),
             web: Vec::new(),
@@ -219,7 +233,8 @@ impl<'a> Plan<'a> {
         self.begin();
         let mut goes_on = true;
         while goes_on && (self.pending > 0 || !self.attempts.is_empty() || self.waits_for_web()) {
-            if self.pending == 0 && self.attempts.values().all(|is_quiet| *is_quiet) && !self.waits_for_web() {
+            let is_idle = self.pending == 0 && !self.waits_for_web();
+            if is_idle && self.attempts.values().all(|is_quiet| *is_quiet) && !self.may_be_told_later() {
                 self.patience.end();
             }
             let left = self.budget.deadline.saturating_duration_since(Instant::now());
@@ -242,6 +257,14 @@ impl<'a> Plan<'a> {
         self.budget.end();
         self.patience.end();
         self.finish()
+    }
+
+    /// Whether a router may still say that the host is gone: it asks for it for three seconds first.
+    fn may_be_told_later(&self) -> bool {
+        let is_dead = !self.evidence.control.all().iter().any(|attempt| attempt.connect.shows_host());
+        let is_seen = self.evidence.path.get().and_then(Path::farthest).is_some_and(|hop| hop >= 2);
+        let rest_works = self.evidence.public.all().iter().any(Anchor::is_reached);
+        is_dead && is_seen && rest_works && !self.tried.iter().any(|attempt| attempt.connect.stands())
     }
 
     /// Begins something that runs beside the rest.
@@ -391,14 +414,23 @@ impl<'a> Plan<'a> {
             self.evidence.web = Item::NotTested(reason());
             return;
         }
-        let question = self.question();
-        for (name, ip) in self.public_hosts() {
+        let hosts = self.public_hosts();
+        // Where a name is looked up, these are asked for it as servers; else by this.
+        let is_named = matches!(self.request.target.as_ref().map(|target| &target.host), Some(Host::Address { .. }));
+        let question = is_named.then(|| self.question());
+        if let Some((_, ip)) = hosts.iter().find(|(_, ip)| ip.is_ipv4()) {
+            let (to, end, timeout) = (Address::from(*ip), Arc::new(AtomicBool::new(false)), self.request.timeout);
+            let until = end.clone();
+            let thread = std::thread::Builder::new().spawn(move || path::beat(to, &until, timeout));
+            self.beat = thread.ok().map(|thread| Beat { began: Instant::now(), end, thread });
+        }
+        for (name, ip) in hosts {
             self.anchors.0 += 1;
             let (budget, question) = (self.budget.clone(), question.clone());
             let host = name.clone();
             self.beside(move || {
                 let began = Instant::now();
-                Found::Anchor(began, public::anchor(&host, ip, Some(&question), &budget))
+                Found::Anchor(began, public::anchor(&host, ip, question.as_deref(), &budget))
             });
             if ip.is_ipv4() {
                 self.begin_web(ip.to_string(), ip, "/".to_owned(), false);
@@ -416,8 +448,7 @@ impl<'a> Plan<'a> {
 
     fn begin_web(&mut self, host: String, ip: IpAddr, path: String, is_check: bool) {
         let budget = self.budget.clone();
-        let began = Instant::now();
-        if self.start(move || Found::Web(began, public::web(&host, ip, &path, is_check, &budget))) {
+        if self.start(move || Found::Web(public::web(&host, ip, &path, is_check, &budget))) {
             self.webs += 1;
         }
     }
@@ -573,7 +604,7 @@ impl<'a> Plan<'a> {
                 self.evidence.public = budget.known(began, std::mem::take(&mut self.anchors.1));
                 "public"
             }
-            Found::Web(_, web) => {
+            Found::Web(web) => {
                 self.webs -= 1;
                 self.web.push(web);
                 return true;
@@ -774,13 +805,17 @@ impl<'a> Plan<'a> {
         let to = Address { ip: attempt.address, scope_id: self.scope_of(attempt.address) };
         if self.first("small_train") {
             self.train("small_train", to, path_small);
-            self.train("large_train", to, path::large);
             let port = attempt.port;
             let budget = self.budget.clone();
+            let wait = Duration::from_micros(attempt.connect.elapsed_us * 4).clamp(timing::SYN, timing::QUIET * 2);
             self.beside(move || {
                 let began = Instant::now();
-                Found::Burst(began, path::burst(to.with_port(port), 10, timing::CONNECT, &budget))
+                Found::Burst(began, path::burst(to.with_port(port), 12, wait, &budget))
             });
+        }
+        // One after the other: a train that fills the way would be another's loss.
+        if self.evidence.small_train.get().is_some() && self.first("large_train") {
+            self.train("large_train", to, path::large);
         }
         let loses_large = self.evidence.large_train.get().is_some_and(|train| train.received() < train.sent());
         if (!is_fine(attempt) || loses_large) && self.first("sizes") {
@@ -805,8 +840,17 @@ impl<'a> Plan<'a> {
         let v4: Vec<&Anchor> = public.iter().filter(|anchor| anchor.address.is_ipv4()).collect();
         let Some(first) = v4.first().map(|anchor| anchor.address) else { return };
         let by_tcp = v4.iter().find(|anchor| anchor.is_reached_by_tcp()).map(|anchor| anchor.address);
-        let by_udp = v4.iter().any(|anchor| anchor.udp.as_ref().is_some_and(|udp| udp.outcome.is_answer()));
+        // They are asked as name servers, in one place or the other.
+        let others = self.evidence.names.get().map(|names| names.others.as_slice());
+        if others.is_none() && self.request.target.as_ref().is_none_or(|target| matches!(target.host, Host::Name(_))) {
+            return;
+        }
+        let by_udp = v4.iter().any(|anchor| anchor.udp.as_ref().is_some_and(|udp| udp.outcome.is_answer()))
+            || others.is_some_and(|all| {
+                all.iter().any(|answer| answer.a.iter().chain(&answer.aaaa).any(|query| query.outcome.is_answer()))
+            });
         let has_nothing = by_tcp.is_none() && !by_udp;
+        let has_nothing = has_nothing && self.evidence.public.get().is_some();
         if has_nothing && self.first("public_path") {
             self.path("public_path", first.into(), 443);
             if self.evidence.small_train == Item::default() && self.request.target.is_none() {
@@ -832,16 +876,26 @@ impl<'a> Plan<'a> {
         if is_aim && self.first("small_train") {
             let to: Address = by_tcp.unwrap_or(first).into();
             self.train("small_train", to, path_small);
-            self.train("large_train", to, path::large);
         }
+        if is_aim && self.evidence.small_train.get().is_some() && self.first("large_train") {
+            self.train("large_train", by_tcp.unwrap_or(first).into(), path::large);
+        }
+    }
+
+    /// Whether packets for others come in, as they do where two share a hardware address.
+    fn is_mistaken(&self) -> bool {
+        let before = self.counters.get("Ip.InAddrErrors").copied().unwrap_or(0);
+        let now = sys::network_counters().ok().and_then(|now| now.get("Ip.InAddrErrors").copied());
+        self.pending == 0 && now.is_some_and(|now| now > before)
     }
 
     /// Something was lost: by chance, or for a time? That takes longer to tell.
     fn follow_loss(&mut self) {
         let Some(aim) = self.aim() else { return };
-        if !self.is_lossy() || !self.first("long_train") {
+        if self.begun.contains("long_train") || !(self.is_lossy() || self.is_mistaken()) {
             return;
         }
+        self.begun.insert("long_train");
         self.train("long_train", aim, path::long);
         let gateway = self.evidence.gateways.all().iter().find(|gateway| gateway.is_best && gateway.address.is_ipv4());
         if let Some(gateway) = gateway.map(|gateway| gateway.address) {
@@ -882,7 +936,6 @@ impl<'a> Plan<'a> {
         });
         let is_slow = self.tried.iter().any(|attempt| attempt.connect.stands() && attempt.connect.elapsed_us > 900_000);
         is_partial(&self.evidence.small_train)
-            || is_partial(&self.evidence.large_train)
             || self.evidence.names.get().is_some_and(asked_again)
             || sent_again
             || bursts_lose
@@ -916,6 +969,15 @@ impl<'a> Plan<'a> {
         }
         if self.evidence.public.get().is_none() && !self.anchors.1.is_empty() {
             self.evidence.public = self.budget.known(start, self.anchors.1.clone());
+        }
+        if let Some(beat) = self.beat.take() {
+            beat.end.store(true, Ordering::Relaxed);
+            self.evidence.beat = match beat.thread.join() {
+                Ok(Ok(train)) => self.budget.known(beat.began, train),
+                Ok(Err(reason)) => Item::NotTested(reason),
+                Err(_) => Item::NotTested("it was broken off".to_owned()),
+            };
+            self.progress.recorded(&self.evidence, "beat");
         }
         if !self.web.is_empty() {
             self.web.sort_by(|a, b| a.host.cmp(&b.host));

@@ -40,6 +40,8 @@ pub(super) const NEIGHBOUR: Duration = ms(3_200);
 pub(super) const LOOK_AGAIN: Duration = ms(15);
 /// How long everybody on a link has to claim an address (RFC 5227 waits longer, for addresses to come).
 pub(super) const CLAIMS: Duration = ms(420);
+/// A SYN beside others that did not come through at once has been lost: twice around the world.
+pub(super) const SYN: Duration = ms(600);
 /// The pause between the requests of a short train, and the wait for its last reply.
 pub(super) const TRAIN_INTERVAL: Duration = ms(14);
 pub(super) const TRAIN_WAIT: Duration = ms(700);

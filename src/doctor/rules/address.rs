@@ -153,6 +153,12 @@ fn wide_mask(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// Whether an address is of a network of an interface.
+fn is_of(facts: &Facts<'_>, interface: &str, ip: IpAddr) -> bool {
+    let IpAddr::V4(ip) = ip else { return false };
+    facts.evidence.addresses.all().iter().any(|own| own.interface == interface && own.prefix_len < 32 && contains(own, ip))
+}
+
 fn contains(own: &LinkAddress, ip: Ipv4Addr) -> bool {
     match own.ip {
         IpAddr::V4(own_ip) => same_network(own_ip, ip, own.prefix_len),
@@ -195,14 +201,21 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     .remedy("take the address away from one of the two, or let DHCP give both theirs"),
             );
         }
-        if claims.own_mac_frames >= 3 {
-            let title = format!("another host uses this machine's hardware address {}", claims.own_mac);
+        let near: Vec<IpAddr> = claims.misdelivered.iter().copied().filter(|ip| is_of(facts, &claims.interface, *ip)).collect();
+        if !claims.own_mac_users.is_empty() || !near.is_empty() {
+            let (users, said) = if claims.own_mac_users.is_empty() {
+                (near, "packets for {} came in on it, at this machine's hardware address")
+            } else {
+                (claims.own_mac_users.clone(), "packets of {} came in on it, with this machine's hardware address as their sender")
+            };
+            let who: Vec<String> = users.iter().map(ToString::to_string).collect();
+            let confidence =
+                if claims.own_mac_users.is_empty() { Confidence::Likely } else { Confidence::Certain };
+            let title =
+                format!("another host, {}, uses this machine's hardware address {}", who.join(", "), claims.own_mac);
             found.push(
-                Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", Confidence::Likely, title)
-                    .because(
-                        "claims",
-                        format!("{} frames came in on {} that bear it as their sender", claims.own_mac_frames, claims.interface),
-                    )
+                Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", confidence, title)
+                    .because("claims", format!("{}: {}", claims.interface, said.replace("{}", &who.join(", "))))
                     .check(format!("tcpdump -eni {} ether src {}", super::commands::quoted(&claims.interface), claims.own_mac))
                     .explains(&explained)
                     .remedy("give one of the two another: a cloned virtual machine keeps its original's"),
@@ -212,7 +225,9 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     // Without a look at frames: packets for others come in, which bear this machine's hardware address.
     let foreign = facts.counter("Ip.InAddrErrors");
-    if foreign >= 5 && facts.loss().is_some_and(|loss| loss.is_loss) {
+    let lost = |train: Option<&crate::trace::Train>| train.is_some_and(|train| train.received() < train.sent());
+    let is_lossy = lost(facts.evidence.long_train.get()) || lost(facts.evidence.gateway_train.get());
+    if foreign >= 2 && is_lossy {
         let title = "another host seems to use this machine's hardware address: packets for others come in".to_owned();
         found.push(
             Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", Confidence::Likely, title)

@@ -67,7 +67,16 @@ pub(super) fn portal(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Symptom::Datagrams, Symptom::Loss,
     ])
     .remedy(format!("open http://{to}/ in a browser and log in"));
-    let rejected = facts.evidence.web.all().iter().filter(|web| web.tls_is_rejected == Some(true)).count();
+    let rejected = facts
+        .evidence
+        .public
+        .all()
+        .iter()
+        .filter(|anchor| {
+            let by_tls = anchor.connects.iter().filter(|(port, _)| *port == 443);
+            by_tls.into_iter().any(|(_, connect)| connect.outcome == ConnectOutcome::Refused)
+        })
+        .count();
     if rejected >= 2 {
         finding = finding.because("web", format!("{rejected} hosts reset connections for HTTPS, as a portal makes them"));
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::doctor::evidence::{
-    Anchor, Asked, Attempt, ConnectOutcome, Evidence, Gateway, Link, Names, Query, QueryOutcome, Round, Service,
+    Anchor, Asked, Attempt, ConnectOutcome, Evidence, Gateway, Icmp, Link, Names, Query, QueryOutcome, Round, Service,
     Source, Tls,
 };
 use crate::trace::{Answer, Path, Train};
@@ -73,13 +73,53 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The attempts at the target, but for addresses that only others know.
+    /// The attempts at the addresses that this system uses: those of the hosts file, where it has any.
     pub(super) fn attempts(&self) -> impl Iterator<Item = &'a Attempt> + use<'a> {
-        self.evidence.target.all().iter().filter(|attempt| attempt.source != Source::Others)
+        let all = self.evidence.target.all();
+        let by_hosts = all.iter().any(|attempt| attempt.source == Source::Hosts);
+        all.iter().filter(move |attempt| match attempt.source {
+            Source::Hosts | Source::Asked => true,
+            Source::Own => !by_hosts,
+            Source::Others => false,
+        })
     }
 
+    /// The attempts at addresses that only others know.
     pub(super) fn attempts_by_others(&self) -> impl Iterator<Item = &'a Attempt> + use<'a> {
         self.evidence.target.all().iter().filter(|attempt| attempt.source == Source::Others)
+    }
+
+    /// Every ICMP error that anything met, of whatever it was.
+    pub(super) fn icmp_heard(&self) -> Vec<Icmp> {
+        let evidence = self.evidence;
+        let attempts = evidence.target.all().iter().chain(evidence.control.all());
+        let anchors = evidence.public.all().iter().flat_map(|anchor| anchor.connects.iter().map(|(_, connect)| connect));
+        let connects = attempts
+            .map(|attempt| &attempt.connect)
+            .chain(anchors)
+            .chain(evidence.web.all().iter().map(|web| &web.connect));
+        let mut heard: Vec<Icmp> = connects.filter_map(|connect| connect.icmp.clone()).collect();
+        if let Some(names) = evidence.names.get() {
+            let answers = names.own.iter().chain(&names.others).chain(&names.nobody);
+            heard.extend(answers.flat_map(|answer| answer.a.iter().chain(&answer.aaaa)).filter_map(|query| query.icmp.clone()));
+        }
+        for train in [&evidence.beat, &evidence.small_train].into_iter().filter_map(|train| train.get()) {
+            heard.extend(train.errors.iter().map(|error| Icmp {
+                from: error.from,
+                is_own: false,
+                icmp_type: error.icmp_type,
+                icmp_code: error.icmp_code,
+            }));
+        }
+        for path in self.paths() {
+            heard.extend(path.hops.iter().filter_map(|hop| match hop.answer {
+                Some(Answer::Unreachable { icmp_type, icmp_code }) => {
+                    Some(Icmp { from: hop.from, is_own: false, icmp_type, icmp_code })
+                }
+                _ => None,
+            }));
+        }
+        heard
     }
 
     /// Whether an attempt reached what was asked for: the port, or if none was asked for, the host.
@@ -201,7 +241,15 @@ impl<'a> Facts<'a> {
     /// Whether any host of the internet is reached over IPv4.
     pub(super) fn public_is_reached(&self) -> Option<bool> {
         let anchors = self.anchors();
-        if anchors.is_empty() { None } else { Some(anchors.iter().any(|anchor| anchor.is_reached())) }
+        let by_echo = self.evidence.beat.get().is_some_and(|beat| beat.received() > 0);
+        let by_name = self.names().is_some_and(|names| {
+            names.others.iter().any(|answer| answer.a.iter().chain(&answer.aaaa).any(|query| query.outcome.is_answer()))
+        });
+        if anchors.is_empty() {
+            None
+        } else {
+            Some(by_echo || by_name || anchors.iter().any(|anchor| anchor.is_reached()))
+        }
     }
 
     /// Whether anything beyond the gateway has answered.
@@ -227,14 +275,6 @@ impl<'a> Facts<'a> {
         [&evidence.path, &evidence.control_path, &evidence.public_path, &evidence.udp_path]
             .into_iter()
             .filter_map(|path| path.get())
-    }
-
-    /// The path toward the target's port, or if there is none, toward the internet.
-    pub(super) fn any_path(&self) -> Option<(&'static str, &'a Path)> {
-        let evidence = self.evidence;
-        [("path", &evidence.path), ("public_path", &evidence.public_path)]
-            .into_iter()
-            .find_map(|(fact, path)| Some((fact, path.get()?)))
     }
 
     /// Whether another port of the target, or an echo, shows that the host is there.
@@ -263,7 +303,11 @@ impl<'a> Facts<'a> {
     /// What the trains tell of loss; `None` if nothing answers them at all.
     pub(super) fn loss(&self) -> Option<Loss<'a>> {
         let evidence = self.evidence;
-        let trains = [("long_train", evidence.long_train.get()), ("small_train", evidence.small_train.get())];
+        let trains = [
+            ("long_train", evidence.long_train.get()),
+            ("small_train", evidence.small_train.get()),
+            ("beat", evidence.beat.get().filter(|beat| beat.sent() >= 20)),
+        ];
         let (fact, train) = trains
             .into_iter()
             .find_map(|(fact, train)| train.filter(|train| train.received() > 0).map(|train| (fact, train)))?;

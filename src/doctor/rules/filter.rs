@@ -319,7 +319,7 @@ fn limited(facts: &Facts<'_>, failed: Option<&Attempt>, found: &mut Vec<Finding>
     let path_is_fine = facts.loss().is_some_and(|loss| !loss.is_loss);
     let some_stand = tried.iter().any(|one| one.stands == Some(true))
         || facts.attempts().any(|attempt| attempt.connect.stands());
-    let is_steered = steered(&burst.first, &burst.again).is_some();
+    let is_steered = steered(&burst.first, &burst.again).is_some() || scattered(&burst.first).is_some();
     if !path_is_fine || !some_stand || is_steered {
         return;
     }
@@ -334,6 +334,23 @@ fn limited(facts: &Facts<'_>, failed: Option<&Attempt>, found: &mut Vec<Finding>
             .remedy("look at the gateway and at the server for a limit of new connections (SYN rate, connections an address)")
             .or(&["TCP.BACKLOG_FULL", "NAT.EXHAUSTED"]),
     );
+}
+
+/// Whether some connections are dropped and others not, by turns: how many were, and how many not. A limit lets the first
+/// through and drops the rest.
+pub(super) fn scattered(first: &[crate::doctor::evidence::BurstConnect]) -> Option<(usize, usize)> {
+    let tried: Vec<bool> = first
+        .iter()
+        .filter(|one| one.stands.is_some() && !one.is_refused)
+        .map(|one| one.stands == Some(true) && one.syn_retransmissions == Some(0))
+        .collect();
+    let stood = tried.iter().filter(|stood| **stood).count();
+    let dropped = tried.len() - stood;
+    let last = tried.iter().rposition(|stood| *stood)?;
+    let before = tried[..last].iter().filter(|stood| !**stood).count();
+    let from = tried.iter().position(|stood| !*stood)?;
+    let after = tried[from..].iter().filter(|stood| **stood).count();
+    (tried.len() >= 8 && stood >= 3 && dropped >= 3 && before >= 2 && after >= 2).then_some((dropped, stood))
 }
 
 /// Whether ports decide who is dropped: how many always are, and how many never.
@@ -385,7 +402,8 @@ pub(super) fn drop_payload(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 /// Datagrams do not come through, and connections do.
 pub(super) fn drop_datagrams(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let anchors = facts.anchors();
-    let asked: Vec<_> = anchors.iter().filter_map(|anchor| anchor.udp.as_ref()).collect();
+    let others = facts.names().into_iter().flat_map(|names| &names.others).filter_map(|answer| answer.a.first());
+    let asked: Vec<_> = anchors.iter().filter_map(|anchor| anchor.udp.as_ref()).chain(others).collect();
     let all_silent = asked.len() >= 2 && asked.iter().all(|udp| udp.outcome == QueryOutcome::Silent);
     let by_tcp = anchors.iter().any(|anchor| anchor.is_reached_by_tcp());
     let (Some(udp), Some(tcp)) = (facts.evidence.udp_path.get(), facts.evidence.public_path.get()) else { return };

@@ -53,17 +53,7 @@ pub(super) fn upstream_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if facts.public_is_reached() != Some(false) {
         return;
     }
-    let by_anchor = facts
-        .anchors()
-        .into_iter()
-        .flat_map(|anchor| anchor.connects.iter())
-        .find_map(|(_, connect)| connect.icmp.clone().filter(said));
-    let by_path = facts.evidence.public_path.get().and_then(|path| {
-        let hop = path.hops.iter().find(|hop| matches!(hop.answer, Some(Answer::Unreachable { .. })))?;
-        let Some(Answer::Unreachable { icmp_type, icmp_code }) = hop.answer else { return None };
-        Some(Icmp { from: hop.from, is_own: false, icmp_type, icmp_code }).filter(said)
-    });
-    let Some(icmp) = by_anchor.or(by_path) else { return };
+    let Some(icmp) = facts.icmp_heard().into_iter().find(said) else { return };
     let ip = icmp.from.map_or_else(|| "the gateway".to_owned(), |ip| ip.to_string());
     found.push(
         Finding::new(

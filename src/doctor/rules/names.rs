@@ -54,7 +54,8 @@ pub(super) fn server_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     let others = !facts.other_answers().is_empty();
     let says_closed = names.own.iter().all(|answer| {
-        worst(answer).is_some_and(|query| query.outcome == QueryOutcome::Unreachable && query.from == Some(answer.server))
+        worst(answer).is_some_and(|query| query.outcome == QueryOutcome::Unreachable
+                && query.icmp.as_ref().is_some_and(|icmp| icmp.from == Some(answer.server)))
     });
     let confidence = if others || says_closed { Confidence::Certain } else { Confidence::Likely };
     let servers: Vec<String> = names.own.iter().map(|answer| answer.server.to_string()).collect();
@@ -72,7 +73,8 @@ pub(super) fn server_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let Some(query) = worst(answer) else { continue };
         let said = match query.outcome {
             QueryOutcome::Unreachable => {
-                let from = query.from.map_or_else(|| "somebody".to_owned(), |from| from.to_string());
+                let from = query.icmp.as_ref().and_then(|icmp| icmp.from);
+                let from = from.map_or_else(|| "somebody".to_owned(), |from| from.to_string());
                 format!("{}: {from} says that nobody is there (ICMP)", answer.server)
             }
             _ => format!("{}: asked {} times, no answer within {:.1} s", answer.server, query.tries, seconds(query.elapsed_ms)),

@@ -15,7 +15,15 @@ pub(super) fn gateway_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     // The link is there, or there would be another cause.
     let link = facts.evidence.links.all().iter().find(|link| link.name == *interface);
     let is_up = link.is_some_and(crate::doctor::evidence::Link::works);
-    let confidence = if is_given_up && is_up { Confidence::Certain } else { Confidence::Likely };
+    // Where another default route's gateway lives, the route is to blame.
+    let has_other = facts.evidence.gateways.all().iter().any(|other| {
+        !other.is_best && other.address.is_ipv4() == ip.is_ipv4() && other.is_found() == Some(true)
+    });
+    let confidence = match (has_other, is_given_up && is_up) {
+        (true, _) => Confidence::Possible,
+        (false, true) => Confidence::Certain,
+        (false, false) => Confidence::Likely,
+    };
     let mut finding = Finding::new(
         "NEIGH.GATEWAY_SILENT",
         Layer::Neighbour,

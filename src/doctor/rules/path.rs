@@ -365,10 +365,16 @@ pub(super) fn latency(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Symptom::Delay, Symptom::NameSlow, Symptom::ServiceSlow, Symptom::Loss, Symptom::LargeLoss, Symptom::Service,
         Symptom::Narrow, Symptom::Target4, Symptom::Target6, Symptom::Public, Symptom::Name, Symptom::Datagrams,
     ];
-    let train = facts.evidence.small_train.get().filter(|train| train.received() >= 4);
-    let (fact, median, least, spread, doubled) = match train {
-        Some(train) => (
-            "small_train",
+    let told = |train: &&Train| train.received() >= 4;
+    let small = facts.evidence.small_train.get().filter(told).map(|train| ("small_train", train));
+    let beat = facts.evidence.beat.get().filter(told).map(|train| ("beat", train));
+    // A host of its own may be nearer or farther; only where nothing is known of the target does another stand for it.
+    let beat = beat.filter(|_| !facts.attempts().any(|attempt| facts.reaches(attempt)));
+    let chosen = small.or(beat);
+    let train = chosen.map(|(_, train)| train);
+    let (fact, median, least, spread, doubled) = match chosen {
+        Some((fact, train)) => (
+            fact,
             train.median_us().unwrap_or(0),
             train.min_us().unwrap_or(0),
             train.spread_us().unwrap_or(0),
@@ -467,9 +473,16 @@ pub(super) fn bandwidth(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 /// Of several ways one is dead, and ports decide which is taken.
 pub(super) fn balanced(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let Some(burst) = facts.evidence.burst.get() else { return };
-    let Some((always, never)) = super::filter::steered(&burst.first, &burst.again) else { return };
+    let by_port = super::filter::steered(&burst.first, &burst.again);
+    let mixed = super::filter::scattered(&burst.first).filter(|_| {
+        // Echo requests are of one flow, and so is a connection that stands: of neither is anything lost.
+        let data_is_whole = facts.rounds().iter().all(|round| round.outcome == RoundOutcome::Whole);
+        data_is_whole && facts.loss().is_none_or(|loss| loss.train.loss_percent() < 1.0)
+    });
+    let Some((always, never)) = by_port.or(mixed) else { return };
     let Some(attempt) = facts.attempts().next() else { return };
-    let confidence = if always >= 3 && never >= 3 { Confidence::Certain } else { Confidence::Likely };
+    let confidence =
+        if by_port.is_some() && always >= 3 && never >= 3 { Confidence::Certain } else { Confidence::Likely };
     let udp = facts.own_queries().iter().any(|query| query.tries > 1 || query.outcome == QueryOutcome::Silent);
     let mut finding = Finding::new(
         "PATH.ECMP_PARTIAL",
@@ -478,7 +491,14 @@ pub(super) fn balanced(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         confidence,
         format!("one of several ways to {} is dead: some source ports always work, others never", attempt.address),
     )
-    .because("burst", format!("of {} connections at once, {never} stood and {always} did not; from the same ports once more, the same ones did", always + never))
+    .because(
+        "burst",
+        if by_port.is_some() {
+            format!("of {} connections at once, {never} stood and {always} did not; from the same ports once more, the same ones did", always + never)
+        } else {
+            format!("of {} connections at once, {never} stood and {always} did not, by turns; of what goes over one that stands, nothing is lost", always + never)
+        },
+    )
     .check(format!("for p in $(seq 40000 40015); do nc -vz -w 1 -p $p {} {}; done", attempt.address, attempt.port))
     .explains(&REACH)
     .explains(&[Symptom::Loss, Symptom::LargeLoss, Symptom::Service, Symptom::ServiceSlow, Symptom::Delay])

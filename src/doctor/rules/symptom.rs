@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::facts::Facts;
-use crate::doctor::evidence::{Query, QueryOutcome, RoundOutcome};
+use crate::doctor::evidence::{ConnectOutcome, Query, QueryOutcome, RoundOutcome};
 
 /// Something that is seen to be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -145,11 +145,16 @@ pub(super) fn seen(facts: &Facts<'_>) -> Vec<Symptom> {
     if facts.needs_public() && facts.public_is_reached() == Some(false) {
         seen.push(Symptom::Public);
     }
-    if facts.target_fails(false) == Some(true) {
-        seen.push(Symptom::Target4);
-    }
-    if facts.target_fails(true) == Some(true) {
-        seen.push(Symptom::Target6);
+    let works = facts.attempts().any(|attempt| facts.reaches(attempt));
+    for (is_v6, symptom) in [(false, Symptom::Target4), (true, Symptom::Target6)] {
+        // Without a way of one family, programs take the other at once.
+        let misses = facts.attempts().any(|attempt| {
+            attempt.address.is_ipv6() == is_v6
+                && !matches!(attempt.connect.outcome, ConnectOutcome::NoRoute | ConnectOutcome::NoLocalPort)
+        });
+        if facts.target_fails(is_v6) == Some(true) && (misses || !works) {
+            seen.push(symptom);
+        }
     }
     if facts.name_fails() == Some(true) {
         seen.push(Symptom::Name);

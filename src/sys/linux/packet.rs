@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::sys::{ArpSeen, FrameSeen};
 
 const ETHERTYPE_ARP: u16 = 0x0806;
+const ETHERTYPE_IPV4: u16 = 0x0800;
 /// The bytes of a frame that are looked at: an Ethernet header and an ARP packet.
 const LOOKED_AT: usize = 42;
 
@@ -126,15 +127,18 @@ impl FrameWatch {
 pub fn parse_frame(bytes: &[u8]) -> Option<FrameSeen> {
     let mac = |at: usize| <[u8; 6]>::try_from(bytes.get(at..at + 6)?).ok();
     let word = |at: usize| Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]));
-    let frame_source = mac(6)?;
-    if word(12)? != ETHERTYPE_ARP {
-        return Some(FrameSeen::Other(frame_source));
+    let ip = |at: usize| Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(at..at + 4)?).ok()?));
+    let (frame_destination, frame_source) = (mac(0)?, mac(6)?);
+    match word(12)? {
+        ETHERTYPE_IPV4 => {
+            let (source, destination) = (ip(26)?, ip(30)?);
+            return Some(FrameSeen::Ipv4 { frame_source, frame_destination, source, destination });
+        }
+        // Ethernet, IPv4, and their lengths.
+        ETHERTYPE_ARP if bytes.get(14..20)? == [0, 1, 8, 0, 6, 4] => {}
+        _ => return Some(FrameSeen::Other),
     }
-    // Ethernet, IPv4, and their lengths.
-    if bytes.get(14..20)? != [0, 1, 8, 0, 6, 4] {
-        return Some(FrameSeen::Other(frame_source));
-    }
-    let sender = Ipv4Addr::from(<[u8; 4]>::try_from(bytes.get(28..32)?).ok()?);
+    let sender = ip(28)?;
     Some(FrameSeen::Arp(ArpSeen { frame_source, sender_mac: mac(22)?, sender, is_reply: word(20)? == 2 }))
 }
 
