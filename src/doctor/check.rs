@@ -56,7 +56,10 @@ pub(super) fn of(fact: &str, evidence: &Evidence) -> Vec<Check> {
         "host" => {
             if let Some(host) = evidence.host.get() {
                 let (status, detail) = match &host.descriptor_error {
-                    Some(error) => (Status::Fail, format!("only {} more descriptors: {error}", host.descriptors_to_be_had)),
+                    Some(error) => (
+                        Status::Fail,
+                        format!("only {} more descriptors: {error}", host.descriptors_to_be_had),
+                    ),
                     None => (Status::Pass, "descriptors are to be had".to_owned()),
                 };
                 add("machine", "limits", elapsed(&evidence.host), status, detail);
@@ -242,7 +245,9 @@ fn gateways(evidence: &Evidence, add: &mut Add<'_>) {
         let (status, detail) = match (gateway.is_found(), gateway.answers_ping()) {
             (_, true) => (Status::Pass, format!("answers by {}", gateway.interface)),
             (Some(true), false) => (Status::Pass, format!("is there ({state}), and answers no echo request")),
-            (Some(false), _) if gateway.is_best => (Status::Fail, format!("nobody answers by {} ({state})", gateway.interface)),
+            (Some(false), _) if gateway.is_best => {
+                (Status::Fail, format!("nobody answers by {} ({state})", gateway.interface))
+            }
             _ => (Status::Warn, format!("not heard of yet by {} ({state})", gateway.interface)),
         };
         add("lan", &name, elapsed(&evidence.gateways), status, detail);
@@ -274,12 +279,19 @@ fn names(evidence: &Evidence, add: &mut Add<'_>) {
     let Some(names) = evidence.names.get() else { return };
     for answer in &names.own {
         let all: Vec<_> = answer.a.iter().chain(&answer.aaaa).collect();
-        let found: Vec<String> = all.iter().flat_map(|query| query.addresses.iter().map(ToString::to_string)).collect();
+        let found: Vec<String> =
+            all.iter().flat_map(|query| query.addresses.iter().map(ToString::to_string)).collect();
         let slowest = all.iter().map(|query| query.answer_ms).max().unwrap_or(0);
-        let worst = all.iter().find(|query| query.outcome != QueryOutcome::Found && query.outcome != QueryOutcome::NoData);
+        let worst = all
+            .iter()
+            .find(|query| query.outcome != QueryOutcome::Found && query.outcome != QueryOutcome::NoData);
         let (status, detail) = match (found.is_empty(), worst.or(all.first())) {
-            (false, Some(query)) if query.outcome.is_answer() => (Status::Pass, format!("{} in {slowest} ms", shortened(&found))),
-            (false, _) => (Status::Warn, format!("{}, and not every question was answered", shortened(&found))),
+            (false, Some(query)) if query.outcome.is_answer() => {
+                (Status::Pass, format!("{} in {slowest} ms", shortened(&found)))
+            }
+            (false, _) => {
+                (Status::Warn, format!("{}, and not every question was answered", shortened(&found)))
+            }
             (true, Some(query)) => (Status::Fail, words(query.outcome).to_owned()),
             (true, None) => (Status::Skip, "not asked".to_owned()),
         };
@@ -296,7 +308,10 @@ fn names(evidence: &Evidence, add: &mut Add<'_>) {
                 answered.iter().flat_map(|query| query.addresses.iter().map(ToString::to_string)).collect();
             found.sort();
             found.dedup();
-            (Status::Pass, if found.is_empty() { "they know no address".to_owned() } else { shortened(&found) })
+            (
+                Status::Pass,
+                if found.is_empty() { "they know no address".to_owned() } else { shortened(&found) },
+            )
         };
         add("names", "other servers", elapsed(&evidence.names), status, detail);
     }
@@ -334,7 +349,13 @@ fn public(evidence: &Evidence, add: &mut Add<'_>) {
             _ => Status::Pass,
         };
         let name = if is_v6 { "internet, IPv6" } else { "internet" };
-        add("internet", name, elapsed(&evidence.public), status, format!("{reached} of {} hosts are reached", of.len()));
+        add(
+            "internet",
+            name,
+            elapsed(&evidence.public),
+            status,
+            format!("{reached} of {} hosts are reached", of.len()),
+        );
     }
 }
 
@@ -375,7 +396,9 @@ fn target(evidence: &Evidence, add: &mut Add<'_>) {
                 (_, RoundOutcome::Closed) => format!("closed after {} bytes", round.received_bytes),
                 (_, RoundOutcome::Reset) => format!("reset after {} bytes", round.received_bytes),
                 (_, RoundOutcome::Silent) => "nothing came back".to_owned(),
-                (_, RoundOutcome::Stalled) => format!("nothing more came after {} bytes", round.received_bytes),
+                (_, RoundOutcome::Stalled) => {
+                    format!("nothing more came after {} bytes", round.received_bytes)
+                }
             };
             let is_error = exchange.http.as_ref().is_some_and(|http| http.status >= 500);
             let status = pass(round.outcome == RoundOutcome::Whole && !is_error);
@@ -385,7 +408,11 @@ fn target(evidence: &Evidence, add: &mut Add<'_>) {
 }
 
 fn connect_words(connect: &Connect) -> String {
-    let by = connect.icmp.as_ref().and_then(|icmp| icmp.from).map_or_else(String::new, |from| format!(" ({from} says)"));
+    let by = connect
+        .icmp
+        .as_ref()
+        .and_then(|icmp| icmp.from)
+        .map_or_else(String::new, |from| format!(" ({from} says)"));
     let plain = match connect.outcome {
         ConnectOutcome::Connected => "connected",
         ConnectOutcome::Refused => "refused",

@@ -256,7 +256,16 @@ impl Link {
         let kind = self.kind.as_deref().unwrap_or("ethernet");
         let is_plain = matches!(
             kind,
-            "ethernet" | "wifi" | "veth" | "macvlan" | "ipvlan" | "macvtap" | "vlan" | "bond" | "team" | "infiniband"
+            "ethernet"
+                | "wifi"
+                | "veth"
+                | "macvlan"
+                | "ipvlan"
+                | "macvtap"
+                | "vlan"
+                | "bond"
+                | "team"
+                | "infiniband"
         );
         is_plain && !self.is_loopback && self.master.is_none()
     }
@@ -269,7 +278,20 @@ impl Link {
     /// Whether it is a tunnel, whose other end is not seen.
     pub fn is_tunnel(&self) -> bool {
         let kind = self.kind.as_deref().unwrap_or_default();
-        matches!(kind, "tun" | "tap" | "wireguard" | "ppp" | "ipip" | "gre" | "sit" | "vti" | "xfrm" | "ip6tnl" | "vxlan")
+        matches!(
+            kind,
+            "tun"
+                | "tap"
+                | "wireguard"
+                | "ppp"
+                | "ipip"
+                | "gre"
+                | "sit"
+                | "vti"
+                | "xfrm"
+                | "ip6tnl"
+                | "vxlan"
+        )
     }
 }
 
@@ -539,10 +561,7 @@ pub enum QueryOutcome {
 impl QueryOutcome {
     /// Whether a server answered at all.
     pub fn is_answer(self) -> bool {
-        !matches!(
-            self,
-            Self::Silent | Self::Unreachable | Self::Denied | Self::NoRoute | Self::NotConnected
-        )
+        !matches!(self, Self::Silent | Self::Unreachable | Self::Denied | Self::NoRoute | Self::NotConnected)
     }
 }
 

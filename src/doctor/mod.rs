@@ -61,9 +61,32 @@ pub fn run(request: &Request, observer: &mut dyn Observer<DoctorEvent>) -> Resul
 
 /// Every fact, in the order a person reads them.
 const FACTS: &[&str] = &[
-    "host", "loopback", "links", "addresses", "routes", "resolver", "gateways", "claims", "names", "public", "web", "proxy",
-    "target", "control", "burst", "small_train", "large_train", "long_train", "gateway_train", "sizes", "path",
-    "control_path", "public_path", "udp_path", "beat", "carrier",
+    "host",
+    "loopback",
+    "links",
+    "addresses",
+    "routes",
+    "resolver",
+    "gateways",
+    "claims",
+    "names",
+    "public",
+    "web",
+    "proxy",
+    "target",
+    "control",
+    "burst",
+    "small_train",
+    "large_train",
+    "long_train",
+    "gateway_train",
+    "sizes",
+    "path",
+    "control_path",
+    "public_path",
+    "udp_path",
+    "beat",
+    "carrier",
 ];
 
 /// Tells the observer each check as its fact is recorded.
@@ -111,14 +134,22 @@ fn warnings(evidence: &Evidence, diagnosis: &rules::Diagnosis) -> Vec<Warning> {
         && reason.contains("may not send ICMP")
         && !is_well
     {
-        let message = format!("{reason}: loss and delay were judged by TCP alone; run as root, or: sysctl -w net.ipv4.ping_group_range='0 2147483647'");
+        let message = format!(
+            "{reason}: loss and delay were judged by TCP alone; run as root, or: sysctl -w net.ipv4.ping_group_range='0 2147483647'"
+        );
         warnings.push(Warning::new("icmp-not-tested", message));
     }
     if evidence.about.is_cut_short {
-        warnings.push(Warning::new("cut-short", "the time was up before everything was asked: --timeout gives more"));
+        warnings.push(Warning::new(
+            "cut-short",
+            "the time was up before everything was asked: --timeout gives more",
+        ));
     }
     if evidence.about.system != "linux" {
-        warnings.push(Warning::new("less-is-told", "this system tells less than Linux does: paths, sizes and loss were not tested"));
+        warnings.push(Warning::new(
+            "less-is-told",
+            "this system tells less than Linux does: paths, sizes and loss were not tested",
+        ));
     }
     warnings
 }
@@ -137,6 +168,7 @@ fn read(path: &Path) -> Result<Evidence> {
 fn write(path: &Path, evidence: &Evidence) -> Result<()> {
     let mut text = serde_json::to_string_pretty(evidence).expect("evidence is plain data");
     text.push('\n');
-    fs::write(path, text)
-        .map_err(|error| Error::output(format!("cannot write evidence to {}", path.display())).caused_by(error))
+    fs::write(path, text).map_err(|error| {
+        Error::output(format!("cannot write evidence to {}", path.display())).caused_by(error)
+    })
 }

@@ -7,9 +7,7 @@ use serde::Serialize;
 use super::check::{Check, Status};
 use super::rules::{Confidence, Considered, Diagnosis, Finding, Role as Part, Symptom, Verdict};
 use crate::error::Exit;
-use crate::output::record::{
-    Block, Cell, Column, Event, Layout, Line, Record, Report, Role, Warning,
-};
+use crate::output::record::{Block, Cell, Column, Event, Layout, Line, Record, Report, Role, Warning};
 
 /// What a diagnosis comes to.
 #[derive(Serialize)]
@@ -90,7 +88,11 @@ impl Report for DoctorReport {
             notes.push(Line::default());
             notes.push(Line::default().strong("rules considered"));
             for one in considered.iter().filter(|one| one.verdict != "no sign") {
-                notes.push(Line::default().plain(format!("  {:<7} {:<22} ", one.verdict, one.code)).dim(one.reason.clone()));
+                notes.push(
+                    Line::default()
+                        .plain(format!("  {:<7} {:<22} ", one.verdict, one.code))
+                        .dim(one.reason.clone()),
+                );
             }
             let rest: Vec<&str> =
                 considered.iter().filter(|one| one.verdict == "no sign").map(|one| one.code).collect();
@@ -120,8 +122,11 @@ impl Record for Finding {
                 Cell::text(finding.code).role(role)
             }),
             Column::new("role", "ROLE", |finding: &Finding| Cell::word(part(finding.role))).dropped_at(1),
-            Column::new("confidence", "CONFIDENCE", |finding: &Finding| Cell::word(sure(finding.confidence))).dropped_at(2),
-            Column::new("detail", "DETAIL", |finding: &Finding| Cell::text(finding.detail)).dropped_at(4).verbose(),
+            Column::new("confidence", "CONFIDENCE", |finding: &Finding| Cell::word(sure(finding.confidence)))
+                .dropped_at(2),
+            Column::new("detail", "DETAIL", |finding: &Finding| Cell::text(finding.detail))
+                .dropped_at(4)
+                .verbose(),
             Column::new("title", "TITLE", |finding: &Finding| Cell::text(finding.title.as_str())).wrapping(),
             Column::new("evidence", "EVIDENCE", |finding: &Finding| {
                 Cell::list(finding.evidence.iter().map(|reason| reason.detail.as_str()))
@@ -129,10 +134,12 @@ impl Record for Finding {
             .dropped_at(3)
             .verbose()
             .wrapping(),
-            Column::new("remedy", "REMEDY", |finding: &Finding| Cell::list(finding.remedy.iter().map(String::as_str)))
-                .dropped_at(3)
-                .verbose()
-                .wrapping(),
+            Column::new("remedy", "REMEDY", |finding: &Finding| {
+                Cell::list(finding.remedy.iter().map(String::as_str))
+            })
+            .dropped_at(3)
+            .verbose()
+            .wrapping(),
         ];
         COLUMNS
     }
@@ -163,11 +170,11 @@ fn block(finding: &Finding) -> Block {
         Part::Consequence => ("follows from that", Role::Dim),
         Part::Note => ("note", Role::Dim),
     };
-    let title = Line::default()
-        .with(role, label)
-        .plain(": ")
-        .strong(finding.title.as_str())
-        .dim(format!("  {} ({})", finding.code, sure(finding.confidence)));
+    let title = Line::default().with(role, label).plain(": ").strong(finding.title.as_str()).dim(format!(
+        "  {} ({})",
+        finding.code,
+        sure(finding.confidence)
+    ));
     let mut block = Block::new(title);
     if matches!(finding.role, Part::Consequence | Part::Note) {
         return block;
@@ -182,7 +189,10 @@ fn block(finding: &Finding) -> Block {
     block.field("why", why);
     block.field("do", finding.remedy.iter().map(|remedy| Line::new(remedy.as_str())));
     if !finding.or.is_empty() {
-        block.field("or", [Line::default().dim(format!("the same would be seen of {}", finding.or.join(", ")))]);
+        block.field(
+            "or",
+            [Line::default().dim(format!("the same would be seen of {}", finding.or.join(", ")))],
+        );
     }
     block
 }
@@ -227,7 +237,10 @@ impl Event for DoctorEvent {
                     .with(role, check.status.name())
                     .dim(format!("  {:<8} ", check.tier))
                     .plain(format!("{}: ", check.name))
-                    .with(if check.status == Status::Skip { Role::Dim } else { Role::Plain }, check.detail.as_str())
+                    .with(
+                        if check.status == Status::Skip { Role::Dim } else { Role::Plain },
+                        check.detail.as_str(),
+                    )
             }
             Self::Verdict { target, verdict, .. } => {
                 let (role, word) = match verdict {

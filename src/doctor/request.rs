@@ -137,8 +137,8 @@ impl Target {
             None => match authority.parse::<Host>() {
                 Ok(host) => (host, usual),
                 Err(error) => {
-                    let HostPort { host, port } =
-                        HostPort::to_connect(authority).map_err(|other| if authority.contains(':') { other } else { error })?;
+                    let HostPort { host, port } = HostPort::to_connect(authority)
+                        .map_err(|other| if authority.contains(':') { other } else { error })?;
                     (host, port)
                 }
             },
@@ -203,8 +203,21 @@ mod tests {
             assert_eq!((target.port, target.service, target.path.as_str()), (port, service, path), "{text}");
         }
         for text in [
-            "", "ftp://a/", "http://", "http:///x", "http://a b/", "http://u:p@a/", "a\u{1}b", "http://a/\u{7}",
-            "shop.test:0", "shop.test:x", "[::1", "http://a:99999/", "mailto:/x", "://", "http://a/ü",
+            "",
+            "ftp://a/",
+            "http://",
+            "http:///x",
+            "http://a b/",
+            "http://u:p@a/",
+            "a\u{1}b",
+            "http://a/\u{7}",
+            "shop.test:0",
+            "shop.test:x",
+            "[::1",
+            "http://a:99999/",
+            "mailto:/x",
+            "://",
+            "http://a/ü",
         ] {
             assert!(text.parse::<Target>().is_err(), "{text:?}");
         }

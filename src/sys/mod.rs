@@ -7,11 +7,11 @@
 
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
 mod bsd;
+mod diagnosis;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(any(windows, target_os = "macos"))]
 mod listening;
-mod diagnosis;
 mod network;
 mod portable;
 mod signals;
@@ -42,9 +42,9 @@ use socket2::Socket;
 pub use diagnosis::{ArpSeen, FrameSeen, Neighbour, RouteLookup, Tables};
 #[cfg(target_os = "linux")]
 pub use linux::{
-    FrameWatch, parse_frame, ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
-    ipv6_without_way, parse_default_routes, parse_extended_error, parse_link, parse_link_address,
-    parse_socket, parse_tcp_info, wait_for_icmp, wait_until_stamping,
+    FrameWatch, ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
+    ipv6_without_way, parse_default_routes, parse_extended_error, parse_frame, parse_link,
+    parse_link_address, parse_socket, parse_tcp_info, wait_for_icmp, wait_until_stamping,
 };
 pub use network::{
     Counters, DefaultRoute, Depth, Link, LinkAddress, Network, Other, Tells, Wireless, best_route,

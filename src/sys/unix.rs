@@ -70,10 +70,8 @@ pub(super) fn wait(
 ) -> std::io::Result<()> {
     use std::os::fd::AsRawFd;
     let events = if writes { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
-    let mut fds: Vec<libc::pollfd> = sockets
-        .iter()
-        .map(|socket| libc::pollfd { fd: socket.as_raw_fd(), events, revents: 0 })
-        .collect();
+    let mut fds: Vec<libc::pollfd> =
+        sockets.iter().map(|socket| libc::pollfd { fd: socket.as_raw_fd(), events, revents: 0 }).collect();
     let count = libc::nfds_t::try_from(fds.len()).expect("a few descriptors");
     // Rounded up: a wait of nothing would be a loop.
     let timeout = i32::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(i32::MAX);

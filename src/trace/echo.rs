@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,8 +20,32 @@ pub struct TrainOptions<'a> {
     pub wait: Duration,
     /// Whether nobody may fragment them.
     pub dont_fragment: bool,
+    /// How long the last is waited for if none at all was answered.
+    pub silent_wait: Duration,
     /// What ends it early, if that becomes true.
     pub until: Option<&'a AtomicBool>,
+    /// Where it counts as it goes.
+    pub tally: Option<&'a Tally>,
+}
+
+/// A train's count as it goes.
+#[derive(Debug, Default)]
+pub struct Tally {
+    sent: AtomicUsize,
+    received: AtomicUsize,
+    has_stalled: AtomicBool,
+}
+
+impl Tally {
+    /// How many were sent, and how many answered.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.sent.load(Ordering::Relaxed), self.received.load(Ordering::Relaxed))
+    }
+
+    /// Whether nothing came for a while, though something should have.
+    pub fn has_stalled(&self) -> bool {
+        self.has_stalled.load(Ordering::Relaxed)
+    }
 }
 
 /// What became of a train.
@@ -124,6 +148,29 @@ impl Train {
         gaps
     }
 
+    /// A stall of so many microseconds is an outage, whether what was sent meanwhile is lost or comes late.
+    pub const STALL_US: u64 = 250_000;
+
+    /// The longest time in which no reply came though requests were under way, beyond what the shortest takes, in
+    /// microseconds: what was sent meanwhile came late, and all at once.
+    pub fn longest_stall_us(&self) -> u64 {
+        let Some(least) = self.min_us() else { return 0 };
+        let arrivals = self.rtts_us.iter().zip(0_u64..).filter_map(|(rtt, number)| {
+            let rtt = (*rtt)?;
+            Some((number * self.interval_us + rtt, rtt))
+        });
+        let mut arrivals: Vec<(u64, u64)> = arrivals.collect();
+        arrivals.sort_unstable();
+        let (mut longest, mut last) = (0, 0);
+        for (at, rtt) in arrivals {
+            // It was under way for no longer than it took.
+            let stalled = (at - last).min(rtt).saturating_sub(least);
+            longest = longest.max(stalled);
+            last = at;
+        }
+        longest
+    }
+
     /// The rate at which the replies came, in bit/s, where they came further apart than they were sent.
     pub fn rate_bits_per_s(&self) -> Option<f64> {
         let received = self.received();
@@ -152,11 +199,8 @@ pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions<'_>) -> io::Resul
     let family = Family::of(to);
     let headers = if family == Family::Ipv4 { 28 } else { 48 };
     let body_bytes = options.packet_bytes.saturating_sub(headers).max(16);
-    let icmp = IcmpOptions {
-        dont_fragment: options.dont_fragment,
-        size: body_bytes,
-        ..IcmpOptions::default()
-    };
+    let icmp =
+        IcmpOptions { dont_fragment: options.dont_fragment, size: body_bytes, ..IcmpOptions::default() };
     let mut socket = IcmpSocket::open(family, &icmp)?;
     let cookie = crate::sys::random();
     let to = Address { ip: to, scope_id }.with_port(0);
@@ -180,20 +224,30 @@ pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions<'_>) -> io::Resul
     let mut last = start;
     loop {
         let now = Instant::now();
-        while next < options.count && start + options.interval * u32::try_from(next).unwrap_or(u32::MAX) <= now {
+        while next < options.count
+            && start + options.interval * u32::try_from(next).unwrap_or(u32::MAX) <= now
+        {
             flight.send(&mut socket, to, next);
             next += 1;
             last = Instant::now();
         }
         flight.receive(&mut socket);
-        let is_done = next == options.count && (flight.is_complete() || last.elapsed() >= options.wait);
+        if let Some(tally) = options.tally {
+            tally.sent.store(next, Ordering::Relaxed);
+            tally.received.store(flight.train.received(), Ordering::Relaxed);
+            tally.has_stalled.store(flight.train.longest_stall_us() >= Train::STALL_US, Ordering::Relaxed);
+        }
+        let wait = if flight.first.is_some() { options.wait } else { options.silent_wait };
+        let is_done = next == options.count && (flight.is_complete() || last.elapsed() >= wait);
         if is_done {
             break;
         }
         if options.until.is_some_and(|until| until.load(Ordering::Relaxed)) {
             // Those that could not be answered by now are no losses: at most the last few of the longest way so far.
             let longest = flight.train.sorted_us().last().copied().unwrap_or(300_000).saturating_mul(2);
-            let young = |sent: &Option<Instant>| sent.is_none_or(|sent| sent.elapsed() < Duration::from_micros(longest));
+            let young = |sent: &Option<Instant>| {
+                sent.is_none_or(|sent| sent.elapsed() < Duration::from_micros(longest))
+            };
             while flight.sent.last().is_some_and(young) && flight.train.rtts_us.last() == Some(&None) {
                 flight.sent.pop();
                 flight.train.rtts_us.pop();
@@ -201,7 +255,7 @@ pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions<'_>) -> io::Resul
             break;
         }
         let due = start + options.interval * u32::try_from(next).unwrap_or(u32::MAX);
-        let end = if next < options.count { due } else { last + options.wait };
+        let end = if next < options.count { due } else { last + wait };
         let pause = end.saturating_duration_since(Instant::now()).min(Duration::from_millis(50));
         if !pause.is_zero() {
             let _ = crate::sys::wait_for_icmp(&[&socket], None, Some(pause));
@@ -303,7 +357,8 @@ mod linux {
                     if echo.ident != socket.ident() || received.from.ip() != self.to {
                         continue;
                     }
-                    let (sequence, whole) = (usize::from(echo.sequence), echo.body == self.body(echo.sequence.into()));
+                    let (sequence, whole) =
+                        (usize::from(echo.sequence), echo.body == self.body(echo.sequence.into()));
                     self.take(sequence, whole, now);
                 }
                 if count == 0 {
@@ -361,6 +416,21 @@ mod linux {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_late_and_all_at_once_was_stalled() {
+        let train = |rtts: &[u64]| Train {
+            rtts_us: rtts.iter().map(|rtt| Some(*rtt)).collect(),
+            interval_us: 100_000,
+            ..Train::default()
+        };
+        assert_eq!(
+            train(&[500_000, 400_000, 300_000, 200_000, 100_000, 100, 100]).longest_stall_us(),
+            499_900
+        );
+        assert_eq!(train(&[1_500_000, 1_490_000, 1_510_000]).longest_stall_us(), 10_000, "slow all along");
+        assert_eq!(train(&[100, 100, 90_000, 100]).longest_stall_us(), 89_900);
+    }
 
     #[test]
     fn gaps_and_rates() {

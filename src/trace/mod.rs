@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use echo::{Train, TrainOptions, train};
+pub use echo::{Tally, Train, TrainOptions, train};
 pub use syn::syn;
 pub use udp::{UDP_PORT, udp};
 
@@ -105,7 +105,8 @@ impl Path {
         for (place, (ttl, from)) in told.iter().enumerate() {
             // Twice next to each other is a router that forwards without counting (a known fault); twice with another
             // between is a loop, if it goes on.
-            let again = told[place + 1..].iter().filter(|(later, who)| who == from && *later >= ttl + 2).count();
+            let again =
+                told[place + 1..].iter().filter(|(later, who)| who == from && *later >= ttl + 2).count();
             if again >= 2 {
                 let mut round: Vec<IpAddr> = Vec::new();
                 for (_, who) in &told[place..] {

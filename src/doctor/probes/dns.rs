@@ -73,7 +73,9 @@ pub fn parse(bytes: &[u8], kind: Kind) -> Option<Answer> {
         let data = bytes.get(fixed + 10..fixed + 10 + length)?;
         match (kind, found) {
             (Kind::A, 1) => addresses.push(IpAddr::from(Ipv4Addr::from(<[u8; 4]>::try_from(data).ok()?))),
-            (Kind::Aaaa, 28) => addresses.push(IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?))),
+            (Kind::Aaaa, 28) => {
+                addresses.push(IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?)))
+            }
             _ => {}
         }
         at = fixed + 10 + length;
@@ -164,6 +166,7 @@ fn ask_into(
     let first = sys::random_u16();
     let id = |number: usize| first.wrapping_add(u16::try_from(number).unwrap_or(0));
     let mut sent: Vec<Instant> = Vec::new();
+    let mut nonsense = 0;
     let schedule = timing::ASK_AGAIN;
     loop {
         let elapsed = start.elapsed();
@@ -195,7 +198,13 @@ fn ask_into(
                         return Ok(());
                     }
                     // It is not for us, or it is not even an answer: what else comes may be.
-                    _ => query.outcome = QueryOutcome::Malformed,
+                    _ => {
+                        query.outcome = QueryOutcome::Malformed;
+                        nonsense += 1;
+                        if nonsense >= 2 {
+                            return Ok(());
+                        }
+                    }
                 }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}

@@ -24,14 +24,14 @@ pub(super) struct Talk<'a> {
     pub(super) host: &'a str,
     /// What is asked for of the web.
     pub(super) path: &'a str,
-    /// How long the connection took.
-    pub(super) connected_in: Duration,
+    /// How long a packet takes there and back.
+    pub(super) round_trip: Duration,
 }
 
 impl Talk<'_> {
     /// A time that also lets a slow path answer.
     fn patient(&self, time: Duration) -> Duration {
-        time + (self.connected_in * 3).min(Duration::from_millis(1_500))
+        time + (self.round_trip * 3).min(Duration::from_millis(1_500))
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) fn exchange(socket: &Socket, talk: &Talk<'_>, budget: &Budget) -> Exc
 /// reset. Nothing is taken from what it may say.
 fn hangs_up(socket: &Socket, talk: &Talk<'_>) -> Option<RoundOutcome> {
     // Who accepts and closes does so a round trip after the connection stands here.
-    let wait = (talk.connected_in * 3 / 2 + Duration::from_millis(12)).min(Duration::from_millis(500));
+    let wait = (talk.round_trip * 3 / 2 + Duration::from_millis(12)).min(Duration::from_millis(500));
     let _ = sys::wait_for_sockets(&[socket], false, wait);
     let mut byte = [std::mem::MaybeUninit::uninit(); 1];
     match socket.peek(&mut byte) {
@@ -79,7 +79,10 @@ fn echo(socket: &Socket, talk: &Talk<'_>, budget: &Budget) -> Exchange {
     let whole = talk.patient(timing::WHOLE_ANSWER);
     let small = echo_round(socket, &payload(SMALL), first, whole, budget);
     let is_whole = small.outcome == RoundOutcome::Whole;
-    let large = is_whole.then(|| {
+    // Who thinks long over little is slow by that alone.
+    let is_prompt =
+        small.elapsed_us < 1_000_000 + 2 * u64::try_from(talk.round_trip.as_micros()).unwrap_or(0);
+    let large = (is_whole && is_prompt).then(|| {
         let wait = talk.patient(timing::LARGE_ROUND);
         echo_round(socket, &payload(LARGE), wait, wait, budget)
     });

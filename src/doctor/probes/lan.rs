@@ -34,8 +34,10 @@ pub(super) fn gateway(route: &DefaultRoute, budget: &Budget) -> Option<Gateway> 
                 count: 3,
                 interval: Duration::from_millis(30),
                 wait: Duration::from_millis(250),
+                silent_wait: Duration::from_millis(250),
                 dont_fragment: false,
                 until: None,
+                tally: None,
             };
             trace::train(address, scope_id, &options)
         });
@@ -78,9 +80,10 @@ pub(super) fn nudge(to: Address) {
 pub(super) fn entry(ip: IpAddr, index: u32) -> (Option<String>, Option<String>) {
     let table = sys::neighbour_table().unwrap_or_default();
     let is_it = |entry: &&sys::Neighbour| entry.ip == ip && (index == 0 || entry.index == index);
-    table.iter().find(is_it).map_or((None, None), |entry| {
-        (Some(entry.state.to_owned()), entry.mac.map(|mac| mac.to_string()))
-    })
+    table
+        .iter()
+        .find(is_it)
+        .map_or((None, None), |entry| (Some(entry.state.to_owned()), entry.mac.map(|mac| mac.to_string())))
 }
 
 /// Asks everybody on a link who has this machine's addresses and its gateway's, and looks whose frames bear this machine's
@@ -107,8 +110,10 @@ pub(super) fn claims(
     let watch = FrameWatch::open(index)
         .map_err(|error| format!("watching {interface} takes CAP_NET_RAW ({error})"))?;
     let text = |mac: [u8; 6]| HardwareAddress::new(&mac).to_string();
-    let mut claims = Claims { own_mac: own_mac.to_owned(), interface: interface.to_owned(), ..Claims::default() };
-    let claim = |address: Ipv4Addr, is_own| Claim { address: address.into(), is_own, macs: Vec::new(), asked: 0 };
+    let mut claims =
+        Claims { own_mac: own_mac.to_owned(), interface: interface.to_owned(), ..Claims::default() };
+    let claim =
+        |address: Ipv4Addr, is_own| Claim { address: address.into(), is_own, macs: Vec::new(), asked: 0 };
     claims.answers.extend(own.iter().map(|own| claim(*own, true)));
     claims.answers.extend(gateway.map(|gateway| claim(gateway, false)));
     let start = Instant::now();
@@ -116,7 +121,8 @@ pub(super) fn claims(
         for claim in &mut claims.answers {
             let IpAddr::V4(whose) = claim.address else { continue };
             // A probe for one's own; for the gateway's, one that says who asks, or it would not answer some.
-            let from = if claim.is_own { Ipv4Addr::UNSPECIFIED } else { own.first().copied().unwrap_or(whose) };
+            let from =
+                if claim.is_own { Ipv4Addr::UNSPECIFIED } else { own.first().copied().unwrap_or(whose) };
             if watch.ask(mac, from, whose).is_ok() {
                 claim.asked += 1;
             }
@@ -145,7 +151,8 @@ pub(super) fn claims(
                 _ => {}
             }
             if let FrameSeen::Arp(arp) = seen
-                && let Some(claim) = claims.answers.iter_mut().find(|claim| claim.address == IpAddr::V4(arp.sender))
+                && let Some(claim) =
+                    claims.answers.iter_mut().find(|claim| claim.address == IpAddr::V4(arp.sender))
             {
                 let from = text(arp.sender_mac);
                 let is_foreign = !claim.is_own || arp.sender_mac != mac;

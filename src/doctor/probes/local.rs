@@ -49,9 +49,7 @@ pub(super) fn loopback(network: &Network) -> Loopback {
     let link = network.links.iter().find(|link| link.is_loopback);
     let has_address = network.addresses.as_ref().map(|addresses| {
         let is_it = |ip: IpAddr, prefix: u8| match ip {
-            IpAddr::V4(ip) => {
-                ip == Ipv4Addr::LOCALHOST || (ip.is_loopback() && prefix <= 8)
-            }
+            IpAddr::V4(ip) => ip == Ipv4Addr::LOCALHOST || (ip.is_loopback() && prefix <= 8),
             IpAddr::V6(_) => false,
         };
         addresses.iter().any(|address| is_it(address.ip, address.prefix_len))
@@ -214,17 +212,17 @@ pub(super) fn proxy(scheme: &str, host: &str) -> Option<(String, String)> {
         let entry = entry.trim_start_matches('.');
         entry == "*"
             || host.eq_ignore_ascii_case(entry)
-            || host
-                .len()
-                .checked_sub(entry.len() + 1)
-                .is_some_and(|at| host.is_char_boundary(at) && host[at..].eq_ignore_ascii_case(&format!(".{entry}")))
+            || host.len().checked_sub(entry.len() + 1).is_some_and(|at| {
+                host.is_char_boundary(at) && host[at..].eq_ignore_ascii_case(&format!(".{entry}"))
+            })
     });
     (!is_exempt).then_some((variable, proxy))
 }
 
 /// How often carriers have changed by now, by interface.
 pub(super) fn carrier_changes(network: &Network) -> HashMap<String, u32> {
-    let told = |link: &sys::Link| Some((String::from_utf8_lossy(&link.name).into_owned(), link.carrier_changes?));
+    let told =
+        |link: &sys::Link| Some((String::from_utf8_lossy(&link.name).into_owned(), link.carrier_changes?));
     network.links.iter().filter_map(told).collect()
 }
 
@@ -234,7 +232,10 @@ pub(super) fn network() -> io::Result<Network> {
 }
 
 /// How carriers changed since a first look.
-pub(super) fn carrier(before: &HashMap<String, u32>, within: Duration) -> Option<Vec<evidence::CarrierChange>> {
+pub(super) fn carrier(
+    before: &HashMap<String, u32>,
+    within: Duration,
+) -> Option<Vec<evidence::CarrierChange>> {
     let after = carrier_changes(&network().ok()?);
     let change = |(interface, before): (&String, &u32)| {
         Some(evidence::CarrierChange {

@@ -84,7 +84,8 @@ pub(super) fn names(ask: &Ask, budget: &Budget) -> Names {
             .own
             .iter()
             .map(|server| {
-                std::thread::Builder::new().spawn_scoped(scope, || server_answer(*server, ask, ask.wants_v6, &own_part))
+                std::thread::Builder::new()
+                    .spawn_scoped(scope, || server_answer(*server, ask, ask.wants_v6, &own_part))
             })
             .collect();
         let others: Vec<_> = ask
@@ -116,10 +117,14 @@ pub(super) fn names(ask: &Ask, budget: &Budget) -> Names {
         names.nobody = nobody.and_then(|thread| thread.ok()?.join().ok());
     });
     let found = |answers: &[ServerAnswer]| {
-        answers.iter().any(|answer| answer.a.iter().chain(&answer.aaaa).any(|query| !query.addresses.is_empty()))
+        answers
+            .iter()
+            .any(|answer| answer.a.iter().chain(&answer.aaaa).any(|query| !query.addresses.is_empty()))
     };
-    // If DNS knows the name, that the system's resolver does not say so in time is no news.
-    let patience = if found(&names.own) { timing::LOOK_AGAIN * 2 } else { timing::SYSTEM_RESOLVER };
+    // If DNS knows the name, that the system's resolver does not say so in time is no news; nor if its servers are silent.
+    let answers = names.own.iter().flat_map(|answer| answer.a.iter().chain(&answer.aaaa));
+    let denies = answers.into_iter().any(|query| query.outcome.is_answer()) && !found(&names.own);
+    let patience = if denies { timing::SYSTEM_RESOLVER } else { timing::LOOK_AGAIN * 2 };
     if ask.asks_system {
         names.system = system.recv_timeout(patience).ok();
     }
@@ -167,8 +172,9 @@ fn server_answer(server: Address, ask: &Ask, wants_v6: bool, budget: &Budget) ->
         queries
     };
     let (a, aaaa) = std::thread::scope(|scope| {
-        let aaaa =
-            wants_v6.then(|| std::thread::Builder::new().spawn_scoped(scope, || all(Kind::Aaaa)).ok()).flatten();
+        let aaaa = wants_v6
+            .then(|| std::thread::Builder::new().spawn_scoped(scope, || all(Kind::Aaaa)).ok())
+            .flatten();
         let a = all(Kind::A);
         (a, aaaa.and_then(|thread| thread.join().ok()).unwrap_or_default())
     });

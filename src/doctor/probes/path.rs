@@ -13,22 +13,30 @@ use crate::sys;
 use crate::trace::{self, Train, TrainOptions};
 
 /// A short train of small packets.
-pub(super) fn small(to: Address, count: usize) -> Result<Train, String> {
-    train(to, 84, count, timing::TRAIN_INTERVAL, timing::TRAIN_WAIT)
+pub(super) fn small(to: Address, count: usize, patience: Duration) -> Result<Train, String> {
+    train(
+        to,
+        84,
+        count,
+        timing::TRAIN_INTERVAL,
+        timing::TRAIN_WAIT + patience,
+        timing::TRAIN_SILENT + patience,
+    )
 }
 
 /// A train of large ones, as fast as they go: how far apart they come back tells the rate of the narrowest link.
-pub(super) fn large(to: Address) -> Result<Train, String> {
+pub(super) fn large(to: Address, patience: Duration) -> Result<Train, String> {
     /// Smaller than any MTU that IPv6 allows, and larger than what is lost on a link that loses large packets.
     const BYTES: usize = 1_200;
     const COUNT: usize = 12;
     const WAIT: Duration = Duration::from_millis(1_800);
-    train(to, BYTES, COUNT, Duration::from_millis(2), WAIT)
+    train(to, BYTES, COUNT, Duration::from_millis(2), WAIT, timing::TRAIN_SILENT + patience)
 }
 
 /// A train that outlasts an outage.
-pub(super) fn long(to: Address) -> Result<Train, String> {
-    train(to, 84, timing::LONG_COUNT, timing::LONG_INTERVAL, timing::TRAIN_WAIT)
+pub(super) fn long(to: Address, patience: Duration) -> Result<Train, String> {
+    let wait = timing::TRAIN_WAIT + patience;
+    train(to, 84, timing::LONG_COUNT, timing::LONG_INTERVAL, wait, wait)
 }
 
 fn train(
@@ -37,13 +45,28 @@ fn train(
     count: usize,
     interval: Duration,
     wait: Duration,
+    silent_wait: Duration,
 ) -> Result<Train, String> {
-    let options = TrainOptions { packet_bytes, count, interval, wait, dont_fragment: false, until: None };
+    let options = TrainOptions {
+        packet_bytes,
+        count,
+        interval,
+        wait,
+        silent_wait,
+        dont_fragment: false,
+        until: None,
+        tally: None,
+    };
     trace::train(to.ip, to.scope_id, &options).map_err(|error| why_no_ping(&error))
 }
 
 /// A few each second, for as long as the rest takes: it shows a path that is slow, or dead for moments, from the first.
-pub(super) fn beat(to: Address, until: &std::sync::atomic::AtomicBool, timeout: Duration) -> Result<Train, String> {
+pub(super) fn beat(
+    to: Address,
+    until: &std::sync::atomic::AtomicBool,
+    tally: &trace::Tally,
+    timeout: Duration,
+) -> Result<Train, String> {
     const INTERVAL: Duration = Duration::from_millis(40);
     let count = usize::try_from(timeout.as_millis() / INTERVAL.as_millis()).unwrap_or(0);
     let options = TrainOptions {
@@ -51,8 +74,10 @@ pub(super) fn beat(to: Address, until: &std::sync::atomic::AtomicBool, timeout: 
         count: count.clamp(1, 400),
         interval: INTERVAL,
         wait: Duration::from_secs(3),
+        silent_wait: Duration::from_secs(3),
         dont_fragment: false,
         until: Some(until),
+        tally: Some(tally),
     };
     trace::train(to.ip, to.scope_id, &options).map_err(|error| why_no_ping(&error))
 }
@@ -61,7 +86,9 @@ pub(super) fn beat(to: Address, until: &std::sync::atomic::AtomicBool, timeout: 
 pub(super) fn why_no_ping(error: &std::io::Error) -> String {
     match sys::ping_group_range() {
         Some(range) if error.kind() == ErrorKind::PermissionDenied => {
-            format!("this user may not send ICMP (net.ipv4.ping_group_range is {range}, and CAP_NET_RAW is missing)")
+            format!(
+                "this user may not send ICMP (net.ipv4.ping_group_range is {range}, and CAP_NET_RAW is missing)"
+            )
         }
         _ => format!("ICMP cannot be sent: {error}"),
     }
@@ -83,8 +110,10 @@ pub(super) fn sizes(to: Address, link_mtu: u32) -> Result<Vec<SizeProbe>, String
             count: COUNT,
             interval: Duration::from_millis(25),
             wait: Duration::from_millis(400),
+            silent_wait: Duration::from_millis(400),
             dont_fragment: true,
             until: None,
+            tally: None,
         };
         let train = trace::train(to.ip, to.scope_id, &options).map_err(|error| why_no_ping(&error))?;
         let is_too_big = |icmp_type: u8, code: u8| matches!((icmp_type, code), (3, 4) | (2, 0));

@@ -19,7 +19,7 @@ use crate::doctor::evidence::{
 };
 use crate::doctor::request::{PAGES, PUBLIC, PUBLIC_V6, Request, Target};
 use crate::sys::{self, Network};
-use crate::trace::{self, Path, Train};
+use crate::trace::{self, Path, Tally, Train};
 
 /// Whoever is told of facts as they are recorded, and says whether to go on.
 pub(in crate::doctor) trait Progress {
@@ -81,8 +81,8 @@ fn machine(request: &Request, evidence: &mut Evidence, progress: &mut dyn Progre
         evidence.links = budget.known(began, local::links(&network));
         goes_on &= progress.recorded(evidence, "links");
         let untold = || "the system does not tell".to_owned();
-        evidence.addresses =
-            local::addresses(&network).map_or_else(|| Item::NotTested(untold()), |all| budget.known(began, all));
+        evidence.addresses = local::addresses(&network)
+            .map_or_else(|| Item::NotTested(untold()), |all| budget.known(began, all));
         goes_on &= progress.recorded(evidence, "addresses");
         evidence.routes =
             local::routes(&network).map_or_else(|| Item::NotTested(untold()), |all| budget.known(began, all));
@@ -127,7 +127,10 @@ fn watch_restless_carrier(
     /// Plugged in once, and pulled out: an interface starts without a carrier, and two or three changes are ordinary.
     const RESTLESS: u32 = 4;
     let is_restless = evidence.links.all().iter().any(|link| {
-        link.is_uplink() && link.is_up && link.carrier == Some(false) && link.carrier_changes >= Some(RESTLESS)
+        link.is_uplink()
+            && link.is_up
+            && link.carrier == Some(false)
+            && link.carrier_changes >= Some(RESTLESS)
     });
     if !is_restless {
         return;
@@ -167,6 +170,7 @@ enum Found {
 struct Beat {
     began: Instant,
     end: Arc<AtomicBool>,
+    tally: Arc<Tally>,
     thread: JoinHandle<Result<Train, String>>,
 }
 
@@ -232,8 +236,8 @@ impl<'a> Plan<'a> {
     fn run(mut self) -> Evidence {
         self.begin();
         let mut goes_on = true;
-        while goes_on && (self.pending > 0 || !self.attempts.is_empty() || self.waits_for_web()) {
-            let is_idle = self.pending == 0 && !self.waits_for_web();
+        while goes_on && (self.needed() > 0 || !self.attempts.is_empty() || self.waits_for_web()) {
+            let is_idle = self.needed() == 0 && !self.waits_for_web();
             if is_idle && self.attempts.values().all(|is_quiet| *is_quiet) && !self.may_be_told_later() {
                 self.patience.end();
             }
@@ -257,6 +261,19 @@ impl<'a> Plan<'a> {
         self.budget.end();
         self.patience.end();
         self.finish()
+    }
+
+    /// How much is still to come that the verdict needs: if all is well, a gateway that takes its time is no news.
+    fn needed(&self) -> usize {
+        let is_well = match &self.request.target {
+            Some(_) => !self.tried.is_empty() && self.attempts.is_empty() && !self.has_trouble(),
+            None => {
+                let found =
+                    self.evidence.names.get().is_some_and(|names| !addresses_of(&names.own).is_empty());
+                found && self.evidence.public.all().iter().any(Anchor::is_reached_by_tcp)
+            }
+        };
+        if is_well { self.pending.saturating_sub(self.gateways.0) } else { self.pending }
     }
 
     /// Whether a router may still say that the host is gone: it asks for it for three seconds first.
@@ -327,7 +344,9 @@ impl<'a> Plan<'a> {
         const MOST: usize = 6;
         let mut seen: Vec<(IpAddr, String)> = Vec::new();
         for route in self.evidence.routes.all().to_vec() {
-            let Some(gateway) = route.gateway.filter(|_| !route.is_dead && route.refusal.is_none()) else { continue };
+            let Some(gateway) = route.gateway.filter(|_| !route.is_dead && route.refusal.is_none()) else {
+                continue;
+            };
             let key = (gateway, route.interface.clone());
             if seen.contains(&key) || seen.len() >= MOST {
                 continue;
@@ -403,7 +422,8 @@ impl<'a> Plan<'a> {
     /// Whether this machine has an IPv6 address that the internet could answer, and a way there.
     fn has_global_v6(&self) -> bool {
         let addresses = self.evidence.addresses.all();
-        let has_address = addresses.iter().any(|address| address.ip.is_ipv6() && Class::of(address.ip) == Class::Global);
+        let has_address =
+            addresses.iter().any(|address| address.ip.is_ipv6() && Class::of(address.ip) == Class::Global);
         has_address && self.evidence.routes.all().iter().any(|route| route.is_v6 && route.is_best)
     }
 
@@ -416,13 +436,17 @@ impl<'a> Plan<'a> {
         }
         let hosts = self.public_hosts();
         // Where a name is looked up, these are asked for it as servers; else by this.
-        let is_named = matches!(self.request.target.as_ref().map(|target| &target.host), Some(Host::Address { .. }));
+        let is_named =
+            matches!(self.request.target.as_ref().map(|target| &target.host), Some(Host::Address { .. }));
         let question = is_named.then(|| self.question());
         if let Some((_, ip)) = hosts.iter().find(|(_, ip)| ip.is_ipv4()) {
-            let (to, end, timeout) = (Address::from(*ip), Arc::new(AtomicBool::new(false)), self.request.timeout);
+            let (to, end, timeout) =
+                (Address::from(*ip), Arc::new(AtomicBool::new(false)), self.request.timeout);
             let until = end.clone();
-            let thread = std::thread::Builder::new().spawn(move || path::beat(to, &until, timeout));
-            self.beat = thread.ok().map(|thread| Beat { began: Instant::now(), end, thread });
+            let tally = Arc::new(Tally::default());
+            let running = tally.clone();
+            let thread = std::thread::Builder::new().spawn(move || path::beat(to, &until, &running, timeout));
+            self.beat = thread.ok().map(|thread| Beat { began: Instant::now(), end, tally, thread });
         }
         for (name, ip) in hosts {
             self.anchors.0 += 1;
@@ -455,7 +479,8 @@ impl<'a> Plan<'a> {
 
     /// Whether what the web says matters: if something is amiss, or there is nothing else to go by.
     fn waits_for_web(&self) -> bool {
-        self.webs > 0 && (self.request.target.is_none() || self.is_web_target() || self.has_trouble())
+        self.webs > 0
+            && (self.request.target.is_none() || self.is_web_target() || self.has_trouble())
             && self.web.len() < 3
     }
 
@@ -743,8 +768,11 @@ impl<'a> Plan<'a> {
     }
 
     fn working(&self) -> Option<Attempt> {
-        let is_it = |attempt: &&Attempt| attempt.source != Source::Others && attempt.connect.stands();
-        self.tried.iter().find(is_it).cloned()
+        // Where only others know the name, what they say shows the way, too.
+        let mut stands: Vec<&Attempt> =
+            self.tried.iter().filter(|attempt| attempt.connect.stands()).collect();
+        stands.sort_by_key(|attempt| attempt.source == Source::Others);
+        stands.first().map(|attempt| (*attempt).clone())
     }
 
     fn port(&self) -> u16 {
@@ -754,7 +782,8 @@ impl<'a> Plan<'a> {
     /// The target does not answer as it should: other ports, the way there, and connections side by side.
     fn follow_trouble(&mut self, ip: IpAddr) {
         let to = Address { ip, scope_id: self.scope_of(ip) };
-        let connect = self.tried.iter().find(|attempt| attempt.address == ip).map(|attempt| attempt.connect.clone());
+        let connect =
+            self.tried.iter().find(|attempt| attempt.address == ip).map(|attempt| attempt.connect.clone());
         let route = super::route(to);
         if route.as_ref().is_some_and(Route::is_local) {
             return;
@@ -807,17 +836,20 @@ impl<'a> Plan<'a> {
             self.train("small_train", to, path_small);
             let port = attempt.port;
             let budget = self.budget.clone();
-            let wait = Duration::from_micros(attempt.connect.elapsed_us * 4).clamp(timing::SYN, timing::QUIET * 2);
+            let wait =
+                Duration::from_micros(attempt.connect.elapsed_us * 4).clamp(timing::SYN, timing::QUIET * 2);
             self.beside(move || {
                 let began = Instant::now();
                 Found::Burst(began, path::burst(to.with_port(port), 12, wait, &budget))
             });
         }
         // One after the other: a train that fills the way would be another's loss.
-        if self.evidence.small_train.get().is_some() && self.first("large_train") {
+        let has_echo = self.evidence.small_train.get().is_some_and(|train| train.received() > 0);
+        if has_echo && self.first("large_train") {
             self.train("large_train", to, path::large);
         }
-        let loses_large = self.evidence.large_train.get().is_some_and(|train| train.received() < train.sent());
+        let loses_large =
+            has_echo && self.evidence.large_train.get().is_some_and(|train| train.received() < train.sent());
         if (!is_fine(attempt) || loses_large) && self.first("sizes") {
             let mtu = self.link_mtu(to);
             self.beside(move || {
@@ -842,12 +874,13 @@ impl<'a> Plan<'a> {
         let by_tcp = v4.iter().find(|anchor| anchor.is_reached_by_tcp()).map(|anchor| anchor.address);
         // They are asked as name servers, in one place or the other.
         let others = self.evidence.names.get().map(|names| names.others.as_slice());
-        if others.is_none() && self.request.target.as_ref().is_none_or(|target| matches!(target.host, Host::Name(_))) {
-            return;
-        }
+        let is_named =
+            !matches!(self.request.target.as_ref().map(|target| &target.host), Some(Host::Address { .. }));
+        let is_answered = others.is_some();
         let by_udp = v4.iter().any(|anchor| anchor.udp.as_ref().is_some_and(|udp| udp.outcome.is_answer()))
             || others.is_some_and(|all| {
-                all.iter().any(|answer| answer.a.iter().chain(&answer.aaaa).any(|query| query.outcome.is_answer()))
+                all.iter()
+                    .any(|answer| answer.a.iter().chain(&answer.aaaa).any(|query| query.outcome.is_answer()))
             });
         let has_nothing = by_tcp.is_none() && !by_udp;
         let has_nothing = has_nothing && self.evidence.public.get().is_some();
@@ -858,13 +891,20 @@ impl<'a> Plan<'a> {
                 self.train("small_train", first.into(), path_small);
             }
         }
+        if is_named && !is_answered {
+            return;
+        }
         if let Some(reached) = by_tcp
             && !by_udp
             && self.first("public_path")
         {
             self.path("public_path", reached.into(), 443);
         }
-        if by_tcp.is_some() && !by_udp && self.evidence.public_path != Item::default() && self.first("udp_path") {
+        if by_tcp.is_some()
+            && !by_udp
+            && self.evidence.public_path != Item::default()
+            && self.first("udp_path")
+        {
             let to = Address::from(by_tcp.unwrap_or(first)).with_port(trace::UDP_PORT);
             self.beside(move || {
                 let began = Instant::now();
@@ -897,7 +937,8 @@ impl<'a> Plan<'a> {
         }
         self.begun.insert("long_train");
         self.train("long_train", aim, path::long);
-        let gateway = self.evidence.gateways.all().iter().find(|gateway| gateway.is_best && gateway.address.is_ipv4());
+        let gateway =
+            self.evidence.gateways.all().iter().find(|gateway| gateway.is_best && gateway.address.is_ipv4());
         if let Some(gateway) = gateway.map(|gateway| gateway.address) {
             self.train("gateway_train", gateway.into(), path::long);
         }
@@ -905,12 +946,21 @@ impl<'a> Plan<'a> {
 
     /// Whom trains go to.
     fn aim(&self) -> Option<Address> {
-        let wanted = |attempt: &&Attempt| attempt.source != Source::Others;
-        let tried = self.tried.iter().filter(wanted).map(|attempt| attempt.address);
+        let tried = self.tried.iter().map(|attempt| attempt.address);
         let quiet = self.attempts.keys().copied();
         let public = self.evidence.public.all().iter().map(|anchor| anchor.address);
         let ip = tried.chain(quiet).chain(public).next()?;
         Some(Address { ip, scope_id: self.scope_of(ip) })
+    }
+
+    /// Whether the beat has come back all along, so that what was lost was not lost on the way.
+    fn beats_well(&self) -> bool {
+        /// Those on the way.
+        const UNDER_WAY: usize = 3;
+        self.beat.as_ref().is_some_and(|beat| {
+            let (sent, received) = beat.tally.counts();
+            received > 0 && received + UNDER_WAY >= sent && !beat.tally.has_stalled()
+        })
     }
 
     fn is_lossy(&self) -> bool {
@@ -927,26 +977,37 @@ impl<'a> Plan<'a> {
             attempt.connect.stands() && attempt.connect.syn_retransmissions.is_some_and(|count| count > 0)
         });
         let bursts_lose = self.evidence.burst.get().is_some_and(|burst| {
-            let again = |one: &&crate::doctor::evidence::BurstConnect| one.syn_retransmissions.is_some_and(|n| n > 0);
+            let again =
+                |one: &&crate::doctor::evidence::BurstConnect| one.syn_retransmissions.is_some_and(|n| n > 0);
             let lost = burst.first.iter().filter(again).count();
             lost > 0 && lost < burst.first.len()
         });
         let gateway_loses = self.evidence.gateways.all().iter().any(|gateway| {
             gateway.is_best && gateway.pings.is_some_and(|(sent, received)| received > 0 && received < sent)
         });
-        let is_slow = self.tried.iter().any(|attempt| attempt.connect.stands() && attempt.connect.elapsed_us > 900_000);
+        let is_slow =
+            self.tried.iter().any(|attempt| attempt.connect.stands() && attempt.connect.elapsed_us > 900_000);
         is_partial(&self.evidence.small_train)
-            || self.evidence.names.get().is_some_and(asked_again)
+            || (self.evidence.names.get().is_some_and(asked_again) && !self.beats_well())
             || sent_again
             || bursts_lose
             || gateway_loses
             || is_slow
     }
 
-    fn train(&mut self, fact: &'static str, to: Address, run: fn(Address) -> Result<Train, String>) {
+    fn train(
+        &mut self,
+        fact: &'static str,
+        to: Address,
+        run: fn(Address, Duration) -> Result<Train, String>,
+    ) {
+        // A slow path takes its time both ways.
+        let connected = self.tried.iter().filter(|attempt| attempt.connect.stands());
+        let slowest = connected.map(|attempt| attempt.connect.elapsed_us).max().unwrap_or(0);
+        let patience = Duration::from_micros(slowest * 3).min(timing::QUIET * 2);
         self.beside(move || {
             let began = Instant::now();
-            Found::Train(fact, began, run(to))
+            Found::Train(fact, began, run(to, patience))
         });
     }
 
@@ -991,7 +1052,8 @@ impl<'a> Plan<'a> {
                     let growth = after.saturating_sub(before);
                     (growth > 0).then_some((name, growth))
                 };
-                self.evidence.counters = self.budget.known(start, after.into_iter().filter_map(grown).collect());
+                self.evidence.counters =
+                    self.budget.known(start, after.into_iter().filter_map(grown).collect());
                 self.progress.recorded(&self.evidence, "counters");
             }
         }
@@ -1007,8 +1069,8 @@ impl<'a> Plan<'a> {
 }
 
 /// So many small packets show loss of one in ten.
-fn path_small(to: Address) -> Result<Train, String> {
-    path::small(to, 24)
+fn path_small(to: Address, patience: Duration) -> Result<Train, String> {
+    path::small(to, 24, patience)
 }
 
 fn addresses_of(answers: &[crate::doctor::evidence::ServerAnswer]) -> Vec<IpAddr> {
@@ -1071,14 +1133,17 @@ fn attempt(
         if other.shows_host() {
             connect = other;
         }
-        answers_ping = path::small(address, 3).ok().map(|train| train.received() > 0);
+        answers_ping = path::small(address, 3, Duration::ZERO).ok().map(|train| train.received() > 0);
     }
     let exchange = match (socket, target) {
         (Some(socket), Some(target)) if asked.is_some() => {
             let (header, name) = (target.header(), target.server_name());
             let host = if target.service == Service::Https { name.as_str() } else { header.as_str() };
-            let connected_in = Duration::from_micros(connect.elapsed_us);
-            let talk = Talk { to, service: target.service, host, path: &target.path, connected_in };
+            // A SYN that was sent again took longer than the way does.
+            let told = sys::tcp_info(&socket).map(|info| u64::from(info.rtt_us)).filter(|rtt| *rtt > 0);
+            let round_trip =
+                Duration::from_micros(told.unwrap_or(connect.elapsed_us).min(connect.elapsed_us));
+            let talk = Talk { to, service: target.service, host, path: &target.path, round_trip };
             Some(exchange::exchange(&socket, &talk, budget))
         }
         _ => None,

@@ -44,8 +44,13 @@ pub(super) fn ask(variable: &str, value: &str, target: &Target, budget: &Budget)
             }
             _ => web::request(&header, &format!("http://{header}{}", target.path)),
         };
-        let answered =
-            web::exchange(&mut Plain(&socket), request.as_bytes(), timing::FIRST_BYTE, timing::FIRST_BYTE, budget);
+        let answered = web::exchange(
+            &mut Plain(&socket),
+            request.as_bytes(),
+            timing::FIRST_BYTE,
+            timing::FIRST_BYTE,
+            budget,
+        );
         proxy.answer = answered.reply;
     }
     proxy

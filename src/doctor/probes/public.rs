@@ -22,8 +22,8 @@ pub(super) fn anchor(name: &str, address: IpAddr, question: Option<&str>, budget
                 (*port, std::thread::Builder::new().spawn_scoped(scope, one))
             })
             .collect();
-        let udp: Option<Query> = question
-            .map(|name| dns::ask(address.into(), name, Kind::A, timing::QUIET, budget));
+        let udp: Option<Query> =
+            question.map(|name| dns::ask(address.into(), name, Kind::A, timing::QUIET, budget));
         let connects = connects
             .into_iter()
             .filter_map(|(port, thread)| Some((port, thread.ok()?.join().ok()?)))
@@ -34,7 +34,8 @@ pub(super) fn anchor(name: &str, address: IpAddr, question: Option<&str>, budget
 
 /// Asks a host of the web for a page.
 pub(super) fn web(host: &str, address: IpAddr, path: &str, is_check: bool, budget: &Budget) -> WebAnswer {
-    let (connect, socket) = connect::connect(Address::from(address).with_port(80), timing::CONTROL, budget, None);
+    let (connect, socket) =
+        connect::connect(Address::from(address).with_port(80), timing::CONTROL, budget, None);
     let reply = socket.and_then(|socket| {
         let request = web::request(host, path);
         web::exchange(&mut Plain(&socket), request.as_bytes(), timing::WEB, timing::WEB, budget).reply

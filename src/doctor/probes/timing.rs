@@ -45,6 +45,8 @@ pub(super) const SYN: Duration = ms(600);
 /// The pause between the requests of a short train, and the wait for its last reply.
 pub(super) const TRAIN_INTERVAL: Duration = ms(14);
 pub(super) const TRAIN_WAIT: Duration = ms(700);
+/// Hosts that answer no echo request at all are many, and are not waited for as long.
+pub(super) const TRAIN_SILENT: Duration = ms(300);
 /// The same of the long one: it must outlast an outage of a second.
 pub(super) const LONG_INTERVAL: Duration = ms(25);
 pub(super) const LONG_COUNT: usize = 90;

@@ -170,7 +170,8 @@ fn head(bytes: &[u8]) -> Option<(usize, Option<u64>)> {
         std::str::from_utf8(header.value).ok()
     };
     let has_no_body = matches!(response.code, Some(100..=199 | 204 | 304));
-    let says = if has_no_body { Some(0) } else { value("content-length").and_then(|text| text.trim().parse().ok()) };
+    let says =
+        if has_no_body { Some(0) } else { value("content-length").and_then(|text| text.trim().parse().ok()) };
     Some((length, says))
 }
 
@@ -213,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_reply_tells_its_status_and_where_it_sends_one() {
-        let bytes = b"HTTP/1.1 302 Found\r\nLocation: http://login.test/\r\nContent-Length: 2\r\n\r\nok".to_vec();
+        let bytes =
+            b"HTTP/1.1 302 Found\r\nLocation: http://login.test/\r\nContent-Length: 2\r\n\r\nok".to_vec();
         let length = u64::try_from(bytes.len()).unwrap();
         let answered = Answered {
             reply: None,

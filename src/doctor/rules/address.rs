@@ -22,8 +22,12 @@ pub(super) fn none(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         IpAddr::V6(_) => false,
     };
     let is_working = |name: &str| others.clone().any(|link| link.name == name);
-    let has_v4 =
-        facts.evidence.addresses.all().iter().any(|address| v4_reaches(address) && is_working(&address.interface));
+    let has_v4 = facts
+        .evidence
+        .addresses
+        .all()
+        .iter()
+        .any(|address| v4_reaches(address) && is_working(&address.interface));
     // With IPv6 alone, a host that has IPv4 alone is out of reach.
     let lacks_v4 = facts.wholly_failed().is_some_and(|attempt| {
         attempt.address.is_ipv4()
@@ -38,7 +42,10 @@ pub(super) fn none(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let (detail, title, said) = match link_local {
         Some(address) => (
             "link-local",
-            format!("{name} has only the address {} that it gave itself: nobody gave it one (DHCP)", address.ip),
+            format!(
+                "{name} has only the address {} that it gave itself: nobody gave it one (DHCP)",
+                address.ip
+            ),
             format!("the only IPv4 address of {name} is {}/{}", address.ip, address.prefix_len),
         ),
         None if has_any => (
@@ -95,9 +102,15 @@ fn wrong_network(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     );
     found.push(
         Finding::new("ADDR.MISMATCH", Layer::Address, "network", Confidence::Likely, title)
-            .because("addresses", format!("{} has {}, and {ip} is in none of it", gateway.interface, networks.join(", ")))
+            .because(
+                "addresses",
+                format!("{} has {}, and {ip} is in none of it", gateway.interface, networks.join(", ")),
+            )
             .check(commands.addresses())
-            .because("gateways", format!("{ip} answers ARP, but no echo request, and nothing comes from beyond it"))
+            .because(
+                "gateways",
+                format!("{ip} answers ARP, but no echo request, and nothing comes from beyond it"),
+            )
             .check(format!("ping -c 3 {ip}"))
             .explains(&Symptom::NOTHING_PASSES)
             .remedy(format!("give it an address of {ip}'s network: {}", commands.renew(&gateway.interface)))
@@ -119,7 +132,9 @@ fn wide_mask(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let own = facts.evidence.addresses.all().iter().find(|address| {
-            Some(&address.interface) == route.interface.as_ref() && contains(address, ip) && address.prefix_len < USUAL
+            Some(&address.interface) == route.interface.as_ref()
+                && contains(address, ip)
+                && address.prefix_len < USUAL
         });
         let Some(own) = own else { continue };
         let IpAddr::V4(own_ip) = own.ip else { continue };
@@ -141,12 +156,18 @@ fn wide_mask(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         );
         found.push(
             Finding::new("ADDR.MISMATCH", Layer::Address, "mask", confidence, title)
-                .because("target", format!("the route to {ip} says that it is on the link of {}", own.interface))
+                .because(
+                    "target",
+                    format!("the route to {ip} says that it is on the link of {}", own.interface),
+                )
                 .check(commands.route_to(&ip.to_string()))
                 .because("target", format!("nobody on that link answers for {ip}"))
                 .check(commands.neighbours())
                 .explains(&[Symptom::Target4])
-                .remedy(format!("correct the mask, to /{USUAL} if the network is an ordinary one: {}", commands.addresses()))
+                .remedy(format!(
+                    "correct the mask, to /{USUAL} if the network is an ordinary one: {}",
+                    commands.addresses()
+                ))
                 .or(&["NEIGH.TARGET_SILENT"]),
         );
         return;
@@ -156,7 +177,12 @@ fn wide_mask(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 /// Whether an address is of a network of an interface.
 fn is_of(facts: &Facts<'_>, interface: &str, ip: IpAddr) -> bool {
     let IpAddr::V4(ip) = ip else { return false };
-    facts.evidence.addresses.all().iter().any(|own| own.interface == interface && own.prefix_len < 32 && contains(own, ip))
+    facts
+        .evidence
+        .addresses
+        .all()
+        .iter()
+        .any(|own| own.interface == interface && own.prefix_len < 32 && contains(own, ip))
 }
 
 fn contains(own: &LinkAddress, ip: Ipv4Addr) -> bool {
@@ -174,15 +200,32 @@ fn same_network(a: Ipv4Addr, b: Ipv4Addr, prefix_len: u8) -> bool {
 /// Somebody else has this machine's address.
 pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let commands = Commands::of(facts.evidence);
-    let explained =
-        [Symptom::Claimed, Symptom::Loss, Symptom::LargeLoss, Symptom::Target4, Symptom::Target6, Symptom::Public,
-         Symptom::Name, Symptom::NameSlow, Symptom::Service, Symptom::ServiceSlow, Symptom::Delay, Symptom::Datagrams];
+    let explained = [
+        Symptom::Claimed,
+        Symptom::Loss,
+        Symptom::LargeLoss,
+        Symptom::Target4,
+        Symptom::Target6,
+        Symptom::Public,
+        Symptom::Name,
+        Symptom::NameSlow,
+        Symptom::Service,
+        Symptom::ServiceSlow,
+        Symptom::Delay,
+        Symptom::Datagrams,
+    ];
     for address in facts.evidence.addresses.all() {
         if address.flags.iter().any(|flag| flag == "dadfailed") {
             let title = format!("another host has this machine's address {}", address.ip);
             found.push(
                 Finding::new("ADDR.DUPLICATE", Layer::Address, "dad", Confidence::Certain, title)
-                    .because("addresses", format!("the kernel found {} taken on {} (RFC 4862, 5.4)", address.ip, address.interface))
+                    .because(
+                        "addresses",
+                        format!(
+                            "the kernel found {} taken on {} (RFC 4862, 5.4)",
+                            address.ip, address.interface
+                        ),
+                    )
                     .check(commands.addresses())
                     .explains(&explained)
                     .remedy("take the address away from one of the two"),
@@ -196,27 +239,45 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             found.push(
                 Finding::new("ADDR.DUPLICATE", Layer::Address, "ipv4", Confidence::Certain, title)
                     .because("claims", format!("asked who has {}, {who} answers", claim.address))
-                    .check(format!("arping -D -c 3 -I {} {}", super::commands::quoted(&claims.interface), claim.address))
+                    .check(format!(
+                        "arping -D -c 3 -I {} {}",
+                        super::commands::quoted(&claims.interface),
+                        claim.address
+                    ))
                     .explains(&explained)
                     .remedy("take the address away from one of the two, or let DHCP give both theirs"),
             );
         }
-        let near: Vec<IpAddr> = claims.misdelivered.iter().copied().filter(|ip| is_of(facts, &claims.interface, *ip)).collect();
+        let near: Vec<IpAddr> =
+            claims.misdelivered.iter().copied().filter(|ip| is_of(facts, &claims.interface, *ip)).collect();
         if !claims.own_mac_users.is_empty() || !near.is_empty() {
             let (users, said) = if claims.own_mac_users.is_empty() {
                 (near, "packets for {} came in on it, at this machine's hardware address")
             } else {
-                (claims.own_mac_users.clone(), "packets of {} came in on it, with this machine's hardware address as their sender")
+                (
+                    claims.own_mac_users.clone(),
+                    "packets of {} came in on it, with this machine's hardware address as their sender",
+                )
             };
             let who: Vec<String> = users.iter().map(ToString::to_string).collect();
             let confidence =
                 if claims.own_mac_users.is_empty() { Confidence::Likely } else { Confidence::Certain };
-            let title =
-                format!("another host, {}, uses this machine's hardware address {}", who.join(", "), claims.own_mac);
+            let title = format!(
+                "another host, {}, uses this machine's hardware address {}",
+                who.join(", "),
+                claims.own_mac
+            );
             found.push(
                 Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", confidence, title)
-                    .because("claims", format!("{}: {}", claims.interface, said.replace("{}", &who.join(", "))))
-                    .check(format!("tcpdump -eni {} ether src {}", super::commands::quoted(&claims.interface), claims.own_mac))
+                    .because(
+                        "claims",
+                        format!("{}: {}", claims.interface, said.replace("{}", &who.join(", "))),
+                    )
+                    .check(format!(
+                        "tcpdump -eni {} ether src {}",
+                        super::commands::quoted(&claims.interface),
+                        claims.own_mac
+                    ))
                     .explains(&explained)
                     .remedy("give one of the two another: a cloned virtual machine keeps its original's"),
             );
@@ -225,10 +286,12 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     // Without a look at frames: packets for others come in, which bear this machine's hardware address.
     let foreign = facts.counter("Ip.InAddrErrors");
-    let lost = |train: Option<&crate::trace::Train>| train.is_some_and(|train| train.received() < train.sent());
+    let lost =
+        |train: Option<&crate::trace::Train>| train.is_some_and(|train| train.received() < train.sent());
     let is_lossy = lost(facts.evidence.long_train.get()) || lost(facts.evidence.gateway_train.get());
     if foreign >= 2 && is_lossy {
-        let title = "another host seems to use this machine's hardware address: packets for others come in".to_owned();
+        let title = "another host seems to use this machine's hardware address: packets for others come in"
+            .to_owned();
         found.push(
             Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", Confidence::Likely, title)
                 .because("counters", format!("{foreign} packets came in for addresses that are not this machine's (Ip.InAddrErrors), while others were lost"))

@@ -13,8 +13,14 @@ pub(super) fn tls(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let (detail, mend) = match tls.outcome {
             TlsOutcome::Expired => ("expired", "its owner has to renew it"),
             TlsOutcome::NotYetValid => ("not-yet-valid", "its owner has to put the right one in place"),
-            TlsOutcome::WrongName => ("name", "look whether the name is right; if so, the server has another's certificate in place"),
-            TlsOutcome::Untrusted => ("untrusted", "if it is your own authority's, add that to the system's roots (update-ca-certificates); else somebody sits in between"),
+            TlsOutcome::WrongName => (
+                "name",
+                "look whether the name is right; if so, the server has another's certificate in place",
+            ),
+            TlsOutcome::Untrusted => (
+                "untrusted",
+                "if it is your own authority's, add that to the system's roots (update-ca-certificates); else somebody sits in between",
+            ),
             _ => ("other", "its owner has to put the right one in place"),
         };
         // What a clock says of a date is worth as much as the clock.
@@ -35,7 +41,9 @@ pub(super) fn tls(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         .explains(&[Symptom::Service])
         .remedy(mend);
         if by_date && clock_is_checked {
-            finding = finding.because("web", "the clock of this machine agrees with those of others").check("date -u");
+            finding = finding
+                .because("web", "the clock of this machine agrees with those of others")
+                .check("date -u");
         }
         found.push(finding);
         return;
@@ -53,7 +61,8 @@ pub(super) fn tls(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     let plain = attempt.exchange.as_ref().and_then(|exchange| exchange.plain.as_ref());
     let is_plain = plain.is_some_and(|plain| plain.begins.starts_with("HTTP/"));
-    let confidence = if is_plain || tls.outcome != TlsOutcome::Silent { Confidence::Certain } else { Confidence::Likely };
+    let confidence =
+        if is_plain || tls.outcome != TlsOutcome::Silent { Confidence::Certain } else { Confidence::Likely };
     let title = if is_plain {
         format!("port {port} of {host} speaks plain HTTP, and no TLS")
     } else {
@@ -96,7 +105,8 @@ pub(super) fn answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Service::Unknown => format!("nc -v {ip} {port}"),
         };
         // In drops, one by one.
-        let trickles = small.pieces >= 2 && small.elapsed_us > SLOW_US && small.received_bytes < small.sent_bytes;
+        let trickles =
+            small.pieces >= 2 && small.elapsed_us > SLOW_US && small.received_bytes < small.sent_bytes;
         let is_acknowledged = small.unacked == Some(0);
         let (code, detail, confidence, title, said) = match small.outcome {
             RoundOutcome::Silent if is_acknowledged => (
@@ -104,23 +114,38 @@ pub(super) fn answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 "silent",
                 Confidence::Certain,
                 format!("the {what} server on port {port} of {ip} takes what is sent and answers nothing"),
-                format!("{} bytes were sent and acknowledged, and none came back within {}", small.sent_bytes, time(small.elapsed_us)),
+                format!(
+                    "{} bytes were sent and acknowledged, and none came back within {}",
+                    small.sent_bytes,
+                    time(small.elapsed_us)
+                ),
             ),
             RoundOutcome::Stalled if trickles && small.received_bytes < 16 => (
                 "APP.SLOW",
                 "trickle",
                 Confidence::Likely,
                 format!("the {what} server on port {port} of {ip} answers a byte at a time"),
-                format!("{} bytes came in {} pieces within {}", small.received_bytes, small.pieces, time(small.elapsed_us)),
+                format!(
+                    "{} bytes came in {} pieces within {}",
+                    small.received_bytes,
+                    small.pieces,
+                    time(small.elapsed_us)
+                ),
             ),
-            RoundOutcome::Stalled if small.differs_at.is_some() => wrong(ip, port, what, small.differs_at, &small.begins),
+            RoundOutcome::Stalled if small.differs_at.is_some() => {
+                wrong(ip, port, what, small.differs_at, &small.begins)
+            }
             RoundOutcome::Different => wrong(ip, port, what, small.differs_at, &small.begins),
             RoundOutcome::Stalled if is_acknowledged => (
                 "APP.SILENT",
                 "stalled",
                 Confidence::Likely,
                 format!("the {what} server on port {port} of {ip} stops in the middle of its answer"),
-                format!("{} bytes came, and then nothing more within {}", small.received_bytes, time(small.elapsed_us)),
+                format!(
+                    "{} bytes came, and then nothing more within {}",
+                    small.received_bytes,
+                    time(small.elapsed_us)
+                ),
             ),
             RoundOutcome::Closed if small.sent_bytes > 0 || port != 0 => (
                 "APP.CLOSED_EARLY",
@@ -131,14 +156,21 @@ pub(super) fn answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 } else {
                     format!("the {what} server on port {port} of {ip} accepts and closes at once")
                 },
-                format!("{} bytes were sent, {} came back, then the connection was closed", small.sent_bytes, small.received_bytes),
+                format!(
+                    "{} bytes were sent, {} came back, then the connection was closed",
+                    small.sent_bytes, small.received_bytes
+                ),
             ),
             RoundOutcome::Whole if first > SLOW_US + 2 * path && small.sent_bytes > 0 => (
                 "APP.SLOW",
                 "first-byte",
                 Confidence::Likely,
                 format!("the {what} server on port {port} of {ip} thinks for {}", time(first)),
-                format!("the connection took {}, the first byte {}", time(attempt.connect.elapsed_us), time(first)),
+                format!(
+                    "the connection took {}, the first byte {}",
+                    time(attempt.connect.elapsed_us),
+                    time(first)
+                ),
             ),
             _ => continue,
         };
@@ -175,7 +207,9 @@ fn wrong(ip: std::net::IpAddr, port: u16, what: &str, differs: Option<u64>, begi
 /// The web answers by an error.
 pub(super) fn http(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     for attempt in facts.attempts() {
-        let Some(http) = attempt.exchange.as_ref().and_then(|exchange| exchange.http.as_ref()) else { continue };
+        let Some(http) = attempt.exchange.as_ref().and_then(|exchange| exchange.http.as_ref()) else {
+            continue;
+        };
         // The page "/" of a host of which only the port was asked for may not exist, and all is well.
         let is_url = facts.asked().is_some_and(|asked| asked.text.contains("://"));
         let is_error = http.status >= 500 || (http.status >= 400 && is_url);
@@ -189,7 +223,11 @@ pub(super) fn http(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Layer::Application,
                 if http.status >= 500 { "5xx" } else { "4xx" },
                 Confidence::Certain,
-                format!("the web server of {} answers by an error, {whose}: status {}", facts.host(), http.status),
+                format!(
+                    "the web server of {} answers by an error, {whose}: status {}",
+                    facts.host(),
+                    http.status
+                ),
             )
             .because("target", format!("{} answers: status {}", attempt.address, http.status))
             .check(format!("curl -sI {}", super::commands::quoted(&facts.target())))

@@ -39,9 +39,9 @@ pub(super) fn portal(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     });
     let best = same.max();
     // A page that is there to be asked, or the target at the address of the gateway itself.
-    let by_page = sent.iter().find(|(host, _)| {
-        facts.evidence.web.all().iter().any(|web| web.is_check && web.host == *host)
-    });
+    let by_page = sent
+        .iter()
+        .find(|(host, _)| facts.evidence.web.all().iter().any(|web| web.is_check && web.host == *host));
     let at_gateway = facts.attempts().any(|attempt| facts.is_gateway(attempt.address));
     let by_gateway = sent.iter().find(|(from, _)| *from == host && at_gateway && facts.asked().is_some());
     let (count, to) = match (best, by_page.or(by_gateway)) {
@@ -60,11 +60,20 @@ pub(super) fn portal(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         confidence,
         format!("this network wants a login first: its portal is {to}"),
     )
-    .because("web", format!("{} send one to {to}", if from.is_empty() { "pages".to_owned() } else { from.join(", ") }))
+    .because(
+        "web",
+        format!("{} send one to {to}", if from.is_empty() { "pages".to_owned() } else { from.join(", ") }),
+    )
     .check("curl -sI http://connectivitycheck.gstatic.com/generate_204")
     .explains(&[
-        Symptom::Between, Symptom::Service, Symptom::Public, Symptom::Target4, Symptom::Target6, Symptom::Name,
-        Symptom::Datagrams, Symptom::Loss,
+        Symptom::Between,
+        Symptom::Service,
+        Symptom::Public,
+        Symptom::Target4,
+        Symptom::Target6,
+        Symptom::Name,
+        Symptom::Datagrams,
+        Symptom::Loss,
     ])
     .remedy(format!("open http://{to}/ in a browser and log in"));
     let rejected = facts
@@ -78,10 +87,12 @@ pub(super) fn portal(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         })
         .count();
     if rejected >= 2 {
-        finding = finding.because("web", format!("{rejected} hosts reset connections for HTTPS, as a portal makes them"));
+        finding = finding
+            .because("web", format!("{rejected} hosts reset connections for HTTPS, as a portal makes them"));
     }
     if at_gateway {
-        finding = finding.because("names", format!("the name server gives the gateway's own address for {host}"));
+        finding =
+            finding.because("names", format!("the name server gives the gateway's own address for {host}"));
     }
     found.push(finding);
 }
@@ -116,7 +127,8 @@ pub(super) fn intercept(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         return;
     }
     // Who asks the gateway is answered by the gateway, whether it takes others' questions or not.
-    let asks_gateway = names.own.iter().all(|answer| facts.is_gateway(answer.server) || answer.server.is_loopback());
+    let asks_gateway =
+        names.own.iter().all(|answer| facts.is_gateway(answer.server) || answer.server.is_loopback());
     let confidence = if asks_gateway { Confidence::Possible } else { Confidence::Certain };
     let own: Vec<String> = names.own.iter().map(|answer| answer.server.to_string()).collect();
     let mut finding = Finding::new(
@@ -127,7 +139,10 @@ pub(super) fn intercept(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         if asks_gateway {
             "this network answers all questions of DNS itself, whoever they are sent to".to_owned()
         } else {
-            format!("what is asked of the name server {} is answered by somebody else, in this network", own.join(" and "))
+            format!(
+                "what is asked of the name server {} is answered by somebody else, in this network",
+                own.join(" and ")
+            )
         },
     )
     .because("names", format!("{}, where no host can be (RFC 5737), answers questions of DNS", nobody.server))
@@ -161,7 +176,9 @@ pub(super) fn proxy(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         {
             Some((format!("it answers {}", reply.status), "answer", Confidence::Likely))
         }
-        (_, Some(_), None) => Some(("it says nothing that HTTP has".to_owned(), "answer", Confidence::Likely)),
+        (_, Some(_), None) => {
+            Some(("it says nothing that HTTP has".to_owned(), "answer", Confidence::Likely))
+        }
         _ => None,
     };
     let Some((how, detail, confidence)) = failure else { return };

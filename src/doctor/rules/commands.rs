@@ -64,14 +64,20 @@ impl Commands {
     pub(super) fn renew(self, interface: &str) -> String {
         let interface = quoted(interface);
         self.choose(
-            &format!("dhclient -v {interface} (or: nmcli device reapply {interface}, networkctl renew {interface})"),
+            &format!(
+                "dhclient -v {interface} (or: nmcli device reapply {interface}, networkctl renew {interface})"
+            ),
             &format!("ipconfig set {interface} DHCP"),
             "ipconfig /renew",
         )
     }
 
     pub(super) fn firewall(self) -> String {
-        self.choose("nft list ruleset (as root; iptables-save for the old kind)", "pfctl -sr", "netsh advfirewall show allprofiles")
+        self.choose(
+            "nft list ruleset (as root; iptables-save for the old kind)",
+            "pfctl -sr",
+            "netsh advfirewall show allprofiles",
+        )
     }
 
     pub(super) fn resolver(self) -> String {

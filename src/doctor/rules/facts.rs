@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use crate::doctor::evidence::{
-    Anchor, Asked, Attempt, ConnectOutcome, Evidence, Gateway, Icmp, Link, Names, Query, QueryOutcome, Round, Service,
-    Source, Tls,
+    Anchor, Asked, Attempt, ConnectOutcome, Evidence, Gateway, Icmp, Link, Names, Query, QueryOutcome, Round,
+    Service, Source, Tls,
 };
 use crate::trace::{Answer, Path, Train};
 
@@ -64,7 +64,12 @@ impl<'a> Facts<'a> {
         };
         match (&asked.name, asked.address) {
             (Some(name), _) => {
-                let hosts = self.evidence.resolver.get().map(|resolver| resolver.hosts.as_slice()).unwrap_or_default();
+                let hosts = self
+                    .evidence
+                    .resolver
+                    .get()
+                    .map(|resolver| resolver.hosts.as_slice())
+                    .unwrap_or_default();
                 name.trim_end_matches('.').eq_ignore_ascii_case("localhost")
                     || (!hosts.is_empty() && hosts.iter().all(|ip| is_own(*ip)))
             }
@@ -93,7 +98,11 @@ impl<'a> Facts<'a> {
     pub(super) fn icmp_heard(&self) -> Vec<Icmp> {
         let evidence = self.evidence;
         let attempts = evidence.target.all().iter().chain(evidence.control.all());
-        let anchors = evidence.public.all().iter().flat_map(|anchor| anchor.connects.iter().map(|(_, connect)| connect));
+        let anchors = evidence
+            .public
+            .all()
+            .iter()
+            .flat_map(|anchor| anchor.connects.iter().map(|(_, connect)| connect));
         let connects = attempts
             .map(|attempt| &attempt.connect)
             .chain(anchors)
@@ -101,7 +110,11 @@ impl<'a> Facts<'a> {
         let mut heard: Vec<Icmp> = connects.filter_map(|connect| connect.icmp.clone()).collect();
         if let Some(names) = evidence.names.get() {
             let answers = names.own.iter().chain(&names.others).chain(&names.nobody);
-            heard.extend(answers.flat_map(|answer| answer.a.iter().chain(&answer.aaaa)).filter_map(|query| query.icmp.clone()));
+            heard.extend(
+                answers
+                    .flat_map(|answer| answer.a.iter().chain(&answer.aaaa))
+                    .filter_map(|query| query.icmp.clone()),
+            );
         }
         for train in [&evidence.beat, &evidence.small_train].into_iter().filter_map(|train| train.get()) {
             heard.extend(train.errors.iter().map(|error| Icmp {
@@ -230,7 +243,9 @@ impl<'a> Facts<'a> {
         };
         // A target that works does not need them either: many networks let out what they must, and nothing else.
         let target_works = self.attempts().any(|attempt| self.reaches(attempt));
-        !self.is_local() && !target_works && (self.asked().is_none() || !self.attempts().any(|a| !is_elsewhere(a)))
+        !self.is_local()
+            && !target_works
+            && (self.asked().is_none() || !self.attempts().any(|a| !is_elsewhere(a)))
     }
 
     /// The anchors of IPv4.
@@ -243,7 +258,10 @@ impl<'a> Facts<'a> {
         let anchors = self.anchors();
         let by_echo = self.evidence.beat.get().is_some_and(|beat| beat.received() > 0);
         let by_name = self.names().is_some_and(|names| {
-            names.others.iter().any(|answer| answer.a.iter().chain(&answer.aaaa).any(|query| query.outcome.is_answer()))
+            names
+                .others
+                .iter()
+                .any(|answer| answer.a.iter().chain(&answer.aaaa).any(|query| query.outcome.is_answer()))
         });
         if anchors.is_empty() {
             None
@@ -254,14 +272,17 @@ impl<'a> Facts<'a> {
 
     /// Whether anything beyond the gateway has answered.
     pub(super) fn beyond(&self) -> Option<bool> {
-        let is_beyond = |ip: IpAddr| !self.is_gateway(ip) && !self.evidence.addresses.all().iter().any(|a| a.ip == ip);
+        let is_beyond =
+            |ip: IpAddr| !self.is_gateway(ip) && !self.evidence.addresses.all().iter().any(|a| a.ip == ip);
         let by_target = self.attempts().any(|attempt| {
             self.is_on_link(attempt) == Some(false)
                 && (attempt.connect.shows_host()
                     || attempt.connect.icmp.as_ref().and_then(|icmp| icmp.from).is_some_and(is_beyond))
         });
         let by_path = self.paths().any(|path| {
-            path.hops.iter().any(|hop| hop.ttl > 1 && hop.answer.is_some_and(|answer| answer != Answer::NotSent))
+            path.hops
+                .iter()
+                .any(|hop| hop.ttl > 1 && hop.answer.is_some_and(|answer| answer != Answer::NotSent))
         });
         let by_public = self.public_is_reached();
         if by_target || by_path || by_public == Some(true) {
@@ -279,7 +300,8 @@ impl<'a> Facts<'a> {
 
     /// Whether another port of the target, or an echo, shows that the host is there.
     pub(super) fn host_is_alive(&self) -> Option<bool> {
-        let by_port = self.evidence.control.get().map(|all| all.iter().any(|attempt| attempt.connect.shows_host()));
+        let by_port =
+            self.evidence.control.get().map(|all| all.iter().any(|attempt| attempt.connect.shows_host()));
         let by_ping = self.target_train().map(|train| train.received() > 0);
         match (by_port, by_ping) {
             (Some(true), _) | (_, Some(true)) => Some(true),
@@ -308,17 +330,19 @@ impl<'a> Facts<'a> {
             ("small_train", evidence.small_train.get()),
             ("beat", evidence.beat.get().filter(|beat| beat.sent() >= 20)),
         ];
-        let (fact, train) = trains
-            .into_iter()
-            .find_map(|(fact, train)| train.filter(|train| train.received() > 0).map(|train| (fact, train)))?;
+        let (fact, train) = trains.into_iter().find_map(|(fact, train)| {
+            train.filter(|train| train.received() > 0).map(|train| (fact, train))
+        })?;
         let gaps = train.gaps();
         let outages: usize = gaps.iter().filter(|gap| **gap >= OUTAGE).sum();
         let sent = train.sent().saturating_sub(outages).max(1);
         let elsewhere = gaps.iter().filter(|gap| **gap < OUTAGE).sum::<usize>();
-        let is_bursty = outages > 0 && percent(elsewhere, sent) < 12.0;
+        let stall = train.longest_stall_us();
+        let is_bursty = (outages > 0 || stall >= Train::STALL_US * 2) && percent(elsewhere, sent) < 12.0;
         let lost = train.sent().saturating_sub(train.received());
         // Of two dozen, a single one may be an accident.
-        let is_loss = train.loss_percent() >= FELT_PERCENT && lost >= 2;
+        let is_loss = (train.loss_percent() >= FELT_PERCENT && lost >= 2)
+            || (fact == "long_train" && stall >= Train::STALL_US * 2);
         Some(Loss { train, fact, is_loss, is_bursty })
     }
 
@@ -344,7 +368,10 @@ impl<'a> Facts<'a> {
     /// The addresses that the system's own servers gave.
     pub(super) fn own_addresses(&self) -> Vec<IpAddr> {
         let own = self.own_queries();
-        let tcp = self.names().into_iter().flat_map(|names| names.own.iter().filter_map(|answer| answer.tcp.as_ref()));
+        let tcp = self
+            .names()
+            .into_iter()
+            .flat_map(|names| names.own.iter().filter_map(|answer| answer.tcp.as_ref()));
         own.into_iter().chain(tcp).flat_map(|query| query.addresses.iter().copied()).collect()
     }
 

@@ -43,14 +43,18 @@ fn push(facts: &Facts<'_>, is_v6: bool, dead: &Attempt, living: &Attempt, found:
     let title = if at_once {
         format!("{} has {name} too, and this machine has no {name} way there", facts.host())
     } else {
-        format!("{name} to {} does not work, and {other} does: programs that try {name} first wait in vain", facts.host())
+        format!(
+            "{name} to {} does not work, and {other} does: programs that try {name} first wait in vain",
+            facts.host()
+        )
     };
-    let mut finding = Finding::new(code, Layer::Family, if at_once { "no-route" } else { "dead" }, confidence, title)
-        .because("target", format!("{}: {how}", dead.address))
-        .check(format!("nc -vz -w 3 {} {}", dead.address, dead.port))
-        .because("target", format!("{}: connected", living.address))
-        .check(format!("nc -vz -w 3 {} {}", living.address, living.port))
-        .explains(&[symptom]);
+    let mut finding =
+        Finding::new(code, Layer::Family, if at_once { "no-route" } else { "dead" }, confidence, title)
+            .because("target", format!("{}: {how}", dead.address))
+            .check(format!("nc -vz -w 3 {} {}", dead.address, dead.port))
+            .because("target", format!("{}: connected", living.address))
+            .check(format!("nc -vz -w 3 {} {}", living.address, living.port))
+            .explains(&[symptom]);
     if !is_v6 {
         finding = finding.explains(&[Symptom::Public, Symptom::Datagrams, Symptom::Loss]);
     }
@@ -71,7 +75,9 @@ fn push(facts: &Facts<'_>, is_v6: bool, dead: &Attempt, living: &Attempt, found:
     found.push(
         finding
             .remedy(format!("look how far {name} goes: {}", commands.route_to(&dead.address.to_string())))
-            .remedy(format!("until it works, prefer {other} (gai.conf(5)), or tell the provider that {name} is dead")),
+            .remedy(format!(
+                "until it works, prefer {other} (gai.conf(5)), or tell the provider that {name} is dead"
+            )),
     );
 }
 
@@ -81,9 +87,9 @@ fn without_target(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         return;
     }
     let v6: Vec<_> = facts.evidence.public.all().iter().filter(|anchor| anchor.address.is_ipv6()).collect();
-    let silent = v6.iter().all(|anchor| {
-        anchor.connects.iter().all(|(_, connect)| connect.outcome == ConnectOutcome::Silent)
-    });
+    let silent = v6
+        .iter()
+        .all(|anchor| anchor.connects.iter().all(|(_, connect)| connect.outcome == ConnectOutcome::Silent));
     if v6.len() < 2 || !silent || v6.iter().any(|anchor| anchor.is_reached()) {
         return;
     }
@@ -93,7 +99,8 @@ fn without_target(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Layer::Family,
             "dead",
             Confidence::Likely,
-            "this machine has an IPv6 address and a route, and nothing of the internet answers over them".to_owned(),
+            "this machine has an IPv6 address and a route, and nothing of the internet answers over them"
+                .to_owned(),
         )
         .because("public", format!("none of {} hosts answers over IPv6; over IPv4 they do", v6.len()))
         .check("ping -6 -c 3 one.one.one.one")

@@ -27,7 +27,9 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 "this machine itself answered, by ICMP type {} code {}, before any packet left",
                 icmp.icmp_type, icmp.icmp_code
             ),
-            None => format!("connecting fails at once: {}", attempt.connect.error.clone().unwrap_or_default()),
+            None => {
+                format!("connecting fails at once: {}", attempt.connect.error.clone().unwrap_or_default())
+            }
         };
         let title = format!("a filter on this machine keeps it from {}", port(attempt));
         found.push(mend(
@@ -39,7 +41,8 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         return;
     }
     if facts.all_own(|outcome| outcome == QueryOutcome::Denied) {
-        let server = facts.names().and_then(|names| names.own.first()).map(|answer| answer.server.to_string());
+        let server =
+            facts.names().and_then(|names| names.own.first()).map(|answer| answer.server.to_string());
         let server = server.unwrap_or_default();
         found.push(mend(
             Finding::new(
@@ -68,8 +71,17 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     Confidence::Certain,
                     format!("a filter on this machine resets connections to {}", port(attempt)),
                 )
-                .because("path", format!("a SYN to port {} that may not even pass the first router is answered by a reset", path.port))
-                .because("control_path", format!("one to port {} is not: the router says that its time ran out", control.port))
+                .because(
+                    "path",
+                    format!(
+                        "a SYN to port {} that may not even pass the first router is answered by a reset",
+                        path.port
+                    ),
+                )
+                .because(
+                    "control_path",
+                    format!("one to port {} is not: the router says that its time ran out", control.port),
+                )
                 .explains(&BOTH),
             ));
             return;
@@ -84,7 +96,11 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         // Each hop's SYN is one that should have left.
         let should = u64::try_from(path.hops.len()).unwrap_or(0) / 2;
         let never_left = counts && dropped >= should.max(3);
-        if first.is_none() && other == Some(Answer::TimeExceeded) && path.farthest().is_none() && (never_left || !counts) {
+        if first.is_none()
+            && other == Some(Answer::TimeExceeded)
+            && path.farthest().is_none()
+            && (never_left || !counts)
+        {
             let confidence = if never_left { Confidence::Certain } else { Confidence::Likely };
             let mut finding = Finding::new(
                 "FW.LOCAL",
@@ -94,11 +110,19 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 format!("a filter on this machine drops what is sent to {}", port(attempt)),
             )
             .because("path", format!("a SYN to port {} that may go one hop brings no answer", path.port))
-            .because("control_path", format!("one to port {} does: the first router says that its time ran out", control.port))
+            .because(
+                "control_path",
+                format!("one to port {} does: the first router says that its time ran out", control.port),
+            )
             .explains(&BOTH);
             if never_left {
                 finding = finding
-                    .because("counters", format!("{dropped} packets were made and never left (Ip.OutRequests less Ip.OutTransmits)"))
+                    .because(
+                        "counters",
+                        format!(
+                            "{dropped} packets were made and never left (Ip.OutRequests less Ip.OutTransmits)"
+                        ),
+                    )
                     .check("nstat -az IpOutRequests IpOutTransmits");
             }
             found.push(mend(finding));
@@ -177,7 +201,15 @@ pub(super) fn reject(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Confidence::Certain,
             format!("{place} rejects {}", port(attempt)),
         )
-        .because("target", format!("{who} answers the SYN by ICMP type {} code {} ({})", icmp.icmp_type, icmp.icmp_code, meaning(icmp)))
+        .because(
+            "target",
+            format!(
+                "{who} answers the SYN by ICMP type {} code {} ({})",
+                icmp.icmp_type,
+                icmp.icmp_code,
+                meaning(icmp)
+            ),
+        )
         .check(format!("nc -vz {} {}", attempt.address, attempt.port))
         .explains(&BOTH)
         .remedy(format!("ask who runs {who} to let port {} pass", attempt.port));
@@ -190,7 +222,9 @@ pub(super) fn reject(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         return;
     }
     // A reset from nearer than the host.
-    let (Some(path), Some(control)) = (facts.evidence.path.get(), facts.evidence.control_path.get()) else { return };
+    let (Some(path), Some(control)) = (facts.evidence.path.get(), facts.evidence.control_path.get()) else {
+        return;
+    };
     if attempt.connect.outcome != ConnectOutcome::Refused {
         return;
     }
@@ -199,7 +233,8 @@ pub(super) fn reject(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         && near > 1
         && path.hop(near).is_some_and(|hop| hop.answer == Some(Answer::Reset))
     {
-        let who = control.hop(near).and_then(|hop| hop.from).map_or_else(String::new, |from| format!(" ({from})"));
+        let who =
+            control.hop(near).and_then(|hop| hop.from).map_or_else(String::new, |from| format!(" ({from})"));
         found.push(
             Finding::new(
                 "FW.REJECT",
@@ -209,7 +244,10 @@ pub(super) fn reject(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 format!("a filter at hop {near}{who} resets connections to {}", port(attempt)),
             )
             .because("path", format!("a SYN that may go {near} hops is answered by a reset"))
-            .because("control_path", format!("the host itself is {far} hops away, as its port {} shows", control.port))
+            .because(
+                "control_path",
+                format!("the host itself is {far} hops away, as its port {} shows", control.port),
+            )
             .explains(&BOTH)
             .remedy(format!("ask who runs hop {near}{who} to let port {} pass", attempt.port))
             .or(&["TCP.REFUSED"]),
@@ -235,7 +273,9 @@ pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let attempt = facts.wholly_failed().filter(|attempt| attempt.connect.outcome == ConnectOutcome::Silent);
     limited(facts, attempt, found);
     let Some(attempt) = attempt else { return };
-    if facts.host_is_alive() != Some(true) || facts.is_on_link(attempt) != Some(false) && facts.evidence.path.get().is_none() {
+    if facts.host_is_alive() != Some(true)
+        || facts.is_on_link(attempt) != Some(false) && facts.evidence.path.get().is_none()
+    {
         // A neighbour that answers echo requests, and not on this port, filters it itself.
         if facts.host_is_alive() == Some(true) && facts.is_on_link(attempt) == Some(true) {
             found.push(at_host(facts, attempt));
@@ -243,7 +283,8 @@ pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         return;
     }
     // Some of several came through: that is no plain drop.
-    if facts.evidence.burst.get().is_some_and(|burst| burst.first.iter().any(|one| one.stands == Some(true))) {
+    if facts.evidence.burst.get().is_some_and(|burst| burst.first.iter().any(|one| one.stands == Some(true)))
+    {
         return;
     }
     let alive = facts.live_control();
@@ -279,10 +320,14 @@ pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         .explains(&BOTH)
         .or(&["NAT.EXHAUSTED"]);
     if let Some(from) = who {
-        finding = finding.because("path", format!("SYNs to port {} come as far as hop {last} ({from}), and no farther", path.port));
+        finding = finding.because(
+            "path",
+            format!("SYNs to port {} come as far as hop {last} ({from}), and no farther", path.port),
+        );
     }
     if let (Some(control), Some(hop)) = (control, goes_on) {
-        finding = finding.because("control_path", format!("those to port {} go on to hop {hop}", control.port));
+        finding =
+            finding.because("control_path", format!("those to port {} go on to hop {hop}", control.port));
     }
     let owner = who.map_or_else(|| "that hop".to_owned(), |from| from.to_string());
     found.push(finding.remedy(format!("ask who runs {owner} to let port {} pass", attempt.port)));
@@ -290,7 +335,10 @@ pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 
 /// The host is there and its port says nothing: its own filter, or a queue that is full.
 fn at_host(facts: &Facts<'_>, attempt: &Attempt) -> Finding {
-    let title = format!("{} is there, and drops connections to its port {}: by its own filter, or for want of room", attempt.address, attempt.port);
+    let title = format!(
+        "{} is there, and drops connections to its port {}: by its own filter, or for want of room",
+        attempt.address, attempt.port
+    );
     let mut finding = Finding::new("FW.DROP", Layer::Filter, "host", Confidence::Likely, title)
         .because("target", format!("no SYN to port {} is answered", attempt.port))
         .check(format!("nc -vz -w 3 {} {}", attempt.address, attempt.port))
@@ -310,8 +358,14 @@ fn at_host(facts: &Facts<'_>, attempt: &Attempt) -> Finding {
 fn limited(facts: &Facts<'_>, failed: Option<&Attempt>, found: &mut Vec<Finding>) {
     let Some(burst) = facts.evidence.burst.get() else { return };
     let tried: Vec<_> = burst.first.iter().filter(|one| one.stands.is_some()).collect();
-    let at_once = tried.iter().filter(|one| one.stands == Some(true) && one.syn_retransmissions == Some(0)).count();
-    let lost = tried.iter().filter(|one| one.stands == Some(false) && !one.is_refused || one.syn_retransmissions.is_some_and(|n| n > 0)).count();
+    let at_once =
+        tried.iter().filter(|one| one.stands == Some(true) && one.syn_retransmissions == Some(0)).count();
+    let lost = tried
+        .iter()
+        .filter(|one| {
+            one.stands == Some(false) && !one.is_refused || one.syn_retransmissions.is_some_and(|n| n > 0)
+        })
+        .count();
     if tried.len() < 6 || lost * 2 < tried.len() || (at_once == 0 && failed.is_none()) {
         return;
     }
@@ -324,7 +378,8 @@ fn limited(facts: &Facts<'_>, failed: Option<&Attempt>, found: &mut Vec<Finding>
         return;
     }
     let Some(attempt) = facts.attempts().next() else { return };
-    let title = format!("a filter lets only some connections to {} through: new ones are limited", port(attempt));
+    let title =
+        format!("a filter lets only some connections to {} through: new ones are limited", port(attempt));
     found.push(
         Finding::new("FW.DROP", Layer::Filter, "rate", Confidence::Likely, title)
             .because("burst", format!("of {} connections begun together, the SYNs of {lost} were dropped at first", tried.len()))
@@ -362,7 +417,11 @@ pub(super) fn steered(
     for one in first {
         let other = again.iter().find(|other| other.from_port == one.from_port && other.stands.is_some())?;
         match (one.stands, other.stands) {
-            (Some(true), Some(true)) if one.syn_retransmissions == Some(0) && other.syn_retransmissions == Some(0) => never += 1,
+            (Some(true), Some(true))
+                if one.syn_retransmissions == Some(0) && other.syn_retransmissions == Some(0) =>
+            {
+                never += 1
+            }
             (Some(false), Some(false)) if !one.is_refused => always += 1,
             _ => return None,
         }
@@ -372,11 +431,15 @@ pub(super) fn steered(
 
 /// Connections stand, and what is said on them is dropped.
 pub(super) fn drop_payload(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let small = facts.attempts().find_map(|attempt| Some((attempt, attempt.exchange.as_ref()?.small.as_ref()?)));
+    let small =
+        facts.attempts().find_map(|attempt| Some((attempt, attempt.exchange.as_ref()?.small.as_ref()?)));
     let by_round = small.filter(|(_, round)| {
-        round.outcome == RoundOutcome::Silent && round.received_bytes == 0 && round.unacked.is_some_and(|unacked| unacked > 0)
+        round.outcome == RoundOutcome::Silent
+            && round.received_bytes == 0
+            && round.unacked.is_some_and(|unacked| unacked > 0)
     });
-    let by_tls = facts.tls().filter(|(_, tls)| !tls.has_bytes && tls.unacked.is_some_and(|unacked| unacked > 0));
+    let by_tls =
+        facts.tls().filter(|(_, tls)| !tls.has_bytes && tls.unacked.is_some_and(|unacked| unacked > 0));
     let attempt = match (by_round, by_tls) {
         (Some((attempt, _)), _) | (None, Some((attempt, _))) => attempt,
         _ => return,
@@ -402,14 +465,18 @@ pub(super) fn drop_payload(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 /// Datagrams do not come through, and connections do.
 pub(super) fn drop_datagrams(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let anchors = facts.anchors();
-    let others = facts.names().into_iter().flat_map(|names| &names.others).filter_map(|answer| answer.a.first());
+    let others =
+        facts.names().into_iter().flat_map(|names| &names.others).filter_map(|answer| answer.a.first());
     let asked: Vec<_> = anchors.iter().filter_map(|anchor| anchor.udp.as_ref()).chain(others).collect();
     let all_silent = asked.len() >= 2 && asked.iter().all(|udp| udp.outcome == QueryOutcome::Silent);
     let by_tcp = anchors.iter().any(|anchor| anchor.is_reached_by_tcp());
-    let (Some(udp), Some(tcp)) = (facts.evidence.udp_path.get(), facts.evidence.public_path.get()) else { return };
+    let (Some(udp), Some(tcp)) = (facts.evidence.udp_path.get(), facts.evidence.public_path.get()) else {
+        return;
+    };
     let (udp_far, tcp_far) = (udp.farthest().unwrap_or(0), tcp.farthest().unwrap_or(0));
     // Only where the way is seen at all does silence tell: a network may keep its hops to itself.
-    let hops = tcp.hops.iter().filter(|hop| hop.ttl > udp_far && hop.answer == Some(Answer::TimeExceeded)).count();
+    let hops =
+        tcp.hops.iter().filter(|hop| hop.ttl > udp_far && hop.answer == Some(Answer::TimeExceeded)).count();
     if !all_silent || !by_tcp || udp_far >= tcp_far || hops == 0 || udp.reached().is_some() {
         return;
     }
@@ -422,11 +489,19 @@ pub(super) fn drop_datagrams(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Confidence::Likely,
             format!("a filter at hop {udp_far}{who} drops all UDP, and lets TCP pass"),
         )
-        .because("public", format!("{} hosts of the internet answer no question by UDP, and stand for TCP", asked.len()))
+        .because(
+            "public",
+            format!("{} hosts of the internet answer no question by UDP, and stand for TCP", asked.len()),
+        )
         .check("dig @9.9.9.9 example.org; dig +tcp @9.9.9.9 example.org")
-        .because("udp_path", format!("datagrams come as far as hop {udp_far}, connections as far as {tcp_far}"))
+        .because(
+            "udp_path",
+            format!("datagrams come as far as hop {udp_far}, connections as far as {tcp_far}"),
+        )
         .explains(&[Symptom::Datagrams])
-        .remedy(format!("ask who runs hop {udp_far}{who} to let UDP pass: DNS, time, calls and QUIC need it")),
+        .remedy(format!(
+            "ask who runs hop {udp_far}{who} to let UDP pass: DNS, time, calls and QUIC need it"
+        )),
     );
 }
 

@@ -63,10 +63,18 @@ pub(super) fn upstream_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Confidence::Certain,
             format!("the gateway {ip} has lost its way to the internet"),
         )
-        .because("public", format!("{ip} itself says that the network cannot be reached (ICMP type {} code {})", icmp.icmp_type, icmp.icmp_code))
+        .because(
+            "public",
+            format!(
+                "{ip} itself says that the network cannot be reached (ICMP type {} code {})",
+                icmp.icmp_type, icmp.icmp_code
+            ),
+        )
         .check("ping -c 3 1.1.1.1")
         .explains(&Symptom::NOTHING_PASSES)
-        .remedy(format!("look at the uplink of {ip}: modem, cable, the provider's line; its own status page tells most"))
+        .remedy(format!(
+            "look at the uplink of {ip}: modem, cable, the provider's line; its own status page tells most"
+        ))
         .remedy("if it stays down, tell the provider: the fault is not on this machine"),
     );
 }
@@ -85,9 +93,10 @@ pub(super) fn nat(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     });
     let source = facts.evidence.out.get().and_then(|ways| ways.v4.as_ref()?.source);
     let is_private = source.is_some_and(|source| Class::of(source) == Class::Private);
-    let all_silent = facts.anchors().iter().all(|anchor| {
-        anchor.connects.iter().all(|(_, connect)| connect.outcome == ConnectOutcome::Silent)
-    });
+    let all_silent = facts
+        .anchors()
+        .iter()
+        .all(|anchor| anchor.connects.iter().all(|(_, connect)| connect.outcome == ConnectOutcome::Silent));
     if facts.public_is_reached() == Some(false) && forwards && knows_names && is_private && all_silent {
         found.push(
             Finding::new(

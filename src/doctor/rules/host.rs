@@ -57,7 +57,9 @@ pub(super) fn resources(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 fn descriptors(host: &Host, found: &mut Vec<Finding>) {
     let Some(error) = &host.descriptor_error else { return };
     let limit = host.descriptor_limit.map_or_else(|| "unknown".to_owned(), |limit| limit.to_string());
-    let title = format!("programs started here run out of descriptors: no more than {limit} files and sockets may be open");
+    let title = format!(
+        "programs started here run out of descriptors: no more than {limit} files and sockets may be open"
+    );
     let said = format!("only {} more could be opened, then: {error}", host.descriptors_to_be_had);
     let mut finding = Finding::new("HOST.RESOURCES", Layer::Host, "descriptors", Confidence::Certain, title)
         .because("host", said)
@@ -69,8 +71,10 @@ fn descriptors(host: &Host, found: &mut Vec<Finding>) {
         (Some(soft), Some(hard)) if hard > soft => {
             finding.remedy(format!("let this shell's programs open more: ulimit -n {}", hard.min(4_096)))
         }
-        _ => finding
-            .remedy("let them open more where they are started: LimitNOFILE= of its unit, or limits.conf(5)".to_owned()),
+        _ => finding.remedy(
+            "let them open more where they are started: LimitNOFILE= of its unit, or limits.conf(5)"
+                .to_owned(),
+        ),
     };
     found.push(finding.remedy("look who holds so many open: ls /proc/*/fd | wc -l, lsof -p PID"));
 }
@@ -93,12 +97,19 @@ fn tables(facts: &Facts<'_>, host: &Host, found: &mut Vec<Finding>) {
         && limit > 0
         && held >= limit
     {
-        let title = format!("the table of tracked connections is full: {held} of {limit}, and new ones are dropped");
+        let title =
+            format!("the table of tracked connections is full: {held} of {limit}, and new ones are dropped");
         found.push(
             Finding::new("HOST.RESOURCES", Layer::Host, "conntrack", Confidence::Likely, title.clone())
                 .because("host", title)
                 .check("sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max")
-                .explains(&[Symptom::Machine, Symptom::Target4, Symptom::Target6, Symptom::Public, Symptom::Name])
+                .explains(&[
+                    Symptom::Machine,
+                    Symptom::Target4,
+                    Symptom::Target6,
+                    Symptom::Public,
+                    Symptom::Name,
+                ])
                 .remedy(format!("give it room: sysctl -w net.netfilter.nf_conntrack_max={}", limit * 4)),
         );
     }
@@ -114,7 +125,10 @@ fn ports(facts: &Facts<'_>, host: &Host, found: &mut Vec<Finding>) {
         return;
     }
     let range = host.ephemeral.map_or_else(String::new, |(from, to)| {
-        format!(" (the system gives out {from} to {to}, {} ports)", u32::from(to) - u32::from(from.min(to)) + 1)
+        format!(
+            " (the system gives out {from} to {to}, {} ports)",
+            u32::from(to) - u32::from(from.min(to)) + 1
+        )
     });
     let to = format!("{}:{}", attempt.address, attempt.port);
     let title = format!("no port is left on this machine to connect to {to} from{range}");
@@ -164,7 +178,8 @@ pub(super) fn clock(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     for (host, ahead) in wrong.iter().take(3) {
         let side = if *ahead > 0 { "ahead of" } else { "behind" };
         let said = format!("the clock of {host} is {} {side} this machine's", span(ahead.unsigned_abs()));
-        finding = finding.because("web", said).check(format!("curl -sI http://{host}/ | grep -i ^date; date -u"));
+        finding =
+            finding.because("web", said).check(format!("curl -sI http://{host}/ | grep -i ^date; date -u"));
     }
     found.push(
         finding

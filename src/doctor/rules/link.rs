@@ -99,11 +99,17 @@ pub(super) fn flapping(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             continue;
         }
         let name = &change.interface;
-        let title = format!("the link of {name} comes and goes: {times} times within {:.1} s", seconds(change.within_ms));
+        let title = format!(
+            "the link of {name} comes and goes: {times} times within {:.1} s",
+            seconds(change.within_ms)
+        );
         let commands = Commands::of(facts.evidence);
         found.push(
             Finding::new("LINK.FLAPPING", Layer::Link, "carrier", Confidence::Certain, title)
-                .because("carrier", format!("its carrier had changed {} times, and then {}", change.before, change.after))
+                .because(
+                    "carrier",
+                    format!("its carrier had changed {} times, and then {}", change.before, change.after),
+                )
                 .check(commands.choose_carrier(name))
                 .explains(&[Symptom::Carrier, Symptom::Service, Symptom::ServiceSlow, Symptom::Delay])
                 .explains(&Symptom::NOTHING_PASSES)

@@ -111,7 +111,13 @@ pub enum Role {
 }
 
 impl Finding {
-    fn new(code: &'static str, layer: Layer, detail: &'static str, confidence: Confidence, title: String) -> Self {
+    fn new(
+        code: &'static str,
+        layer: Layer,
+        detail: &'static str,
+        confidence: Confidence,
+        title: String,
+    ) -> Self {
         Self {
             code,
             layer,

@@ -54,8 +54,10 @@ pub(super) fn server_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     let others = !facts.other_answers().is_empty();
     let says_closed = names.own.iter().all(|answer| {
-        worst(answer).is_some_and(|query| query.outcome == QueryOutcome::Unreachable
-                && query.icmp.as_ref().is_some_and(|icmp| icmp.from == Some(answer.server)))
+        worst(answer).is_some_and(|query| {
+            query.outcome == QueryOutcome::Unreachable
+                && query.icmp.as_ref().is_some_and(|icmp| icmp.from == Some(answer.server))
+        })
     });
     let confidence = if others || says_closed { Confidence::Certain } else { Confidence::Likely };
     let servers: Vec<String> = names.own.iter().map(|answer| answer.server.to_string()).collect();
@@ -77,7 +79,12 @@ pub(super) fn server_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 let from = from.map_or_else(|| "somebody".to_owned(), |from| from.to_string());
                 format!("{}: {from} says that nobody is there (ICMP)", answer.server)
             }
-            _ => format!("{}: asked {} times, no answer within {:.1} s", answer.server, query.tries, seconds(query.elapsed_ms)),
+            _ => format!(
+                "{}: asked {} times, no answer within {:.1} s",
+                answer.server,
+                query.tries,
+                seconds(query.elapsed_ms)
+            ),
         };
         finding = finding.because("names", said).check(check(answer.server, &query.name));
     }
@@ -90,14 +97,23 @@ pub(super) fn server_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             .collect();
         finding = finding.because("names", format!("others answer: {}", who.join(", ")));
         if let Some(first) = who.first() {
-            finding = finding.remedy(format!("ask another meanwhile: 'nameserver {first}' in {}", file(facts)));
+            finding =
+                finding.remedy(format!("ask another meanwhile: 'nameserver {first}' in {}", file(facts)));
         }
     }
-    found.push(finding.remedy(format!("start the server at {} again, or take it out of {}", servers.join(" and "), file(facts))));
+    found.push(finding.remedy(format!(
+        "start the server at {} again, or take it out of {}",
+        servers.join(" and "),
+        file(facts)
+    )));
 }
 
 fn file(facts: &Facts<'_>) -> String {
-    facts.evidence.resolver.get().map_or_else(|| "/etc/resolv.conf".to_owned(), |resolver| resolver.file.clone())
+    facts
+        .evidence
+        .resolver
+        .get()
+        .map_or_else(|| "/etc/resolv.conf".to_owned(), |resolver| resolver.file.clone())
 }
 
 fn seconds(ms: u64) -> f64 {
@@ -113,7 +129,10 @@ pub(super) fn server_error(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let is_error = |outcome| {
         matches!(
             outcome,
-            QueryOutcome::ServerFailure | QueryOutcome::Refused | QueryOutcome::OtherError | QueryOutcome::Malformed
+            QueryOutcome::ServerFailure
+                | QueryOutcome::Refused
+                | QueryOutcome::OtherError
+                | QueryOutcome::Malformed
         )
     };
     let others_know = !facts.other_addresses().is_empty();
@@ -147,15 +166,20 @@ pub(super) fn server_error(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         .explains(&[Symptom::Name, Symptom::NameSlow]);
         if others_know {
             let known: Vec<String> = facts.other_addresses().iter().map(ToString::to_string).collect();
-            finding = finding
-                .because("names", format!("others know it: {}", known.join(", ")))
-                .remedy(format!("look at the server {}: its own upstream, its log; or ask another in {}", answer.server, file(facts)));
+            finding =
+                finding.because("names", format!("others know it: {}", known.join(", "))).remedy(format!(
+                    "look at the server {}: its own upstream, its log; or ask another in {}",
+                    answer.server,
+                    file(facts)
+                ));
         } else if everywhere {
-            finding = finding
-                .because("names", "others fail for it, too")
-                .remedy(format!("the servers of the domain of {} themselves are at fault: tell its owner", query.name));
+            finding = finding.because("names", "others fail for it, too").remedy(format!(
+                "the servers of the domain of {} themselves are at fault: tell its owner",
+                query.name
+            ));
         } else {
-            finding = finding.remedy(format!("look at the server {}: its own upstream, its log", answer.server));
+            finding =
+                finding.remedy(format!("look at the server {}: its own upstream, its log", answer.server));
         }
         found.push(finding);
         return;
@@ -170,11 +194,15 @@ pub(super) fn no_such_name(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let own = facts.own_queries();
     let missing = |query: &&Query| query.outcome == QueryOutcome::NoSuchName;
     let is_missing = own.iter().any(|query| missing(query))
-        && own.iter().all(|query| missing(query) || query.outcome == QueryOutcome::NoData || !query.outcome.is_answer());
+        && own.iter().all(|query| {
+            missing(query) || query.outcome == QueryOutcome::NoData || !query.outcome.is_answer()
+        });
     let others = facts.other_answers();
     let empty = |query: &&Query| matches!(query.outcome, QueryOutcome::NoSuchName | QueryOutcome::NoData);
     // A name without any address, wherever it is asked for, is as good as none.
-    let has_none = own.iter().any(|query| query.outcome == QueryOutcome::NoData) && !others.is_empty() && others.iter().all(empty);
+    let has_none = own.iter().any(|query| query.outcome == QueryOutcome::NoData)
+        && !others.is_empty()
+        && others.iter().all(empty);
     if !(is_missing || has_none) || others.iter().any(|query| !query.addresses.is_empty()) {
         return;
     }
@@ -193,7 +221,9 @@ pub(super) fn no_such_name(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     .check(format!("dig {name}"))
     .explains(&[Symptom::Name])
     .remedy(format!("look for a slip of the pen in '{name}'"))
-    .remedy("if it is right, its owner has to bring it back: whois tells who that is, and whether it has expired");
+    .remedy(
+        "if it is right, its owner has to bring it back: whois tells who that is, and whether it has expired",
+    );
     if agree {
         finding = finding.because("names", "servers of the internet say the same");
     }
@@ -210,14 +240,24 @@ pub(super) fn wrong_answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let own = facts.own_addresses();
     let others = facts.other_addresses();
     let others_text: Vec<String> = others.iter().map(ToString::to_string).collect();
-    let server = names.own.first().map_or_else(|| "the name server".to_owned(), |answer| answer.server.to_string());
+    let server =
+        names.own.first().map_or_else(|| "the name server".to_owned(), |answer| answer.server.to_string());
     let mend = |finding: Finding| {
         finding
-            .explains(&[Symptom::Name, Symptom::Target4, Symptom::Target6, Symptom::Service, Symptom::Between])
+            .explains(&[
+                Symptom::Name,
+                Symptom::Target4,
+                Symptom::Target6,
+                Symptom::Service,
+                Symptom::Between,
+            ])
             .remedy(format!("ask who runs {server} whether it filters {name}"))
             .remedy(format!("or ask another server: 'nameserver 9.9.9.9' in {}", file(facts)))
     };
-    let denies = facts.own_queries().iter().any(|query| query.outcome == QueryOutcome::NoSuchName);
+    // What was not answered may be what the others know.
+    let own_all = facts.own_queries();
+    let denies = own_all.iter().any(|query| query.outcome == QueryOutcome::NoSuchName)
+        && own_all.iter().all(|query| query.outcome.is_answer());
     if facts.name_fails() == Some(true) && denies && !others.is_empty() {
         found.push(mend(
             Finding::new(
@@ -234,8 +274,9 @@ pub(super) fn wrong_answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         ));
         return;
     }
-    let is_nowhere =
-        |ip: &&IpAddr| matches!(Class::of(**ip), Class::Unspecified | Class::Loopback | Class::Broadcast | Class::Multicast);
+    let is_nowhere = |ip: &&IpAddr| {
+        matches!(Class::of(**ip), Class::Unspecified | Class::Loopback | Class::Broadcast | Class::Multicast)
+    };
     if let Some(ip) = own.iter().find(is_nowhere) {
         // A blocklist's answer; a name of this machine's own may well be so.
         let differs = !others.is_empty() && !others.contains(ip);
@@ -292,7 +333,8 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     let path_ms = facts.path_ms();
     let explained = [Symptom::NameSlow];
-    let known = |answer: &ServerAnswer| answer.a.iter().chain(&answer.aaaa).any(|query| !query.addresses.is_empty());
+    let known =
+        |answer: &ServerAnswer| answer.a.iter().chain(&answer.aaaa).any(|query| !query.addresses.is_empty());
     let first_known = names.own.iter().position(known);
     let name = facts.host();
     // The first is dead, and the next is asked after some seconds.
@@ -324,7 +366,10 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let silent = queries.iter().any(|query| query.outcome == QueryOutcome::Silent && query.tries >= 3);
         let answered = others.iter().any(|query| query.outcome.is_answer() && query.tries == 1);
         if silent && answered {
-            let what = format!("{} never answers questions for {kind} addresses, so each look-up waits for them", answer.server);
+            let what = format!(
+                "{} never answers questions for {kind} addresses, so each look-up waits for them",
+                answer.server
+            );
             found.push(
                 Finding::new("DNS.SLOW", Layer::Names, "aaaa", Confidence::Likely, what)
                     .because("names", format!("asked three times for {kind} addresses of {name}: nothing; for {other}: an answer at once"))
@@ -337,7 +382,8 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         }
     }
     let all: Vec<&Query> = answer.a.iter().chain(&answer.aaaa).collect();
-    let again = all.iter().filter(|query| query.tries > 1 && query.answer_ms + 250 < query.elapsed_ms).count();
+    let again =
+        all.iter().filter(|query| query.tries > 1 && query.answer_ms + 250 < query.elapsed_ms).count();
     let never = all.iter().filter(|query| query.outcome == QueryOutcome::Silent).count();
     if again + never > 0 {
         let tries: u32 = all.iter().map(|query| query.tries).sum();
@@ -348,12 +394,21 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Layer::Names,
                 "flaky",
                 Confidence::Likely,
-                format!("the name server {} answers only some questions: {answers} of {tries}", answer.server),
+                format!(
+                    "the name server {} answers only some questions: {answers} of {tries}",
+                    answer.server
+                ),
             )
             .because("names", format!("{tries} questions for {name}, {answers} answers"))
-            .check(format!("for i in 1 2 3 4 5 6; do dig +tries=1 +time=1 @{} {name} | grep -c ANSWER; done", answer.server))
+            .check(format!(
+                "for i in 1 2 3 4 5 6; do dig +tries=1 +time=1 @{} {name} | grep -c ANSWER; done",
+                answer.server
+            ))
             .explains(&explained)
-            .remedy(format!("look at the server {}: is it overloaded, does a rate limit drop questions", answer.server)),
+            .remedy(format!(
+                "look at the server {}: is it overloaded, does a rate limit drop questions",
+                answer.server
+            )),
         );
         return;
     }
@@ -382,8 +437,18 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         .remedy(format!("look at the server {}, or ask another in {}", answer.server, file(facts)));
         if let Some(resolver) = resolver.filter(|resolver| resolver.ndots > 1) {
             finding = finding
-                .because("resolver", format!("options ndots:{} makes names be tried behind {} first", resolver.ndots, resolver.search.join(", ")))
-                .remedy(format!("write the name with a dot at its end ({}.), or lower ndots", name.trim_end_matches('.')));
+                .because(
+                    "resolver",
+                    format!(
+                        "options ndots:{} makes names be tried behind {} first",
+                        resolver.ndots,
+                        resolver.search.join(", ")
+                    ),
+                )
+                .remedy(format!(
+                    "write the name with a dot at its end ({}.), or lower ndots",
+                    name.trim_end_matches('.')
+                ));
         }
         found.push(finding);
     }
@@ -393,7 +458,9 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 pub(super) fn tcp_blocked(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let Some(names) = facts.names() else { return };
     for answer in &names.own {
-        let Some(tcp) = answer.tcp.as_ref().filter(|tcp| tcp.outcome == QueryOutcome::NotConnected) else { continue };
+        let Some(tcp) = answer.tcp.as_ref().filter(|tcp| tcp.outcome == QueryOutcome::NotConnected) else {
+            continue;
+        };
         let name = facts.host();
         let said = tcp.error.clone().unwrap_or_default();
         found.push(
@@ -402,14 +469,20 @@ pub(super) fn tcp_blocked(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Layer::Names,
                 "truncated",
                 Confidence::Certain,
-                format!("{} says that its answer for {name} needs TCP, and its TCP port 53 does not answer", answer.server),
+                format!(
+                    "{} says that its answer for {name} needs TCP, and its TCP port 53 does not answer",
+                    answer.server
+                ),
             )
             .because("names", format!("by UDP, {} answers: truncated (RFC 7766)", answer.server))
             .check(format!("dig +ignore @{} {name}", answer.server))
             .because("names", format!("by TCP: {said}"))
             .check(format!("nc -vz {} 53", answer.server))
             .explains(&[Symptom::Name, Symptom::NameSlow])
-            .remedy(format!("let TCP port 53 through to {}; whoever drops it breaks DNS (RFC 7766)", answer.server)),
+            .remedy(format!(
+                "let TCP port 53 through to {}; whoever drops it breaks DNS (RFC 7766)",
+                answer.server
+            )),
         );
         return;
     }
@@ -417,7 +490,9 @@ pub(super) fn tcp_blocked(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 
 /// The hosts file says something else, and that does not work.
 pub(super) fn hosts_override(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let Some(resolver) = facts.evidence.resolver.get().filter(|resolver| !resolver.hosts.is_empty()) else { return };
+    let Some(resolver) = facts.evidence.resolver.get().filter(|resolver| !resolver.hosts.is_empty()) else {
+        return;
+    };
     let by_hosts: Vec<_> =
         facts.evidence.target.all().iter().filter(|attempt| attempt.source == Source::Hosts).collect();
     if by_hosts.is_empty() || by_hosts.iter().any(|attempt| facts.reaches(attempt)) {
@@ -428,12 +503,9 @@ pub(super) fn hosts_override(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if !differs {
         return;
     }
-    let works = facts
-        .evidence
-        .target
-        .all()
-        .iter()
-        .find(|attempt| attempt.source != Source::Hosts && attempt.connect.outcome == ConnectOutcome::Connected);
+    let works = facts.evidence.target.all().iter().find(|attempt| {
+        attempt.source != Source::Hosts && attempt.connect.outcome == ConnectOutcome::Connected
+    });
     let confidence = if works.is_some() { Confidence::Certain } else { Confidence::Likely };
     let name = facts.host();
     let line = resolver.hosts_line.clone().unwrap_or_default();
@@ -443,11 +515,18 @@ pub(super) fn hosts_override(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Layer::Names,
         "hosts",
         confidence,
-        format!("{} sends {name} to {}, which does not work; DNS knows another address", resolver.hosts_file, hosts.join(", ")),
+        format!(
+            "{} sends {name} to {}, which does not work; DNS knows another address",
+            resolver.hosts_file,
+            hosts.join(", ")
+        ),
     )
     .because("resolver", format!("{}, line {line}", resolver.hosts_file))
     .check(format!("grep -n {name} {}", resolver.hosts_file))
-    .because("names", format!("DNS answers: {}", dns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")))
+    .because(
+        "names",
+        format!("DNS answers: {}", dns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    )
     .check(format!("dig {name}"))
     .explains(&[Symptom::Target4, Symptom::Target6, Symptom::Name, Symptom::Service])
     .remedy(format!("take the line out of {}, or correct it", resolver.hosts_file));

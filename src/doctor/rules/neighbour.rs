@@ -31,7 +31,10 @@ pub(super) fn gateway_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         confidence,
         format!("the gateway {ip} does not answer on {interface}"),
     )
-    .because("gateways", format!("{ip} was asked for on {interface}, and nobody answered (state {})", state(gateway)))
+    .because(
+        "gateways",
+        format!("{ip} was asked for on {interface}, and nobody answered (state {})", state(gateway)),
+    )
     .check(commands.neighbours())
     .explains(&Symptom::NOTHING_PASSES)
     .or(&["ROUTE.WRONG_GATEWAY"]);
@@ -64,8 +67,8 @@ pub(super) fn target_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let commands = Commands::of(facts.evidence);
         let ip = attempt.address;
         let interface = attempt.route.as_ref().and_then(|route| route.interface.clone()).unwrap_or_default();
-        let is_given_up =
-            attempt.connect.outcome == ConnectOutcome::NoNeighbour || attempt.neighbour.as_deref() == Some("failed");
+        let is_given_up = attempt.connect.outcome == ConnectOutcome::NoNeighbour
+            || attempt.neighbour.as_deref() == Some("failed");
         let confidence = if is_given_up { Confidence::Certain } else { Confidence::Likely };
         let mut finding = Finding::new(
             "NEIGH.TARGET_SILENT",
@@ -78,9 +81,12 @@ pub(super) fn target_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         .check(commands.neighbours())
         .explains(if ip.is_ipv4() { &[Symptom::Target4] } else { &[Symptom::Target6] })
         .remedy(format!("look whether {ip} is on and has that address"))
-        .remedy("if it is: does the network keep its clients apart (guest Wi-Fi, isolated ports, another VLAN)");
+        .remedy(
+            "if it is: does the network keep its clients apart (guest Wi-Fi, isolated ports, another VLAN)",
+        );
         if facts.gateway().is_some_and(|gateway| gateway.is_found() == Some(true)) {
-            finding = finding.because("gateways", "the gateway answers on the same machine, so the link itself works");
+            finding = finding
+                .because("gateways", "the gateway answers on the same machine, so the link itself works");
         }
         found.push(finding);
         return;
@@ -90,7 +96,9 @@ pub(super) fn target_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 /// Two hosts answer for the gateway's address.
 pub(super) fn spoofed(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let Some(claims) = facts.evidence.claims.get() else { return };
-    let Some(claim) = claims.answers.iter().find(|claim| !claim.is_own && claim.macs.len() > 1) else { return };
+    let Some(claim) = claims.answers.iter().find(|claim| !claim.is_own && claim.macs.len() > 1) else {
+        return;
+    };
     let who = claim.macs.join(" and ");
     let interface = super::commands::quoted(&claims.interface);
     found.push(
@@ -129,7 +137,10 @@ pub(super) fn bad_entry(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     Layer::Neighbour,
                     "noarp",
                     Confidence::Likely,
-                    format!("{} asks for no neighbours (NOARP), so nobody's hardware address is known", gateway.interface),
+                    format!(
+                        "{} asks for no neighbours (NOARP), so nobody's hardware address is known",
+                        gateway.interface
+                    ),
                 )
                 .because("links", format!("{} is an Ethernet link with the flag NOARP", gateway.interface))
                 .check(commands.link(&gateway.interface))
@@ -150,21 +161,26 @@ pub(super) fn bad_entry(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Layer::Neighbour,
                 "static",
                 confidence,
-                format!("the hardware address of the gateway {} was set by hand to {entry}, and nobody is there", gateway.address),
+                format!(
+                    "the hardware address of the gateway {} was set by hand to {entry}, and nobody is there",
+                    gateway.address
+                ),
             )
             .because("gateways", format!("the entry for {} is permanent: {entry}", gateway.address))
             .check(commands.neighbours())
             .explains(&Symptom::NOTHING_PASSES)
             .remedy(format!("let it be asked for: ip neighbour del {} dev {interface}", gateway.address));
             if let Some(other) = other {
-                finding = finding.because("claims", format!("asked who has {}, {other} answers", gateway.address));
+                finding =
+                    finding.because("claims", format!("asked who has {}, {other} answers", gateway.address));
             }
             found.push(finding);
         }
     }
     for attempt in facts.attempts() {
         let is_pinned = attempt.neighbour.as_deref() == Some("permanent");
-        let is_silent = attempt.connect.outcome == ConnectOutcome::Silent && facts.host_is_alive() == Some(false);
+        let is_silent =
+            attempt.connect.outcome == ConnectOutcome::Silent && facts.host_is_alive() == Some(false);
         if is_pinned && is_silent && facts.is_on_link(attempt) == Some(true) {
             found.push(
                 Finding::new(
@@ -172,9 +188,15 @@ pub(super) fn bad_entry(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     Layer::Neighbour,
                     "static",
                     Confidence::Likely,
-                    format!("the hardware address of {} was set by hand, and nobody answers there", attempt.address),
+                    format!(
+                        "the hardware address of {} was set by hand, and nobody answers there",
+                        attempt.address
+                    ),
                 )
-                .because("target", format!("the entry for {} is permanent, and nothing comes back", attempt.address))
+                .because(
+                    "target",
+                    format!("the entry for {} is permanent, and nothing comes back", attempt.address),
+                )
                 .check(commands.neighbours())
                 .explains(&[Symptom::Target4, Symptom::Target6])
                 .remedy(format!("let it be asked for: ip neighbour del {} dev INTERFACE", attempt.address)),

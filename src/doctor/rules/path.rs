@@ -5,13 +5,23 @@ use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::{ConnectOutcome, QueryOutcome, RoundOutcome};
 use crate::trace::{Path, Train};
 
-const REACH: [Symptom; 6] =
-    [Symptom::Target4, Symptom::Target6, Symptom::Public, Symptom::Name, Symptom::NameSlow, Symptom::Datagrams];
+const REACH: [Symptom; 6] = [
+    Symptom::Target4,
+    Symptom::Target6,
+    Symptom::Public,
+    Symptom::Name,
+    Symptom::NameSlow,
+    Symptom::Datagrams,
+];
 
 /// Packets go round in a circle.
 pub(super) fn circle(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let evidence = facts.evidence;
-    let all = [("path", &evidence.path), ("control_path", &evidence.control_path), ("public_path", &evidence.public_path)];
+    let all = [
+        ("path", &evidence.path),
+        ("control_path", &evidence.control_path),
+        ("public_path", &evidence.public_path),
+    ];
     let round = all.into_iter().find_map(|(fact, path)| Some((fact, path.get()?, path.get()?.loop_of()?)));
     let exceeded = facts.attempts().find_map(|attempt| {
         let icmp = attempt.connect.icmp.as_ref()?;
@@ -27,13 +37,17 @@ pub(super) fn circle(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 .check(format!("traceroute -n {}", path.to));
             if let Some((_, icmp)) = exceeded {
                 let from = icmp.from.map_or_else(String::new, |from| format!(" from {from}"));
-                finding = finding.because("target", format!("the connection ends by a time to live that ran out{from}"));
+                finding = finding
+                    .because("target", format!("the connection ends by a time to live that ran out{from}"));
             }
             finding
         }
         (None, Some((attempt, icmp))) => {
             let from = icmp.from.map_or_else(|| "a router".to_owned(), |from| from.to_string());
-            let title = format!("packets for {} go round in a circle: their time to live runs out at {from}", attempt.address);
+            let title = format!(
+                "packets for {} go round in a circle: their time to live runs out at {from}",
+                attempt.address
+            );
             Finding::new("PATH.LOOP", Layer::Path, "loop", Confidence::Likely, title)
                 .because("target", format!("the SYN's time to live ran out at {from}"))
                 .check(format!("traceroute -n {}", attempt.address))
@@ -76,7 +90,14 @@ pub(super) fn unreachable(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     });
     let is_late = attempt.connect.elapsed_us > 1_000_000;
     let (detail, what) = if (icmp.icmp_code == 1 && !is_v6) || (icmp.icmp_code == 3 && is_v6) {
-        ("host", if is_late { "the host does not answer there: it is off, or gone" } else { "it has no way to the host" })
+        (
+            "host",
+            if is_late {
+                "the host does not answer there: it is off, or gone"
+            } else {
+                "it has no way to the host"
+            },
+        )
     } else {
         ("network", "it has no way to that network")
     };
@@ -93,7 +114,8 @@ pub(super) fn unreachable(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     .explains(&[Symptom::Target4, Symptom::Target6])
     .remedy(format!("look whether {} is on and has that address; then tell who runs {who}", attempt.address));
     if same {
-        finding = finding.because("control", "it says so of other ports of the host too, so no filter of one port is it");
+        finding = finding
+            .because("control", "it says so of other ports of the host too, so no filter of one port is it");
     }
     found.push(finding);
 }
@@ -107,7 +129,8 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         && facts.gateway().is_none_or(|gateway| gateway.is_found() == Some(true))
         && let Some(last) = path.farthest().filter(|_| path.reached().is_none() && path.loop_of().is_none())
     {
-        let who = path.hop(last).and_then(|hop| hop.from).map_or_else(String::new, |from| format!(" ({from})"));
+        let who =
+            path.hop(last).and_then(|hop| hop.from).map_or_else(String::new, |from| format!(" ({from})"));
         let silent = facts.anchors().iter().all(|anchor| {
             anchor.connects.iter().all(|(_, connect)| connect.outcome == ConnectOutcome::Silent)
         });
@@ -121,12 +144,17 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     confidence,
                     format!("packets for the internet vanish after hop {last}{who}"),
                 )
-                .because("public_path", format!("answers come from as far as hop {last}, and from none beyond: {}", hops(path)))
+                .because(
+                    "public_path",
+                    format!("answers come from as far as hop {last}, and from none beyond: {}", hops(path)),
+                )
                 .check(format!("traceroute -n {}", path.to))
                 .because("public", format!("none of {} hosts of the internet answers", facts.anchors().len()))
                 .explains(&REACH)
                 .explains(&[Symptom::Loss])
-                .remedy(format!("tell the provider that packets end after hop {last}{who}; this machine cannot mend it"))
+                .remedy(format!(
+                    "tell the provider that packets end after hop {last}{who}; this machine cannot mend it"
+                ))
                 .or(&["GW.UPSTREAM_DOWN", "NAT.MISSING"]),
             );
             return;
@@ -170,15 +198,18 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 /// Large packets vanish, and nobody says that they are too large.
 pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let stalls = facts.bad_round().filter(|(_, round, is_large)| {
-        *is_large && matches!(round.outcome, RoundOutcome::Silent | RoundOutcome::Stalled | RoundOutcome::Reset)
+        *is_large
+            && matches!(round.outcome, RoundOutcome::Silent | RoundOutcome::Stalled | RoundOutcome::Reset)
     });
     let tls = facts.tls().filter(|(_, tls)| {
-        matches!(tls.outcome, crate::doctor::evidence::TlsOutcome::Silent) && tls.unacked.is_some_and(|unacked| unacked > 0)
+        matches!(tls.outcome, crate::doctor::evidence::TlsOutcome::Silent)
+            && tls.unacked.is_some_and(|unacked| unacked > 0)
     });
     let web = facts.bad_round().filter(|(_, round, is_large)| {
         !is_large && round.outcome == RoundOutcome::Stalled && round.received_bytes < 4_096
     });
-    let Some(attempt) = stalls.or(web).map(|(attempt, _, _)| attempt).or(tls.map(|(attempt, _)| attempt)) else {
+    let Some(attempt) = stalls.or(web).map(|(attempt, _, _)| attempt).or(tls.map(|(attempt, _)| attempt))
+    else {
         return;
     };
     let sizes = facts.evidence.sizes.all();
@@ -186,22 +217,37 @@ pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let vanishes = |size: &&crate::doctor::evidence::SizeProbe| {
         size.received == 0 && size.sent > 0 && size.too_big.is_none() && !size.is_local
     };
-    let fails = sizes.iter().filter(vanishes).map(|size| size.packet_bytes).filter(|size| Some(*size) > passes).min();
+    let fails =
+        sizes.iter().filter(vanishes).map(|size| size.packet_bytes).filter(|size| Some(*size) > passes).min();
     let (confidence, said) = match (passes, fails) {
         (Some(passes), Some(fails)) => (
             Confidence::Certain,
-            format!("packets of {passes} bytes pass, those of {fails} vanish, and nobody says that they are too large"),
+            format!(
+                "packets of {passes} bytes pass, those of {fails} vanish, and nobody says that they are too large"
+            ),
         ),
         // Echo requests do not pass at all, and TCP shows what it shows.
         (None, _) if stalls.is_some_and(|(_, round, _)| round.unacked.is_some_and(|unacked| unacked > 1)) => {
-            (Confidence::Likely, "a small round comes back, and of a large one not even the first segment is acknowledged".to_owned())
+            (
+                Confidence::Likely,
+                "a small round comes back, and of a large one not even the first segment is acknowledged"
+                    .to_owned(),
+            )
         }
         _ => return,
     };
     let ip = attempt.address;
-    let place = if facts.is_on_link(attempt) == Some(true) { "between this machine and its neighbour" } else { "on the way" };
+    let place = if facts.is_on_link(attempt) == Some(true) {
+        "between this machine and its neighbour"
+    } else {
+        "on the way"
+    };
     let largest = passes.unwrap_or(1_280);
-    let interface = attempt.route.as_ref().and_then(|route| route.interface.clone()).unwrap_or_else(|| "INTERFACE".to_owned());
+    let interface = attempt
+        .route
+        .as_ref()
+        .and_then(|route| route.interface.clone())
+        .unwrap_or_else(|| "INTERFACE".to_owned());
     found.push(
         Finding::new(
             "PATH.MTU",
@@ -222,10 +268,22 @@ pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 
 /// Packets are lost, by chance or for a time.
 pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let corrupt = facts.counter("Tcp.InCsumErrors") + facts.counter("Icmp.InCsumErrors") + facts.counter("Udp.InCsumErrors");
+    let corrupt = facts.counter("Tcp.InCsumErrors")
+        + facts.counter("Icmp.InCsumErrors")
+        + facts.counter("Udp.InCsumErrors");
     let explained = [
-        Symptom::Loss, Symptom::LargeLoss, Symptom::NameSlow, Symptom::Name, Symptom::Service, Symptom::ServiceSlow,
-        Symptom::Target4, Symptom::Target6, Symptom::Public, Symptom::Datagrams, Symptom::Delay, Symptom::GatewayMute,
+        Symptom::Loss,
+        Symptom::LargeLoss,
+        Symptom::NameSlow,
+        Symptom::Name,
+        Symptom::Service,
+        Symptom::ServiceSlow,
+        Symptom::Target4,
+        Symptom::Target6,
+        Symptom::Public,
+        Symptom::Datagrams,
+        Symptom::Delay,
+        Symptom::GatewayMute,
     ];
     let told = facts.loss();
     let Some(loss) = told.filter(|loss| loss.is_loss) else {
@@ -239,14 +297,14 @@ pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let share = percent(lost, sent);
     let host = facts.asked().map_or_else(|| "the internet".to_owned(), |_| facts.host());
     // A queue that is full loses some as well; then it is the queue that is to blame.
-    let is_queue = train.median_us().is_some_and(|median| median > 300_000) && share < 50.0;
-    if is_queue {
+    let is_queue = train.min_us().is_some_and(|least| least > 200_000);
+    if is_queue && train.median_us().is_some_and(|median| median > 300_000) {
         return;
     }
     let enough = loss.fact == "long_train";
     if loss.is_bursty && enough {
         let longest = train.gaps().into_iter().max().unwrap_or(0);
-        let span = u64::try_from(longest).unwrap_or(0) * train.interval_us;
+        let span = (u64::try_from(longest).unwrap_or(0) * train.interval_us).max(train.longest_stall_us());
         found.push(
             Finding::new(
                 "PATH.INTERMITTENT",
@@ -283,7 +341,10 @@ pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     .check(format!("netdiag ping -i 0.05 -c 200 {host}"))
     .explains(&explained);
     if let (Some(gateway), Some(near)) = (gateway, near) {
-        finding = finding.because("gateway_train", format!("of {} to the gateway at the same time, {near:.0} % were", gateway.sent()));
+        finding = finding.because(
+            "gateway_train",
+            format!("of {} to the gateway at the same time, {near:.0} % were", gateway.sent()),
+        );
     }
     if corrupt >= 3 {
         finding = finding
@@ -299,14 +360,18 @@ pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 
 /// Large packets alone are lost.
 fn large_loss(facts: &Facts<'_>, explained: &[Symptom], found: &mut Vec<Finding>) {
-    let (Some(small), Some(large)) = (facts.evidence.small_train.get(), facts.evidence.large_train.get()) else { return };
+    let (Some(small), Some(large)) = (facts.evidence.small_train.get(), facts.evidence.large_train.get())
+    else {
+        return;
+    };
     let lost = large.sent().saturating_sub(large.received());
     if small.received() == 0 || large.received() == 0 || percent(lost, large.sent()) < 20.0 || lost < 3 {
         // All of them may be a filter that minds large echo requests.
         return;
     }
     // A queue that they fill themselves is no fault of the line.
-    if large.rate_bits_per_s().is_some_and(|rate| rate < NARROW) && large.sorted_us().last() > Some(&500_000) {
+    if large.rate_bits_per_s().is_some_and(|rate| rate < NARROW) && large.sorted_us().last() > Some(&500_000)
+    {
         return;
     }
     let host = facts.host();
@@ -333,7 +398,11 @@ fn by_connections(facts: &Facts<'_>, explained: &[Symptom], found: &mut Vec<Find
     }
     let Some(burst) = facts.evidence.burst.get() else { return };
     let tried = burst.first.iter().filter(|one| one.stands.is_some()).count();
-    let late = burst.first.iter().filter(|one| one.stands == Some(true) && one.syn_retransmissions.is_some_and(|n| n > 0)).count();
+    let late = burst
+        .first
+        .iter()
+        .filter(|one| one.stands == Some(true) && one.syn_retransmissions.is_some_and(|n| n > 0))
+        .count();
     let sent_again = facts.rounds().iter().filter_map(|round| round.retransmissions).max().unwrap_or(0);
     if tried < 6 || late < 2 || late + 1 >= tried {
         return;
@@ -362,8 +431,17 @@ pub(super) fn latency(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     const SPREAD_US: u64 = 60_000;
     let host = facts.asked().map_or_else(|| "the internet".to_owned(), |_| facts.host());
     let explained = [
-        Symptom::Delay, Symptom::NameSlow, Symptom::ServiceSlow, Symptom::Loss, Symptom::LargeLoss, Symptom::Service,
-        Symptom::Narrow, Symptom::Target4, Symptom::Target6, Symptom::Public, Symptom::Name, Symptom::Datagrams,
+        Symptom::Delay,
+        Symptom::NameSlow,
+        Symptom::ServiceSlow,
+        Symptom::Loss,
+        Symptom::LargeLoss,
+        Symptom::Service,
+        Symptom::Target4,
+        Symptom::Target6,
+        Symptom::Public,
+        Symptom::Name,
+        Symptom::Datagrams,
     ];
     let told = |train: &&Train| train.received() >= 4;
     let small = facts.evidence.small_train.get().filter(told).map(|train| ("small_train", train));
@@ -414,8 +492,16 @@ pub(super) fn latency(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     } else if spread > SPREAD_US && median > least + SPREAD_US / 4 {
         (
             "jitter",
-            format!("packets to {host} take very differently long: {} to {}", time(least), time(least + spread)),
-            format!("the shortest round trip takes {}, and one in ten {} or more", time(least), time(least + spread)),
+            format!(
+                "packets to {host} take very differently long: {} to {}",
+                time(least),
+                time(least + spread)
+            ),
+            format!(
+                "the shortest round trip takes {}, and one in ten {} or more",
+                time(least),
+                time(least + spread)
+            ),
         )
     } else {
         return;
@@ -425,7 +511,13 @@ pub(super) fn latency(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         .check(format!("netdiag ping -i 0.05 -c 100 {host}"))
         .explains(&explained);
     if let Some(gateway) = gateway {
-        finding = finding.because("gateways", format!("the gateway {} answers, so the delay is measured beside a link that works", gateway.address));
+        finding = finding.because(
+            "gateways",
+            format!(
+                "the gateway {} answers, so the delay is measured beside a link that works",
+                gateway.address
+            ),
+        );
     }
     found.push(match detail {
         "duplicates" => finding.remedy("look for two ways that both carry every packet: a bridge loop, two access points, a mirror port"),
@@ -441,13 +533,17 @@ const NARROW: f64 = 256_000.0;
 
 /// Little goes through.
 pub(super) fn bandwidth(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let (Some(small), Some(large)) = (facts.evidence.small_train.get(), facts.evidence.large_train.get()) else { return };
+    let (Some(small), Some(large)) = (facts.evidence.small_train.get(), facts.evidence.large_train.get())
+    else {
+        return;
+    };
     let Some(rate) = large.rate_bits_per_s() else { return };
     // By itself each packet comes quickly, and one behind the other they wait.
-    let idle = small.median_us().unwrap_or(0);
+    let idle = small.min_us().unwrap_or(0);
     let last = large.sorted_us().last().copied().unwrap_or(0);
-    let is_calm = small.spread_us().is_some_and(|spread| spread < 60_000);
-    if rate >= NARROW || large.received() < 6 || last < idle + 300_000 || !is_calm {
+    let least = small.min_us().unwrap_or(u64::MAX);
+    // A queue that others fill is slow from the first.
+    if rate >= NARROW || large.received() < 6 || last < least + 300_000 || least > 100_000 {
         return;
     }
     let host = facts.asked().map_or_else(|| "the internet".to_owned(), |_| facts.host());
@@ -465,9 +561,39 @@ pub(super) fn bandwidth(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         )
         .because("small_train", format!("a small one by itself takes {}", time(idle)))
         .check(format!("netdiag ping -c 5 {host}"))
-        .explains(&[Symptom::Narrow, Symptom::ServiceSlow, Symptom::LargeLoss, Symptom::Service, Symptom::Delay])
+        .explains(&[
+            Symptom::Narrow,
+            Symptom::ServiceSlow,
+            Symptom::LargeLoss,
+            Symptom::Loss,
+            Symptom::Service,
+            Symptom::Delay,
+            Symptom::NameSlow,
+        ])
         .remedy("look for a limit: a used-up data allowance, a guest network, a shaper of the router, somebody who loads the line"),
     );
+}
+
+/// Flows of one kind to the same hosts, of which some are answered at once and others never, however often they try: how
+/// many never, and how many at once.
+fn by_flows(facts: &Facts<'_>) -> Option<(usize, usize)> {
+    let calm =
+        facts.evidence.beat.get().is_some_and(|beat| beat.received() >= 10 && beat.loss_percent() < 5.0);
+    let names = facts.names()?;
+    let (mut dead, mut alive, mut hosts) = (0, 0, 0);
+    for answer in names.own.iter().chain(&names.others) {
+        let all: Vec<_> = answer.a.iter().chain(&answer.aaaa).collect();
+        let at_once = all.iter().filter(|query| query.outcome.is_answer() && query.tries == 1).count();
+        let never =
+            all.iter().filter(|query| query.outcome == QueryOutcome::Silent && query.tries >= 3).count();
+        // One that was answered at the second try is lost by chance.
+        if at_once + never < all.len() {
+            return None;
+        }
+        hosts += usize::from(at_once > 0 && never > 0);
+        (dead, alive) = (dead + never, alive + at_once);
+    }
+    (calm && hosts >= 2 && dead >= 2 && alive >= 2).then_some((dead, alive))
 }
 
 /// Of several ways one is dead, and ports decide which is taken.
@@ -479,11 +605,12 @@ pub(super) fn balanced(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let data_is_whole = facts.rounds().iter().all(|round| round.outcome == RoundOutcome::Whole);
         data_is_whole && facts.loss().is_none_or(|loss| loss.train.loss_percent() < 1.0)
     });
-    let Some((always, never)) = by_port.or(mixed) else { return };
-    let Some(attempt) = facts.attempts().next() else { return };
+    let Some((always, never)) = by_port.or(mixed).or_else(|| by_flows(facts)) else { return };
+    let Some(attempt) = facts.evidence.target.all().first() else { return };
     let confidence =
         if by_port.is_some() && always >= 3 && never >= 3 { Confidence::Certain } else { Confidence::Likely };
-    let udp = facts.own_queries().iter().any(|query| query.tries > 1 || query.outcome == QueryOutcome::Silent);
+    let udp =
+        facts.own_queries().iter().any(|query| query.tries > 1 || query.outcome == QueryOutcome::Silent);
     let mut finding = Finding::new(
         "PATH.ECMP_PARTIAL",
         Layer::Path,
@@ -495,6 +622,8 @@ pub(super) fn balanced(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         "burst",
         if by_port.is_some() {
             format!("of {} connections at once, {never} stood and {always} did not; from the same ports once more, the same ones did", always + never)
+        } else if mixed.is_none() {
+            format!("of {} flows to the same hosts, {never} were answered at once and {always} never, while no echo request was lost", always + never)
         } else {
             format!("of {} connections at once, {never} stood and {always} did not, by turns; of what goes over one that stands, nothing is lost", always + never)
         },

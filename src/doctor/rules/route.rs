@@ -49,8 +49,12 @@ pub(super) fn no_default(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     let links = facts.uplinks();
     if let Some(link) = links.iter().find(|link| link.works()) {
-        finding = finding.remedy(format!("let the network's router be learnt again: {}", commands.renew(&link.name)));
-        finding = finding.remedy(format!("or set it by hand: ip route add default via GATEWAY dev {}", quoted(&link.name)));
+        finding = finding
+            .remedy(format!("let the network's router be learnt again: {}", commands.renew(&link.name)));
+        finding = finding.remedy(format!(
+            "or set it by hand: ip route add default via GATEWAY dev {}",
+            quoted(&link.name)
+        ));
     }
     found.push(finding);
 }
@@ -74,11 +78,15 @@ pub(super) fn local_block(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Some(254) | None => String::new(),
             Some(table) => format!(" table {table}"),
         };
-        let title = format!("a route of this machine refuses packets for {}: {kind} {prefix}", attempt.address);
+        let title =
+            format!("a route of this machine refuses packets for {}: {kind} {prefix}", attempt.address);
         let said = attempt.connect.error.clone().unwrap_or_default();
         found.push(
             Finding::new("ROUTE.LOCAL_BLOCK", Layer::Route, kind, Confidence::Certain, title)
-                .because("target", format!("connecting to {} fails at once, without a packet: {said}", attempt.address))
+                .because(
+                    "target",
+                    format!("connecting to {} fails at once, without a packet: {said}", attempt.address),
+                )
                 .check(commands.route_to(&attempt.address.to_string()))
                 .explains(&[Symptom::Target4, Symptom::Target6, Symptom::Public, Symptom::Name])
                 .remedy(format!("take it away, if nobody wants it: ip route del {kind} {prefix}{table}"))
@@ -160,7 +168,9 @@ pub(super) fn wrong_gateway(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 .because("target", format!("{hop} was asked for, and nobody answered"))
                 .check(commands.route_to(&attempt.address.to_string()))
                 .explains(&[Symptom::Target4, Symptom::Target6])
-                .remedy(format!("take the route away, or let it lead over a router that is there: ip route del {prefix}")),
+                .remedy(format!(
+                    "take the route away, or let it lead over a router that is there: ip route del {prefix}"
+                )),
             );
             return;
         }
@@ -180,7 +190,9 @@ fn better_default(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     let Some(dead) = facts.gateway() else { return };
     let alive = facts.evidence.gateways.all().iter().find(|gateway| {
-        !gateway.is_best && gateway.address.is_ipv4() == dead.address.is_ipv4() && gateway.is_found() == Some(true)
+        !gateway.is_best
+            && gateway.address.is_ipv4() == dead.address.is_ipv4()
+            && gateway.is_found() == Some(true)
     });
     let Some(alive) = alive else { return };
     let metric = |ip| {
@@ -197,7 +209,10 @@ fn better_default(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             .because("gateways", format!("nobody answers for {} on {}", dead.address, dead.interface))
             .check("ip neighbour".to_owned())
             .because("gateways", format!("{} answers on {}", alive.address, alive.interface))
-            .because("routes", format!("the dead one has metric {mine} and the living one {other}: the lower wins"))
+            .because(
+                "routes",
+                format!("the dead one has metric {mine} and the living one {other}: the lower wins"),
+            )
             .check("ip route show default")
             .explains(&Symptom::NOTHING_PASSES)
             .remedy(format!(
@@ -302,14 +317,22 @@ pub(super) fn bad_source(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let out = facts.evidence.out.get().and_then(|ways| ways.v4.as_ref());
     let Some(route) = told.or(out) else { return };
     let (Some(source), Some(interface)) = (route.source, route.interface.as_deref()) else { return };
-    let of = |name: &str| facts.evidence.addresses.all().iter().any(|own| own.interface == name && own.ip == source);
-    let others = facts.evidence.addresses.all().iter().any(|own| own.interface == interface && own.ip.is_ipv4() == source.is_ipv4());
+    let of = |name: &str| {
+        facts.evidence.addresses.all().iter().any(|own| own.interface == name && own.ip == source)
+    };
+    let others = facts
+        .evidence
+        .addresses
+        .all()
+        .iter()
+        .any(|own| own.interface == interface && own.ip.is_ipv4() == source.is_ipv4());
     let gateway_is_there = facts.gateway().is_some_and(|gateway| gateway.is_found() == Some(true));
     let hears_nothing = facts.beyond() == Some(false) || facts.public_is_reached() == Some(false);
     if of(interface) || !others || !gateway_is_there || !hears_nothing {
         return;
     }
-    let held = facts.evidence.addresses.all().iter().find(|own| own.ip == source).map(|own| own.interface.clone());
+    let held =
+        facts.evidence.addresses.all().iter().find(|own| own.ip == source).map(|own| own.interface.clone());
     let place = held.map_or_else(|| "is none of this machine's".to_owned(), |name| format!("is {name}'s"));
     found.push(
         Finding::new(
@@ -317,13 +340,18 @@ pub(super) fn bad_source(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Layer::Route,
             "source",
             Confidence::Likely,
-            format!("packets leave by {interface} from {source}, which {place}: no answer finds its way back"),
+            format!(
+                "packets leave by {interface} from {source}, which {place}: no answer finds its way back"
+            ),
         )
         .because("out", format!("the route sets the source {source}, and {interface} has other addresses"))
         .check(commands.route_to("1.1.1.1"))
         .because("public", "nothing comes back from beyond the LAN")
         .explains(&[Symptom::Target4, Symptom::Public, Symptom::Datagrams, Symptom::Loss, Symptom::Name])
-        .remedy(format!("take the source out of the route: ip route replace default via GATEWAY dev {}", quoted(interface)))
+        .remedy(format!(
+            "take the source out of the route: ip route replace default via GATEWAY dev {}",
+            quoted(interface)
+        ))
         .or(&["NAT.MISSING"]),
     );
 }

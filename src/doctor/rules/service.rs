@@ -39,7 +39,10 @@ pub(super) fn refused(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     .remedy(if facts.is_local() {
         format!("start the server, and look where it listens: netdiag port {port}")
     } else {
-        format!("on {}: start the server, and look where it listens: ss -ltn 'sport = :{port}'", attempt.address)
+        format!(
+            "on {}: start the server, and look where it listens: ss -ltn 'sport = :{port}'",
+            attempt.address
+        )
     })
     .or(&["FW.REJECT"]);
     if let Some(hop) = facts.evidence.path.get().and_then(crate::trace::Path::reached) {
@@ -82,12 +85,16 @@ pub(super) fn reset(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 
 /// The queue of those who wait to be accepted is full: some came in, and then no more.
 pub(super) fn backlog_full(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let Some(attempt) = facts.wholly_failed().filter(|attempt| attempt.connect.outcome == ConnectOutcome::Silent) else {
+    let Some(attempt) =
+        facts.wholly_failed().filter(|attempt| attempt.connect.outcome == ConnectOutcome::Silent)
+    else {
         return;
     };
     // On this machine itself the kernel would say so; elsewhere only the shape does: the host is there, its other ports
     // answer, and the SYN comes as far as to it.
-    let (Some(path), Some(control)) = (facts.evidence.path.get(), facts.evidence.control_path.get()) else { return };
+    let (Some(path), Some(control)) = (facts.evidence.path.get(), facts.evidence.control_path.get()) else {
+        return;
+    };
     let is_at_host = path.farthest().is_some() && control.reached() == path.farthest().map(|last| last + 1);
     let Some(alive) = facts.live_control().filter(|_| is_at_host) else { return };
     found.push(
@@ -96,7 +103,10 @@ pub(super) fn backlog_full(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Layer::Service,
             "or-filter",
             Confidence::Possible,
-            format!("the server behind port {} of {} may accept no more: its queue is full", attempt.port, attempt.address),
+            format!(
+                "the server behind port {} of {} may accept no more: its queue is full",
+                attempt.port, attempt.address
+            ),
         )
         .because("path", "SYNs come as far as to the host, and are not answered there")
         .because("control", format!("its port {} answers", alive.port))

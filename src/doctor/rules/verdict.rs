@@ -60,6 +60,16 @@ pub fn is_settled(evidence: &Evidence) -> bool {
             // Others may still be found beside these.
             && !matches!(finding.code, "HOST.LOOPBACK" | "HOST.RESOURCES" | "ADDR.DUPLICATE" | "NEIGH.SPOOFED" | "ROUTE.BAD_SOURCE")
     };
+    // A long look at what is lost and late tells all that there is to be told.
+    if evidence.long_train.get().is_some() && evidence.gateway_train.get().is_some() {
+        let diagnosis = diagnose(evidence);
+        let root = diagnosis.root().map(|root| root.code);
+        if matches!(root, Some("PATH.LOSS" | "PATH.INTERMITTENT" | "PATH.LATENCY"))
+            && evidence.target.get().is_some()
+        {
+            return true;
+        }
+    }
     if !found.iter().any(settles) {
         return false;
     }
@@ -75,7 +85,8 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     // A fault that shows by itself is a symptom, too.
     let mut symptoms = symptom::seen(&facts);
     for finding in found.iter().filter(|finding| finding.confidence >= Confidence::Likely) {
-        let own: Vec<Symptom> = finding.explains.iter().copied().filter(|symptom| shows_itself(finding, *symptom)).collect();
+        let own: Vec<Symptom> =
+            finding.explains.iter().copied().filter(|symptom| shows_itself(finding, *symptom)).collect();
         symptoms.extend(own);
     }
     symptoms.sort_unstable();
@@ -108,10 +119,13 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     // That a name or a family has another way does not break what was asked for.
     let works = facts.attempts().any(|attempt| facts.reaches(attempt));
     let breaks = |symptom: &Symptom| match symptom {
-        Symptom::Target4 | Symptom::Target6 | Symptom::Public | Symptom::GatewayMute | Symptom::Name => !works,
+        Symptom::Target4 | Symptom::Target6 | Symptom::Public | Symptom::GatewayMute | Symptom::Name => {
+            !works
+        }
         other => other.is_breakage(),
     };
-    let verdict = if verdict == Verdict::Broken && !symptoms.iter().any(breaks) { Verdict::Degraded } else { verdict };
+    let verdict =
+        if verdict == Verdict::Broken && !symptoms.iter().any(breaks) { Verdict::Degraded } else { verdict };
     let order = |finding: &Finding| match finding.role {
         Role::Root => 0,
         Role::Cause => 1,
@@ -151,14 +165,16 @@ fn shows_itself(finding: &Finding, symptom: Symptom) -> bool {
 fn smallest(found: &[Finding], symptoms: &[Symptom]) -> Vec<usize> {
     let candidates: Vec<usize> =
         (0..found.len()).filter(|place| found[*place].confidence >= Confidence::Likely).collect();
-    let candidates = if candidates.is_empty() && !symptoms.is_empty() { (0..found.len()).collect() } else { candidates };
+    let candidates =
+        if candidates.is_empty() && !symptoms.is_empty() { (0..found.len()).collect() } else { candidates };
     let covers = |place: usize, symptom: &Symptom| found[place].explains.contains(symptom);
     let covered = |set: &[usize]| {
         symptoms.iter().filter(|symptom| set.iter().any(|place| covers(*place, symptom))).count()
     };
     // Of sets that explain as much, the one of fewer causes, then the surer, then the nearer to this machine.
     let rank = |set: &[usize]| {
-        let doubt: usize = set.iter().map(|place| usize::from(found[*place].confidence < Confidence::Certain)).sum();
+        let doubt: usize =
+            set.iter().map(|place| usize::from(found[*place].confidence < Confidence::Certain)).sum();
         let depth: usize = set.iter().map(|place| found[*place].layer as usize).sum();
         (symptoms.len() - covered(set), set.len(), depth_of_doubt(doubt, depth))
     };
@@ -199,8 +215,12 @@ fn considered(found: &[Finding], root: Option<&'static str>) -> Vec<Considered> 
         let finding = found.iter().find(|finding| finding.code == *code);
         let (verdict, reason) = match (finding, root) {
             (None, _) => ("no sign", "its conditions are not met, or were not tested".to_owned()),
-            (Some(finding), _) if finding.role == Role::Root => ("root", "it explains most with least".to_owned()),
-            (Some(finding), _) if finding.role == Role::Cause => ("cause", "it explains what the root does not".to_owned()),
+            (Some(finding), _) if finding.role == Role::Root => {
+                ("root", "it explains most with least".to_owned())
+            }
+            (Some(finding), _) if finding.role == Role::Cause => {
+                ("cause", "it explains what the root does not".to_owned())
+            }
             (Some(finding), Some(root)) if finding.role == Role::Consequence => {
                 ("lost", format!("{root} explains what it would"))
             }

@@ -79,13 +79,15 @@ pub(super) fn parse(bytes: &[u8]) -> Option<RouteLookup> {
             7 => route.source = ip(payload),
             // RTA_METRICS; RTAX_MTU is 2.
             8 => {
-                route.mtu = Attributes(payload).find(|(metric, _)| *metric == 2).and_then(|(_, mtu)| u32_at(mtu, 0));
+                route.mtu =
+                    Attributes(payload).find(|(metric, _)| *metric == 2).and_then(|(_, mtu)| u32_at(mtu, 0));
             }
             // RTA_MULTIPATH: where several share, the first.
             9 => {
                 route.index = u32_at(payload, 4);
                 if let Some(more) = payload.get(8..) {
-                    route.gateway = Attributes(more).find(|(kind, _)| *kind == 5).and_then(|(_, hop)| ip(hop));
+                    route.gateway =
+                        Attributes(more).find(|(kind, _)| *kind == 5).and_then(|(_, hop)| ip(hop));
                 }
             }
             15 => route.table = u32_at(payload, 0),

@@ -15,8 +15,8 @@ pub use address::parse as parse_link_address;
 pub(super) use address::scope_name;
 pub(super) use link::link_flags;
 pub use link::parse as parse_link;
-pub use neighbour::ipv6_entries as ipv6_neighbour_entries;
 pub(in crate::sys) use lookup::{neighbour_table, route_to};
+pub use neighbour::ipv6_entries as ipv6_neighbour_entries;
 pub(in crate::sys) use neighbour::{lost as lost_neighbours, spoken_to as neighbours};
 
 use super::super::{DefaultRoute, Depth, Link, LinkAddress, Network, Tells};
