@@ -438,6 +438,8 @@ impl Gateway {
 pub struct Claims {
     /// Who was seen to have an address, by ARP.
     pub answers: Vec<Claim>,
+    /// The frames that came in and bear this machine's own hardware address; an access point may send its own back.
+    pub own_mac_frames: u32,
     /// The addresses of others whose packets bear this machine's own hardware address as their sender.
     pub own_mac_users: Vec<IpAddr>,
     /// The addresses of others that packets were for which came to this machine's hardware address.

@@ -81,6 +81,6 @@ pub enum FrameSeen {
         /// Whom it is for.
         destination: std::net::Ipv4Addr,
     },
-    /// Something else.
-    Other,
+    /// Something else, with the frame's source.
+    Other([u8; 6]),
 }

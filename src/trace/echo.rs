@@ -187,6 +187,10 @@ fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
+/// After so many without an answer, a train that goes on until it is ended waits for the first.
+#[cfg(target_os = "linux")]
+const VAIN: usize = 10;
+
 /// Sends a train of echo requests to a host and tells what became of it.
 ///
 /// Errors: ICMP sockets are not to be had.
@@ -224,7 +228,10 @@ pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions<'_>) -> io::Resul
     let mut last = start;
     loop {
         let now = Instant::now();
-        while next < options.count
+        // Who says nothing is not asked on and on: routers have only so many errors to spend on what is dropped.
+        let is_vain = options.until.is_some() && next >= VAIN && flight.first.is_none();
+        while !is_vain
+            && next < options.count
             && start + options.interval * u32::try_from(next).unwrap_or(u32::MAX) <= now
         {
             flight.send(&mut socket, to, next);
@@ -255,7 +262,13 @@ pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions<'_>) -> io::Resul
             break;
         }
         let due = start + options.interval * u32::try_from(next).unwrap_or(u32::MAX);
-        let end = if next < options.count { due } else { last + wait };
+        let end = if is_vain {
+            Instant::now() + wait
+        } else if next < options.count {
+            due
+        } else {
+            last + wait
+        };
         let pause = end.saturating_duration_since(Instant::now()).min(Duration::from_millis(50));
         if !pause.is_zero() {
             let _ = crate::sys::wait_for_icmp(&[&socket], None, Some(pause));

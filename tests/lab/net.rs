@@ -175,6 +175,16 @@ impl Host {
         Server::start(command)
     }
 
+    /// Does something on a thread that is inside this host, and brings out what came of it: sockets stay where they were
+    /// made.
+    #[track_caller]
+    pub(crate) fn inside<T: Send + 'static>(
+        &self,
+        run: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> T {
+        inside(&self.namespace(), run).unwrap_or_else(|error| panic!("inside {}: {error}", self.name))
+    }
+
     /// A counter of `/proc/net/snmp` or `snmp6`: what the kernel itself has counted.
     #[track_caller]
     pub(crate) fn counter(&self, protocol: &str, name: &str) -> u64 {
@@ -193,6 +203,23 @@ impl Drop for Host {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
     }
+}
+
+/// Does something on a thread that is inside a network namespace.
+pub(crate) fn inside<T: Send + 'static>(
+    namespace: &str,
+    run: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    use std::os::fd::AsRawFd;
+    let namespace = namespace.to_owned();
+    let thread = std::thread::spawn(move || {
+        let namespace = std::fs::File::open(namespace)?;
+        // SAFETY: the descriptor is open; only this thread moves.
+        #[allow(unsafe_code, reason = "entering a namespace has no safe interface")]
+        let moved = unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) };
+        if moved == 0 { run() } else { Err(std::io::Error::last_os_error()) }
+    });
+    thread.join().expect("nothing here panics")
 }
 
 /// Joins two hosts with a cable: interface `a` of the one, `b` of the other, both up, with these addresses.

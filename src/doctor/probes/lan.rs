@@ -136,6 +136,11 @@ pub(super) fn claims(
                     list.push(ip.into());
                 }
             };
+            let source_mac = match seen {
+                FrameSeen::Ipv4 { frame_source, .. } | FrameSeen::Other(frame_source) => frame_source,
+                FrameSeen::Arp(arp) => arp.frame_source,
+            };
+            let is_own = source_mac == mac;
             match seen {
                 FrameSeen::Ipv4 { frame_source, source, .. } if frame_source == mac && is_foreign(source) => {
                     note(|claims| &mut claims.own_mac_users, source);
@@ -150,6 +155,7 @@ pub(super) fn claims(
                 }
                 _ => {}
             }
+            claims.own_mac_frames += u32::from(is_own);
             if let FrameSeen::Arp(arp) = seen
                 && let Some(claim) =
                     claims.answers.iter_mut().find(|claim| claim.address == IpAddr::V4(arp.sender))

@@ -804,7 +804,7 @@ impl<'a> Plan<'a> {
             let budget = self.budget.clone();
             self.beside(move || {
                 let began = Instant::now();
-                Found::Burst(began, path::burst(to.with_port(port), 8, timing::QUIET, &budget))
+                Found::Burst(began, path::burst(to.with_port(port), 16, timing::SYN, &budget))
             });
         }
         let is_on_link = route.is_some_and(|route| route.is_on_link());
@@ -840,7 +840,7 @@ impl<'a> Plan<'a> {
                 Duration::from_micros(attempt.connect.elapsed_us * 4).clamp(timing::SYN, timing::QUIET * 2);
             self.beside(move || {
                 let began = Instant::now();
-                Found::Burst(began, path::burst(to.with_port(port), 12, wait, &budget))
+                Found::Burst(began, path::burst(to.with_port(port), 14, wait, &budget))
             });
         }
         // One after the other: a train that fills the way would be another's loss.
@@ -963,6 +963,14 @@ impl<'a> Plan<'a> {
         })
     }
 
+    /// Whether the beat comes back, and not all along.
+    fn beats_badly(&self) -> bool {
+        self.beat.as_ref().is_some_and(|beat| {
+            let (sent, received) = beat.tally.counts();
+            received > 0 && (beat.tally.has_stalled() || (sent >= 15 && received + sent / 5 < sent))
+        })
+    }
+
     fn is_lossy(&self) -> bool {
         let is_partial = |train: &Item<Train>| {
             train.get().is_some_and(|train| train.received() > 0 && train.received() < train.sent())
@@ -990,6 +998,7 @@ impl<'a> Plan<'a> {
         is_partial(&self.evidence.small_train)
             || (self.evidence.names.get().is_some_and(asked_again) && !self.beats_well())
             || sent_again
+            || self.beats_badly()
             || bursts_lose
             || gateway_loses
             || is_slow

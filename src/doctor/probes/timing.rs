@@ -14,7 +14,7 @@ pub(super) const CONNECT: Duration = ms(3_300);
 /// A connection beside others that is only to show whether a host is there.
 pub(super) const CONTROL: Duration = ms(900);
 /// When a question to a name server is sent again, from the first.
-pub(super) const ASK_AGAIN: [Duration; 3] = [ms(0), ms(400), ms(900)];
+pub(super) const ASK_AGAIN: [Duration; 4] = [ms(0), ms(400), ms(900), ms(1_500)];
 /// A name server is waited for so long: programs give up after 5 s (resolv.conf(5)), but one that has not answered by now is
 /// either dead or a nuisance.
 pub(super) const NAME_SERVER: Duration = ms(2_200);

@@ -141,10 +141,7 @@ fn wide_mask(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         if same_network(own_ip, ip, USUAL) {
             continue;
         }
-        let gateway_is_near = facts.evidence.gateways.all().iter().any(|gateway| match gateway.address {
-            IpAddr::V4(gateway) => same_network(own_ip, gateway, USUAL),
-            IpAddr::V6(_) => false,
-        });
+        let gateway_is_near = near(facts, own_ip);
         let confidence = match own.prefix_len {
             ..=WIDE if gateway_is_near => Confidence::Likely,
             _ => Confidence::Possible,
@@ -183,6 +180,28 @@ fn is_of(facts: &Facts<'_>, interface: &str, ip: IpAddr) -> bool {
         .all()
         .iter()
         .any(|own| own.interface == interface && own.prefix_len < 32 && contains(own, ip))
+}
+
+/// Whether a mask much wider than an ordinary link's makes a target look like a neighbour.
+pub(super) fn is_beyond_usual(facts: &Facts<'_>, attempt: &crate::doctor::evidence::Attempt) -> bool {
+    let IpAddr::V4(ip) = attempt.address else { return false };
+    let Some(interface) = attempt.route.as_ref().and_then(|route| route.interface.as_ref()) else {
+        return false;
+    };
+    let own =
+        facts.evidence.addresses.all().iter().find(|own| own.interface == *interface && contains(own, ip));
+    own.is_some_and(|own| match own.ip {
+        IpAddr::V4(own_ip) => own.prefix_len <= 16 && !same_network(own_ip, ip, 24) && near(facts, own_ip),
+        IpAddr::V6(_) => false,
+    })
+}
+
+/// Whether the gateway is of the same ordinary network.
+fn near(facts: &Facts<'_>, own: Ipv4Addr) -> bool {
+    facts.evidence.gateways.all().iter().any(|gateway| match gateway.address {
+        IpAddr::V4(gateway) => same_network(own, gateway, 24),
+        IpAddr::V6(_) => false,
+    })
 }
 
 fn contains(own: &LinkAddress, ip: Ipv4Addr) -> bool {
@@ -284,12 +303,37 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             return;
         }
     }
+    let again = facts.own_queries().iter().filter(|query| query.tries > 1).count();
+    if let Some(claims) = facts.evidence.claims.get().filter(|claims| claims.own_mac_frames > 0)
+        && (again > 0 || facts.loss().is_some_and(|loss| loss.train.loss_percent() > 0.0))
+    {
+        let title = format!("another host seems to use this machine's hardware address {}", claims.own_mac);
+        found.push(
+            Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", Confidence::Likely, title)
+                .because(
+                    "claims",
+                    format!(
+                        "{} frames came in on {} that bear it as their sender, while packets were lost",
+                        claims.own_mac_frames, claims.interface
+                    ),
+                )
+                .check(format!(
+                    "tcpdump -Qin -eni {} ether src {}",
+                    super::commands::quoted(&claims.interface),
+                    claims.own_mac
+                ))
+                .explains(&explained)
+                .remedy("give one of the two another: a cloned virtual machine keeps its original's"),
+        );
+        return;
+    }
     // Without a look at frames: packets for others come in, which bear this machine's hardware address.
     let foreign = facts.counter("Ip.InAddrErrors");
     let lost =
         |train: Option<&crate::trace::Train>| train.is_some_and(|train| train.received() < train.sent());
-    let is_lossy = lost(facts.evidence.long_train.get()) || lost(facts.evidence.gateway_train.get());
-    if foreign >= 2 && is_lossy {
+    let is_lossy =
+        lost(facts.evidence.long_train.get()) || lost(facts.evidence.gateway_train.get()) || again > 0;
+    if foreign >= 1 && is_lossy {
         let title = "another host seems to use this machine's hardware address: packets for others come in"
             .to_owned();
         found.push(

@@ -189,7 +189,7 @@ const RULES: &[(&[&str], Rule)] = &[
     (&["ROUTE.BAD_SOURCE"], route::bad_source),
     (&["GW.NOT_FORWARDING"], gateway::not_forwarding),
     (&["GW.UPSTREAM_DOWN"], gateway::upstream_down),
-    (&["NAT.MISSING", "NAT.EXHAUSTED"], gateway::nat),
+    (&["NAT.MISSING"], gateway::nat),
     (&["FW.LOCAL"], filter::local),
     (&["FW.REJECT"], filter::reject),
     (&["FW.DROP"], filter::drop_connections),

@@ -329,6 +329,7 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     const SLOW_MS: u64 = 450;
     let Some(names) = facts.names() else { return };
     if facts.name_fails() != Some(false) {
+        flaky(facts, found);
         return;
     }
     let path_ms = facts.path_ms();
@@ -340,7 +341,8 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     // The first is dead, and the next is asked after some seconds.
     if let Some(place) = first_known.filter(|place| *place > 0)
         && let Some(dead) = names.own.first()
-        && dead.a.iter().chain(&dead.aaaa).all(|query| query.outcome == QueryOutcome::Silent)
+        && dead.a.iter().chain(&dead.aaaa).all(|query| !query.outcome.is_answer())
+        && dead.a.iter().chain(&dead.aaaa).any(|query| query.outcome == QueryOutcome::Silent)
     {
         let timeout = facts.evidence.resolver.get().map_or(5, |resolver| resolver.timeout_s);
         found.push(
@@ -452,6 +454,38 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         }
         found.push(finding);
     }
+}
+
+/// The name was not found, as some questions were answered and others not.
+fn flaky(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let own = facts.own_queries();
+    let answered = own.iter().filter(|query| query.outcome.is_answer()).count();
+    let silent = own.iter().filter(|query| query.outcome == QueryOutcome::Silent).count();
+    let exists = own.iter().all(|query| query.outcome != QueryOutcome::NoSuchName);
+    if answered == 0 || silent == 0 || (facts.other_addresses().is_empty() && !exists) {
+        return;
+    }
+    let Some(server) = facts.names().and_then(|names| names.own.first()).map(|answer| answer.server) else {
+        return;
+    };
+    let (tries, answers): (u32, u32) =
+        own.iter().fold((0, 0), |(tries, answers), query| (tries + query.tries, answers + query.answers));
+    let name = facts.host();
+    found.push(
+        Finding::new(
+            "DNS.SLOW",
+            Layer::Names,
+            "flaky",
+            Confidence::Likely,
+            format!("the name server {server} answers only some questions: {answers} of {tries}"),
+        )
+        .because("names", format!("{tries} questions for {name}, {answers} answers"))
+        .check(format!(
+            "for i in 1 2 3 4 5 6; do dig +tries=1 +time=1 @{server} {name} | grep -c ANSWER; done"
+        ))
+        .explains(&[Symptom::NameSlow, Symptom::Name])
+        .remedy(format!("look at the server {server}: is it overloaded, does a rate limit drop questions")),
+    );
 }
 
 /// A long answer comes only over TCP, and that is blocked.

@@ -69,7 +69,12 @@ pub(super) fn target_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let interface = attempt.route.as_ref().and_then(|route| route.interface.clone()).unwrap_or_default();
         let is_given_up = attempt.connect.outcome == ConnectOutcome::NoNeighbour
             || attempt.neighbour.as_deref() == Some("failed");
-        let confidence = if is_given_up { Confidence::Certain } else { Confidence::Likely };
+        let confidence = match is_given_up {
+            // It may be none at all.
+            _ if super::address::is_beyond_usual(facts, attempt) => Confidence::Possible,
+            true => Confidence::Certain,
+            false => Confidence::Likely,
+        };
         let mut finding = Finding::new(
             "NEIGH.TARGET_SILENT",
             Layer::Neighbour,

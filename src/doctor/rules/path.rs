@@ -23,10 +23,10 @@ pub(super) fn circle(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         ("public_path", &evidence.public_path),
     ];
     let round = all.into_iter().find_map(|(fact, path)| Some((fact, path.get()?, path.get()?.loop_of()?)));
-    let exceeded = facts.attempts().find_map(|attempt| {
-        let icmp = attempt.connect.icmp.as_ref()?;
-        let is_it = icmp.icmp_type == if attempt.address.is_ipv6() { 3 } else { 11 };
-        (is_it && attempt.connect.outcome == ConnectOutcome::Unreachable).then_some((attempt, icmp))
+    // Not of a packet that was to go only so far: its sender let it go as far as it would.
+    let exceeded = facts.icmp_heard().into_iter().find(|icmp| {
+        let is_v6 = icmp.from.is_some_and(|from| from.is_ipv6());
+        icmp.icmp_type == if is_v6 { 3 } else { 11 } && icmp.icmp_code == 0
     });
     let finding = match (round, exceeded) {
         (Some((fact, path, round)), exceeded) => {
@@ -35,22 +35,77 @@ pub(super) fn circle(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             let mut finding = Finding::new("PATH.LOOP", Layer::Path, "loop", Confidence::Certain, title)
                 .because(fact, format!("the same routers answer again and again: {}", hops(path)))
                 .check(format!("traceroute -n {}", path.to));
-            if let Some((_, icmp)) = exceeded {
-                let from = icmp.from.map_or_else(String::new, |from| format!(" from {from}"));
-                finding = finding
-                    .because("target", format!("the connection ends by a time to live that ran out{from}"));
+            if let Some(icmp) = exceeded {
+                let from = icmp.from.map_or_else(String::new, |from| format!(" at {from}"));
+                finding = finding.because(
+                    fact,
+                    format!("the time to live of other packets ran out on the way, too{from}"),
+                );
             }
             finding
         }
-        (None, Some((attempt, icmp))) => {
+        (None, Some(icmp)) => {
             let from = icmp.from.map_or_else(|| "a router".to_owned(), |from| from.to_string());
-            let title = format!(
-                "packets for {} go round in a circle: their time to live runs out at {from}",
-                attempt.address
-            );
+            let target = facts
+                .failed()
+                .map_or_else(|| "the internet".to_owned(), |attempt| attempt.address.to_string());
+            // Whichever fact heard of it.
+            let fact = match () {
+                () if facts
+                    .evidence
+                    .target
+                    .all()
+                    .iter()
+                    .any(|attempt| attempt.connect.icmp.as_ref() == Some(&icmp)) =>
+                {
+                    "target"
+                }
+                () if facts.evidence.public.all().iter().any(|anchor| {
+                    anchor.connects.iter().any(|(_, connect)| connect.icmp.as_ref() == Some(&icmp))
+                }) =>
+                {
+                    "public"
+                }
+                () if facts
+                    .evidence
+                    .beat
+                    .get()
+                    .is_some_and(|beat| beat.errors.iter().any(|error| error.from == icmp.from)) =>
+                {
+                    "beat"
+                }
+                () if facts
+                    .evidence
+                    .small_train
+                    .get()
+                    .is_some_and(|train| train.errors.iter().any(|error| error.from == icmp.from)) =>
+                {
+                    "small_train"
+                }
+                () if facts
+                    .evidence
+                    .control
+                    .all()
+                    .iter()
+                    .any(|attempt| attempt.connect.icmp.as_ref() == Some(&icmp)) =>
+                {
+                    "control"
+                }
+                () if facts.evidence.web.all().iter().any(|web| web.connect.icmp.as_ref() == Some(&icmp)) => {
+                    "web"
+                }
+                () => "names",
+            };
+            let title =
+                format!("packets for {target} go round in a circle: their time to live runs out at {from}");
             Finding::new("PATH.LOOP", Layer::Path, "loop", Confidence::Likely, title)
-                .because("target", format!("the SYN's time to live ran out at {from}"))
-                .check(format!("traceroute -n {}", attempt.address))
+                .because(fact, format!("the time to live of ordinary packets ran out at {from}"))
+                .check(format!(
+                    "traceroute -n {}",
+                    facts
+                        .failed()
+                        .map_or_else(|| "1.1.1.1".to_owned(), |attempt| attempt.address.to_string())
+                ))
         }
         (None, None) => return,
     };
@@ -135,13 +190,12 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             anchor.connects.iter().all(|(_, connect)| connect.outcome == ConnectOutcome::Silent)
         });
         if silent {
-            let confidence = if last >= 2 { Confidence::Certain } else { Confidence::Likely };
             found.push(
                 Finding::new(
                     "PATH.BLACKHOLE",
                     Layer::Path,
                     "all",
-                    confidence,
+                    Confidence::Likely,
                     format!("packets for the internet vanish after hop {last}{who}"),
                 )
                 .because(
@@ -577,8 +631,12 @@ pub(super) fn bandwidth(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 /// Flows of one kind to the same hosts, of which some are answered at once and others never, however often they try: how
 /// many never, and how many at once.
 fn by_flows(facts: &Facts<'_>) -> Option<(usize, usize)> {
-    let calm =
-        facts.evidence.beat.get().is_some_and(|beat| beat.received() >= 10 && beat.loss_percent() < 5.0);
+    // Echo requests to one host are of one flow: they come through, or none does.
+    let calm = facts
+        .evidence
+        .beat
+        .get()
+        .is_some_and(|beat| beat.sent() >= 10 && (beat.loss_percent() < 5.0 || beat.received() == 0));
     let names = facts.names()?;
     let (mut dead, mut alive, mut hosts) = (0, 0, 0);
     for answer in names.own.iter().chain(&names.others) {

@@ -136,7 +136,7 @@ pub fn parse_frame(bytes: &[u8]) -> Option<FrameSeen> {
         }
         // Ethernet, IPv4, and their lengths.
         ETHERTYPE_ARP if bytes.get(14..20)? == [0, 1, 8, 0, 6, 4] => {}
-        _ => return Some(FrameSeen::Other),
+        _ => return Some(FrameSeen::Other(frame_source)),
     }
     let sender = ip(28)?;
     Some(FrameSeen::Arp(ArpSeen { frame_source, sender_mac: mac(22)?, sender, is_reply: word(20)? == 2 }))
