@@ -92,7 +92,9 @@ fn the_order_of_facts_does_not_matter() {
     for (id, _, value) in recordings() {
         let mut turned = value.clone();
         for fact in ["links", "addresses", "public", "web", "control", "carrier"] {
-            if let Some(list) = turned[fact]["known"]["value"].as_array_mut() {
+            if let Some(list) =
+                turned.pointer_mut(&format!("/{fact}/known/value")).and_then(Value::as_array_mut)
+            {
                 list.reverse();
             }
         }

@@ -47,6 +47,7 @@ pub struct Check {
 }
 
 /// The checks that a fact makes.
+#[expect(clippy::too_many_lines, reason = "a list of facts")]
 pub(super) fn of(fact: &str, evidence: &Evidence) -> Vec<Check> {
     let mut checks = Vec::new();
     let mut add = |tier, name: &str, elapsed_us, status, detail: String| {

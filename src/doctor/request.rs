@@ -94,9 +94,8 @@ impl FromStr for Target {
         }
         let with_port = HostPort::to_connect(text);
         let (host, port) = match (text.parse::<Host>(), with_port) {
-            (Ok(host), Err(_)) => (host, None),
             // An IPv6 address could also be read as one with a port.
-            (Ok(host @ Host::Address { .. }), _) => (host, None),
+            (Ok(host @ Host::Address { .. }), _) | (Ok(host), Err(_)) => (host, None),
             (_, Ok(HostPort { host, port })) => (host, Some(port)),
             (Err(error), Err(other)) => {
                 let is_with_port = text.contains("]:") || text.matches(':').count() == 1;

@@ -161,12 +161,12 @@ impl Train {
         });
         let mut arrivals: Vec<(u64, u64)> = arrivals.collect();
         arrivals.sort_unstable();
-        let (mut longest, mut last) = (0, 0);
+        let (mut longest, mut before) = (0, 0);
         for (at, rtt) in arrivals {
             // It was under way for no longer than it took.
-            let stalled = (at - last).min(rtt).saturating_sub(least);
+            let stalled = (at - before).min(rtt).saturating_sub(least);
             longest = longest.max(stalled);
-            last = at;
+            before = at;
         }
         longest
     }

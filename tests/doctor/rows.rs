@@ -134,7 +134,7 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     row("OK-STUB", "a resolver on the machine itself", E, &["OK"], |town| {
         town.name_server("client", "127.0.0.53", Answers::Forward(([192, 168, 7, 1], 53).into()));
-        town.resolv = "nameserver 127.0.0.53\n".to_owned();
+        town.resolv = String::from("nameserver 127.0.0.53\n");
     }),
     row("OK-HTTPREDIR", "a site that sends one to its own secure page", H, &["OK"], |town| {
         let head = "Location: https://shop.lab/\r\n".to_owned();
@@ -344,7 +344,7 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     row("P-UDPBLOCK", "the box passes no UDP", E, &["FW.DROP"], |town| rule(&town.router, "forward", "meta l4proto udp drop")),
     row("D-EMPTY", "no name server", E, &["DNS.NO_RESOLVER"], |town| town.resolv.clear()),
-    row("D-OFFNET", "a name server far away that is silent", E, &["DNS.SERVER_DOWN"], |town| town.resolv = "nameserver 203.0.113.99\n".to_owned()),
+    row("D-OFFNET", "a name server far away that is silent", E, &["DNS.SERVER_DOWN"], |town| town.resolv = String::from("nameserver 203.0.113.99\n")),
     row("D-PORTCLOSED", "nobody at the name server's port", E, &["DNS.SERVER_DOWN"], Town::no_resolver),
     row("D-SERVFAIL", "a name server that fails", E, &["DNS.SERVER_ERROR"], |town| town.resolver(Answers::Code(2))),
     row("D-REFUSED", "a name server that refuses", E, &["DNS.SERVER_ERROR"], |town| town.resolver(Answers::Code(5))),
@@ -366,7 +366,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("D-HOSTS", "a hosts file that leads astray", E, &["NAME.HOSTS_OVERRIDE"], |town| town.hosts.push_str("198.18.0.67 shop.lab\n")),
     row("D-INTERCEPT", "somebody else answers for the name server", E, &["MBOX.INTERCEPT"], |town| {
         town.router.sh("nft 'add chain ip nat pre { type nat hook prerouting priority -100; }; add rule ip nat pre iifname lan0 meta l4proto { tcp, udp } th dport 53 dnat to 192.168.7.1'");
-        town.resolv = "nameserver 198.18.0.53\n".to_owned();
+        town.resolv = String::from("nameserver 198.18.0.53\n");
     }),
     row("D-NDOTS", "a search list before each name", E, &["DNS.SLOW"], |town| {
         town.resolver(Answers::Slow(Duration::from_millis(600)));
@@ -376,7 +376,7 @@ pub(crate) const ROWS: &[Row] = &[
         town.resolver(Answers::NoAaaa(([203, 0, 113, 53], 53).into()));
     }),
     row("D-FIRSTDEAD", "the first of two name servers is dead", E, &["DNS.SLOW"], |town| {
-        town.resolv = "nameserver 203.0.113.99\nnameserver 192.168.7.1\n".to_owned();
+        town.resolv = String::from("nameserver 203.0.113.99\nnameserver 192.168.7.1\n");
     }),
     row("M-PORTAL", "a portal that wants a login", H, &["MBOX.PORTAL"], |town| {
         portal(town, "0.0.0.0", 8080);

@@ -153,7 +153,7 @@ pub(crate) fn serve(host: &Host, at: SocketAddr, manner: Manner) -> Server {
 
 /// Reads what comes next; `None` at the end.
 fn next(stream: &mut TcpStream, stop: &AtomicBool) -> Option<Vec<u8>> {
-    let mut buffer = [0; 65536];
+    let mut buffer = vec![0; 65536];
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => return None,
@@ -171,9 +171,9 @@ fn next(stream: &mut TcpStream, stop: &AtomicBool) -> Option<Vec<u8>> {
 fn pause(time: Duration, stop: &AtomicBool) {
     let mut left = time;
     while !left.is_zero() && !stop.load(Ordering::Relaxed) {
-        let step = left.min(LOOK);
-        std::thread::sleep(step);
-        left -= step;
+        let part = left.min(LOOK);
+        std::thread::sleep(part);
+        left -= part;
     }
 }
 
@@ -243,7 +243,10 @@ fn http(stream: &mut (impl Read + Write), page: &Page) -> std::io::Result<()> {
                     && request.len() < 9000 =>
             {
                 // Whoever has said nothing for long has left.
-                if request.is_empty() { continue } else { return Ok(()) }
+                if request.is_empty() {
+                    continue;
+                }
+                return Ok(());
             }
             Err(error) => return Err(error),
         }

@@ -247,7 +247,7 @@ impl Town {
         std::fs::create_dir_all(&files).expect("a folder of the lab");
         std::fs::write(format!("{files}/resolv.conf"), &self.resolv).expect("a file of the lab");
         std::fs::write(format!("{files}/hosts"), &self.hosts).expect("a file of the lab");
-        std::fs::write(format!("{files}/roots.pem"), &authority().pem()).expect("a file of the lab");
+        std::fs::write(format!("{files}/roots.pem"), authority().pem()).expect("a file of the lab");
         let mut command = self.client.command("unshare");
         let script = format!(
             "mount --bind {files}/resolv.conf \"$(readlink -f /etc/resolv.conf)\" && mount --bind {files}/hosts /etc/hosts && exec \"$@\""

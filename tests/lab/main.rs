@@ -14,6 +14,7 @@ mod ifaces;
 #[cfg(target_os = "linux")]
 mod impaired;
 #[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the doctor's lab uses the rest")]
 mod net;
 #[cfg(target_os = "linux")]
 mod ping;

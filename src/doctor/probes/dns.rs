@@ -74,7 +74,7 @@ pub fn parse(bytes: &[u8], kind: Kind) -> Option<Answer> {
         match (kind, found) {
             (Kind::A, 1) => addresses.push(IpAddr::from(Ipv4Addr::from(<[u8; 4]>::try_from(data).ok()?))),
             (Kind::Aaaa, 28) => {
-                addresses.push(IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?)))
+                addresses.push(IpAddr::from(Ipv6Addr::from(<[u8; 16]>::try_from(data).ok()?)));
             }
             _ => {}
         }
@@ -189,22 +189,18 @@ fn ask_into(
                 let now = Instant::now();
                 let answer = parse(&buffer[..length], kind);
                 let number = answer.as_ref().and_then(|answer| (0..sent.len()).find(|n| id(*n) == answer.id));
-                match (answer, number) {
-                    (Some(answer), Some(number)) => {
-                        query.outcome = outcome(&answer);
-                        query.addresses = answer.addresses;
-                        query.answers += 1;
-                        query.answer_ms = millis(now - sent[number]);
-                        return Ok(());
-                    }
-                    // It is not for us, or it is not even an answer: what else comes may be.
-                    _ => {
-                        query.outcome = QueryOutcome::Malformed;
-                        nonsense += 1;
-                        if nonsense >= 2 {
-                            return Ok(());
-                        }
-                    }
+                if let (Some(answer), Some(number)) = (answer, number) {
+                    query.outcome = outcome(&answer);
+                    query.addresses = answer.addresses;
+                    query.answers += 1;
+                    query.answer_ms = millis(now - sent[number]);
+                    return Ok(());
+                }
+                // It is not for us, or it is not even an answer: what else comes may be.
+                query.outcome = QueryOutcome::Malformed;
+                nonsense += 1;
+                if nonsense >= 2 {
+                    return Ok(());
                 }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}

@@ -150,7 +150,7 @@ pub(super) fn resolver(name: Option<&str>, network: &Network) -> Resolver {
         resolver.error = None;
     }
     let hosts = if cfg!(windows) { r"C:\Windows\System32\drivers\etc\hosts" } else { "/etc/hosts" };
-    resolver.hosts_file = hosts.to_owned();
+    hosts.clone_into(&mut resolver.hosts_file);
     if let (Some(name), Ok(text)) = (name, fs::read(hosts)) {
         let text = String::from_utf8_lossy(&text);
         for (number, line) in text.lines().enumerate() {

@@ -1,7 +1,7 @@
 //! What can be found out: each file asks one layer, and gives typed facts. Nothing here judges.
 
 mod connect;
-pub mod dns;
+pub(super) mod dns;
 mod exchange;
 mod lan;
 mod local;

@@ -265,13 +265,11 @@ impl<'a> Plan<'a> {
 
     /// How much is still to come that the verdict needs: if all is well, a gateway that takes its time is no news.
     fn needed(&self) -> usize {
-        let is_well = match &self.request.target {
-            Some(_) => !self.tried.is_empty() && self.attempts.is_empty() && !self.has_trouble(),
-            None => {
-                let found =
-                    self.evidence.names.get().is_some_and(|names| !addresses_of(&names.own).is_empty());
-                found && self.evidence.public.all().iter().any(Anchor::is_reached_by_tcp)
-            }
+        let is_well = if self.request.target.is_some() {
+            !self.tried.is_empty() && self.attempts.is_empty() && !self.has_trouble()
+        } else {
+            let found = self.evidence.names.get().is_some_and(|names| !addresses_of(&names.own).is_empty());
+            found && self.evidence.public.all().iter().any(Anchor::is_reached_by_tcp)
         };
         if is_well { self.pending.saturating_sub(self.gateways.0) } else { self.pending }
     }
@@ -590,6 +588,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Records what was found; whether to go on.
+    #[expect(clippy::too_many_lines, reason = "a list of facts")]
     fn record(&mut self, found: Found) -> bool {
         let is_counted = !matches!(found, Found::Quiet(_) | Found::Attempt(..) | Found::Web(..));
         if is_counted {
@@ -1054,17 +1053,16 @@ impl<'a> Plan<'a> {
             self.evidence.web = self.budget.known(start, self.web.clone());
             self.progress.recorded(&self.evidence, "web");
         }
-        if !self.counters.is_empty() {
-            if let Ok(after) = sys::network_counters() {
-                let grown = |(name, after): (String, u64)| {
-                    let before = self.counters.get(&name).copied().unwrap_or(0);
-                    let growth = after.saturating_sub(before);
-                    (growth > 0).then_some((name, growth))
-                };
-                self.evidence.counters =
-                    self.budget.known(start, after.into_iter().filter_map(grown).collect());
-                self.progress.recorded(&self.evidence, "counters");
-            }
+        if !self.counters.is_empty()
+            && let Ok(after) = sys::network_counters()
+        {
+            let grown = |(name, after): (String, u64)| {
+                let before = self.counters.get(&name).copied().unwrap_or(0);
+                let growth = after.saturating_sub(before);
+                (growth > 0).then_some((name, growth))
+            };
+            self.evidence.counters = self.budget.known(start, after.into_iter().filter_map(grown).collect());
+            self.progress.recorded(&self.evidence, "counters");
         }
         if self.evidence.carrier.get().is_none() && !self.network.links.is_empty() {
             let began = start;

@@ -182,18 +182,18 @@ fn is_of(facts: &Facts<'_>, interface: &str, ip: IpAddr) -> bool {
         .any(|own| own.interface == interface && own.prefix_len < 32 && contains(own, ip))
 }
 
-/// Whether a mask much wider than an ordinary link's makes a target look like a neighbour.
-pub(super) fn is_beyond_usual(facts: &Facts<'_>, attempt: &crate::doctor::evidence::Attempt) -> bool {
-    let IpAddr::V4(ip) = attempt.address else { return false };
-    let Some(interface) = attempt.route.as_ref().and_then(|route| route.interface.as_ref()) else {
-        return false;
-    };
-    let own =
-        facts.evidence.addresses.all().iter().find(|own| own.interface == *interface && contains(own, ip));
-    own.is_some_and(|own| match own.ip {
-        IpAddr::V4(own_ip) => own.prefix_len <= 16 && !same_network(own_ip, ip, 24) && near(facts, own_ip),
-        IpAddr::V6(_) => false,
-    })
+/// Whether a target is a neighbour by an ordinary mask, and not by one that is much wider than a link's; `None` if that is
+/// not known.
+pub(super) fn is_ordinary(facts: &Facts<'_>, attempt: &crate::doctor::evidence::Attempt) -> Option<bool> {
+    let IpAddr::V4(ip) = attempt.address else { return Some(true) };
+    let interface = attempt.route.as_ref()?.interface.as_ref()?;
+    let addresses = facts.evidence.addresses.get()?;
+    let own = addresses.iter().find(|own| own.interface == *interface && contains(own, ip))?;
+    let IpAddr::V4(own_ip) = own.ip else { return None };
+    if own.prefix_len > 16 || same_network(own_ip, ip, 24) {
+        return Some(true);
+    }
+    facts.evidence.gateways.get().map(|_| !near(facts, own_ip))
 }
 
 /// Whether the gateway is of the same ordinary network.
@@ -217,6 +217,7 @@ fn same_network(a: Ipv4Addr, b: Ipv4Addr, prefix_len: u8) -> bool {
 }
 
 /// Somebody else has this machine's address.
+#[expect(clippy::too_many_lines, reason = "a list of signs, the surest first")]
 pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let commands = Commands::of(facts.evidence);
     let explained = [

@@ -20,7 +20,7 @@ pub(super) struct Loss<'a> {
     /// Its name in the evidence.
     pub(super) fact: &'static str,
     /// Whether enough was lost to matter.
-    pub(super) is_loss: bool,
+    pub(super) is_felt: bool,
     /// Whether it was lost in runs, with little between.
     pub(super) is_bursty: bool,
 }
@@ -161,11 +161,6 @@ impl<'a> Facts<'a> {
         self.attempts().next().filter(|_| !works)
     }
 
-    /// Whether the target is on a link of this machine.
-    pub(super) fn is_on_link(&self, attempt: &Attempt) -> Option<bool> {
-        attempt.route.as_ref().map(crate::doctor::evidence::Route::is_on_link)
-    }
-
     /// The rounds with the service.
     pub(super) fn rounds(&self) -> Vec<&'a Round> {
         let exchanges = self.attempts().filter_map(|attempt| attempt.exchange.as_ref());
@@ -238,12 +233,16 @@ impl<'a> Facts<'a> {
     /// Whether hosts of the internet matter: a target that is on a link does not need them.
     pub(super) fn needs_public(&self) -> bool {
         let is_elsewhere = |attempt: &Attempt| {
-            self.is_on_link(attempt) != Some(true)
+            is_on_link(attempt) != Some(true)
                 && !attempt.route.as_ref().is_some_and(crate::doctor::evidence::Route::is_local)
         };
         // A target that works does not need them either: many networks let out what they must, and nothing else.
         let target_works = self.attempts().any(|attempt| self.reaches(attempt));
+        // Whether it does must be known, or be hopeless.
+        let is_known =
+            self.asked().is_none() || self.evidence.target.get().is_some() || self.name_fails() == Some(true);
         !self.is_local()
+            && is_known
             && !target_works
             && (self.asked().is_none() || !self.attempts().any(|a| !is_elsewhere(a)))
     }
@@ -275,7 +274,7 @@ impl<'a> Facts<'a> {
         let is_beyond =
             |ip: IpAddr| !self.is_gateway(ip) && !self.evidence.addresses.all().iter().any(|a| a.ip == ip);
         let by_target = self.attempts().any(|attempt| {
-            self.is_on_link(attempt) == Some(false)
+            is_on_link(attempt) == Some(false)
                 && (attempt.connect.shows_host()
                     || attempt.connect.icmp.as_ref().and_then(|icmp| icmp.from).is_some_and(is_beyond))
         });
@@ -341,9 +340,9 @@ impl<'a> Facts<'a> {
         let is_bursty = (outages > 0 || stall >= Train::STALL_US * 2) && percent(elsewhere, sent) < 12.0;
         let lost = train.sent().saturating_sub(train.received());
         // Of two dozen, a single one may be an accident.
-        let is_loss = (train.loss_percent() >= FELT_PERCENT && lost >= 2)
+        let is_felt = (train.loss_percent() >= FELT_PERCENT && lost >= 2)
             || (fact == "long_train" && stall >= Train::STALL_US * 2);
-        Some(Loss { train, fact, is_loss, is_bursty })
+        Some(Loss { train, fact, is_felt, is_bursty })
     }
 
     pub(super) fn names(&self) -> Option<&'a Names> {
@@ -406,6 +405,11 @@ impl<'a> Facts<'a> {
     pub(super) fn counter(&self, name: &str) -> u64 {
         self.evidence.counters.get().and_then(|counters| counters.get(name)).copied().unwrap_or(0)
     }
+}
+
+/// Whether an address is on a link of this machine.
+pub(super) fn is_on_link(attempt: &Attempt) -> Option<bool> {
+    attempt.route.as_ref().map(crate::doctor::evidence::Route::is_on_link)
 }
 
 /// So many of so many, in percent.

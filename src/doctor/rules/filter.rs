@@ -13,6 +13,7 @@ fn port(attempt: &Attempt) -> String {
 }
 
 /// This machine's own filter, outward or inward.
+#[expect(clippy::too_many_lines, reason = "a list of signs, the surest first")]
 pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let commands = Commands::of(facts.evidence);
     let mend = |finding: Finding| {
@@ -274,10 +275,10 @@ pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     limited(facts, attempt, found);
     let Some(attempt) = attempt else { return };
     if facts.host_is_alive() != Some(true)
-        || facts.is_on_link(attempt) != Some(false) && facts.evidence.path.get().is_none()
+        || super::facts::is_on_link(attempt) != Some(false) && facts.evidence.path.get().is_none()
     {
         // A neighbour that answers echo requests, and not on this port, filters it itself.
-        if facts.host_is_alive() == Some(true) && facts.is_on_link(attempt) == Some(true) {
+        if facts.host_is_alive() == Some(true) && super::facts::is_on_link(attempt) == Some(true) {
             found.push(at_host(facts, attempt));
         }
         return;
@@ -370,7 +371,7 @@ fn limited(facts: &Facts<'_>, failed: Option<&Attempt>, found: &mut Vec<Finding>
         return;
     }
     // Packets as such come through: it is connections that are counted.
-    let path_is_fine = facts.loss().is_some_and(|loss| !loss.is_loss);
+    let path_is_fine = facts.loss().is_some_and(|loss| !loss.is_felt);
     let some_stand = tried.iter().any(|one| one.stands == Some(true))
         || facts.attempts().any(|attempt| attempt.connect.stands());
     let is_steered = steered(&burst.first, &burst.again).is_some() || scattered(&burst.first).is_some();
@@ -420,7 +421,7 @@ pub(super) fn steered(
             (Some(true), Some(true))
                 if one.syn_retransmissions == Some(0) && other.syn_retransmissions == Some(0) =>
             {
-                never += 1
+                never += 1;
             }
             (Some(false), Some(false)) if !one.is_refused => always += 1,
             _ => return None,
@@ -440,11 +441,9 @@ pub(super) fn drop_payload(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     });
     let by_tls =
         facts.tls().filter(|(_, tls)| !tls.has_bytes && tls.unacked.is_some_and(|unacked| unacked > 0));
-    let attempt = match (by_round, by_tls) {
-        (Some((attempt, _)), _) | (None, Some((attempt, _))) => attempt,
-        _ => return,
-    };
-    let is_lossy = facts.loss().is_some_and(|loss| loss.is_loss);
+    let attempts = (by_round.map(|(attempt, _)| attempt), by_tls.map(|(attempt, _)| attempt));
+    let Some(attempt) = attempts.0.or(attempts.1) else { return };
+    let is_lossy = facts.loss().is_some_and(|loss| loss.is_felt);
     let confidence = if is_lossy { Confidence::Possible } else { Confidence::Likely };
     found.push(
         Finding::new(

@@ -13,7 +13,8 @@ pub(super) fn loopback(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let is_dead = loopback.connects == Some(false);
     // What has no descriptors left cannot connect anywhere.
     let has_descriptors = facts.evidence.host.get().is_some_and(|host| host.descriptors_to_be_had >= 4);
-    if !is_down && !is_bare && !(is_dead && has_descriptors) {
+    let is_wrong = is_down || is_bare || (is_dead && has_descriptors);
+    if !is_wrong {
         return;
     }
     let (detail, what) = if is_down {

@@ -193,7 +193,7 @@ pub(super) fn no_such_name(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     let own = facts.own_queries();
     let missing = |query: &&Query| query.outcome == QueryOutcome::NoSuchName;
-    let is_missing = own.iter().any(|query| missing(query))
+    let is_missing = own.iter().any(&missing)
         && own.iter().all(|query| {
             missing(query) || query.outcome == QueryOutcome::NoData || !query.outcome.is_answer()
         });
@@ -324,6 +324,7 @@ pub(super) fn wrong_answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 }
 
 /// They answer too late, or not always, or not the first of them.
+#[expect(clippy::too_many_lines, reason = "a list of signs, the surest first")]
 pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     /// A page asks for ten names one after the other.
     const SLOW_MS: u64 = 450;

@@ -61,7 +61,7 @@ pub(super) fn target_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let is_lost = attempt.connect.outcome == ConnectOutcome::NoNeighbour
             || (attempt.connect.outcome == ConnectOutcome::Silent
                 && matches!(attempt.neighbour.as_deref(), Some("failed" | "incomplete")));
-        if facts.is_on_link(attempt) != Some(true) || !is_lost || facts.is_gateway(attempt.address) {
+        if super::facts::is_on_link(attempt) != Some(true) || !is_lost || facts.is_gateway(attempt.address) {
             continue;
         }
         let commands = Commands::of(facts.evidence);
@@ -71,7 +71,7 @@ pub(super) fn target_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             || attempt.neighbour.as_deref() == Some("failed");
         let confidence = match is_given_up {
             // It may be none at all.
-            _ if super::address::is_beyond_usual(facts, attempt) => Confidence::Possible,
+            _ if super::address::is_ordinary(facts, attempt) != Some(true) => Confidence::Possible,
             true => Confidence::Certain,
             false => Confidence::Likely,
         };
@@ -186,7 +186,7 @@ pub(super) fn bad_entry(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let is_pinned = attempt.neighbour.as_deref() == Some("permanent");
         let is_silent =
             attempt.connect.outcome == ConnectOutcome::Silent && facts.host_is_alive() == Some(false);
-        if is_pinned && is_silent && facts.is_on_link(attempt) == Some(true) {
+        if is_pinned && is_silent && super::facts::is_on_link(attempt) == Some(true) {
             found.push(
                 Finding::new(
                     "NEIGH.BAD_ENTRY",

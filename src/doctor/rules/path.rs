@@ -218,7 +218,7 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let Some(attempt) = facts.wholly_failed() else { return };
     if attempt.connect.outcome != ConnectOutcome::Silent
         || facts.host_is_alive() != Some(false)
-        || facts.is_on_link(attempt) != Some(false)
+        || super::facts::is_on_link(attempt) != Some(false)
     {
         return;
     }
@@ -229,7 +229,14 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let last = path.farthest().unwrap_or(0);
     let who = path.hop(last).and_then(|hop| hop.from).map_or_else(String::new, |from| format!(" ({from})"));
     let rest_works = facts.public_is_reached() == Some(true);
-    let confidence = if rest_works && last > 0 { Confidence::Likely } else { Confidence::Possible };
+    // Echo requests that nobody could send do not show that nobody answers them.
+    let is_dead = facts.target_train().is_some_and(|train| train.received() == 0);
+    let cannot_ask = facts.gateway().is_some_and(|gateway| gateway.pings.is_none());
+    if !is_dead && !cannot_ask {
+        return;
+    }
+    let confidence =
+        if rest_works && last > 0 && is_dead { Confidence::Likely } else { Confidence::Possible };
     let mut finding = Finding::new(
         "PATH.BLACKHOLE",
         Layer::Path,
@@ -291,7 +298,7 @@ pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         _ => return,
     };
     let ip = attempt.address;
-    let place = if facts.is_on_link(attempt) == Some(true) {
+    let place = if super::facts::is_on_link(attempt) == Some(true) {
         "between this machine and its neighbour"
     } else {
         "on the way"
@@ -306,7 +313,7 @@ pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Finding::new(
             "PATH.MTU",
             Layer::Path,
-            if facts.is_on_link(attempt) == Some(true) { "link" } else { "black-hole" },
+            if super::facts::is_on_link(attempt) == Some(true) { "link" } else { "black-hole" },
             confidence,
             format!("large packets to {ip} vanish {place}: its MTU is smaller than this link's, and nobody says so"),
         )
@@ -340,15 +347,15 @@ pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Symptom::GatewayMute,
     ];
     let told = facts.loss();
-    let Some(loss) = told.filter(|loss| loss.is_loss) else {
+    let Some(loss) = told.filter(|loss| loss.is_felt) else {
         large_loss(facts, &explained, found);
         by_connections(facts, &explained, found);
         return;
     };
     let train = loss.train;
     let (sent, received) = (train.sent(), train.received());
-    let lost = sent.saturating_sub(received);
-    let share = percent(lost, sent);
+    let missing = sent.saturating_sub(received);
+    let share = percent(missing, sent);
     let host = facts.asked().map_or_else(|| "the internet".to_owned(), |_| facts.host());
     // A queue that is full loses some as well; then it is the queue that is to blame.
     let is_queue = train.min_us().is_some_and(|least| least > 200_000);
@@ -367,7 +374,7 @@ pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Likely,
                 format!("the way to {host} is dead for moments: up to {} at a time", time(span)),
             )
-            .because(loss.fact, format!("{lost} of {sent} echo requests were lost, up to {longest} in a row, and hardly any between"))
+            .because(loss.fact, format!("{missing} of {sent} echo requests were lost, up to {longest} in a row, and hardly any between"))
             .check(format!("netdiag ping -i 0.05 -c 200 {host}"))
             .explains(&explained)
             .remedy("look what happens so often: a radio that roams, a link that resyncs, a router that starts again, a balancer's dead half"),
@@ -383,7 +390,7 @@ pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Some(_) => ("upstream", "beyond the gateway"),
         None => ("path", "on the way"),
     };
-    let confidence = if enough && lost >= 5 { Confidence::Certain } else { Confidence::Likely };
+    let confidence = if enough && missing >= 5 { Confidence::Certain } else { Confidence::Likely };
     let mut finding = Finding::new(
         "PATH.LOSS",
         Layer::Path,
@@ -391,7 +398,7 @@ pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         confidence,
         format!("{share:.0} % of the packets to {host} are lost, {place}"),
     )
-    .because(loss.fact, format!("{lost} of {sent} echo requests were not answered, without order"))
+    .because(loss.fact, format!("{missing} of {sent} echo requests were not answered, without order"))
     .check(format!("netdiag ping -i 0.05 -c 200 {host}"))
     .explains(&explained);
     if let (Some(gateway), Some(near)) = (gateway, near) {
@@ -504,29 +511,28 @@ pub(super) fn latency(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let beat = beat.filter(|_| !facts.attempts().any(|attempt| facts.reaches(attempt)));
     let chosen = small.or(beat);
     let train = chosen.map(|(_, train)| train);
-    let (fact, median, least, spread, doubled) = match chosen {
-        Some((fact, train)) => (
+    let (fact, median, least, spread, doubled) = if let Some((fact, train)) = chosen {
+        (
             fact,
             train.median_us().unwrap_or(0),
             train.min_us().unwrap_or(0),
             train.spread_us().unwrap_or(0),
             train.duplicates,
-        ),
-        None => {
-            let Some(burst) = facts.evidence.burst.get() else { return };
-            let mut times: Vec<u64> = burst
-                .first
-                .iter()
-                .filter(|one| one.stands == Some(true) && one.syn_retransmissions == Some(0))
-                .map(|one| one.elapsed_us)
-                .collect();
-            times.sort_unstable();
-            let (Some(least), Some(high)) = (times.first(), times.get(times.len() * 9 / 10)) else { return };
-            if times.len() < 4 {
-                return;
-            }
-            ("burst", times[times.len() / 2], *least, high - least, 0)
+        )
+    } else {
+        let Some(burst) = facts.evidence.burst.get() else { return };
+        let mut times: Vec<u64> = burst
+            .first
+            .iter()
+            .filter(|one| one.stands == Some(true) && one.syn_retransmissions == Some(0))
+            .map(|one| one.elapsed_us)
+            .collect();
+        times.sort_unstable();
+        let (Some(least), Some(high)) = (times.first(), times.get(times.len() * 9 / 10)) else { return };
+        if times.len() < 4 {
+            return;
         }
+        ("burst", times[times.len() / 2], *least, high - least, 0)
     };
     let gateway = facts.gateway().filter(|gateway| gateway.answers_ping());
     let (detail, title, said) = if doubled >= 3 {
@@ -594,10 +600,10 @@ pub(super) fn bandwidth(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let Some(rate) = large.rate_bits_per_s() else { return };
     // By itself each packet comes quickly, and one behind the other they wait.
     let idle = small.min_us().unwrap_or(0);
-    let last = large.sorted_us().last().copied().unwrap_or(0);
+    let slowest = large.sorted_us().last().copied().unwrap_or(0);
     let least = small.min_us().unwrap_or(u64::MAX);
     // A queue that others fill is slow from the first.
-    if rate >= NARROW || large.received() < 6 || last < least + 300_000 || least > 100_000 {
+    if rate >= NARROW || large.received() < 6 || slowest < least + 300_000 || least > 100_000 {
         return;
     }
     let host = facts.asked().map_or_else(|| "the internet".to_owned(), |_| facts.host());

@@ -155,7 +155,12 @@ pub(super) fn wrong_gateway(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let Some(hop) = attempt.route.as_ref().and_then(|route| route.gateway) else { continue };
         let is_lost = attempt.connect.outcome == ConnectOutcome::NoNeighbour
             || matches!(attempt.neighbour.as_deref(), Some("failed" | "incomplete"));
-        if is_lost && !facts.is_gateway(hop) {
+        let is_special = facts
+            .evidence
+            .routes
+            .get()
+            .is_some_and(|routes| routes.iter().all(|route| route.gateway != Some(hop)));
+        if is_lost && is_special {
             let prefix = attempt.route.as_ref().and_then(|route| route.prefix.clone()).unwrap_or_default();
             found.push(
                 Finding::new(

@@ -21,10 +21,9 @@ pub(super) fn refused(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         (Some(path), Some(control)) => {
             path.reached().is_some() && control.reached().is_none_or(|far| path.reached() == Some(far))
         }
-        (Some(path), None) => path.reached().is_some(),
         _ => false,
     };
-    let is_near = facts.is_local() || facts.is_on_link(attempt) == Some(true);
+    let is_near = facts.is_local() || super::facts::is_on_link(attempt) == Some(true);
     let confidence = if is_host || is_near { Confidence::Certain } else { Confidence::Likely };
     let mut finding = Finding::new(
         "TCP.REFUSED",

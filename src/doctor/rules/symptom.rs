@@ -139,13 +139,13 @@ pub(super) fn seen(facts: &Facts<'_>) -> Vec<Symptom> {
         seen.push(Symptom::NoWayOut);
     }
     // A target that is reached shows that the gateway does its work, whatever it says.
-    if facts.gateway_is_mute() && facts.beyond() != Some(true) {
+    let works = facts.attempts().any(|attempt| facts.reaches(attempt));
+    if facts.gateway_is_mute() && facts.beyond() != Some(true) && !works {
         seen.push(Symptom::GatewayMute);
     }
     if facts.needs_public() && facts.public_is_reached() == Some(false) {
         seen.push(Symptom::Public);
     }
-    let works = facts.attempts().any(|attempt| facts.reaches(attempt));
     for (is_v6, symptom) in [(false, Symptom::Target4), (true, Symptom::Target6)] {
         // Without a way of one family, programs take the other at once.
         let misses = facts.attempts().any(|attempt| {
@@ -170,7 +170,7 @@ pub(super) fn seen(facts: &Facts<'_>) -> Vec<Symptom> {
     if rounds.iter().any(|round| round.outcome != RoundOutcome::Whole) {
         seen.push(Symptom::Service);
     }
-    if facts.loss().is_some_and(|loss| loss.is_loss) {
+    if facts.loss().is_some_and(|loss| loss.is_felt) {
         seen.push(Symptom::Loss);
     }
     seen
