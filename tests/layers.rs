@@ -50,6 +50,31 @@ fn imports_follow_the_houses_directions() {
 }
 
 #[test]
+fn the_rules_of_the_doctor_know_evidence_and_nothing_else() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let known = ["doctor::evidence::", "trace::", "address::Class"];
+    for file in sources(&root.join("doctor/rules")) {
+        let text = fs::read_to_string(&file).expect("sources are text");
+        for (line, path) in uses(&text) {
+            let is_known = known.iter().any(|known| path.starts_with(known));
+            assert!(is_known, "{}:{line}: a rule may not use crate::{path}", file.display());
+        }
+        for forbidden in [
+            "std::net::Udp",
+            "std::net::Tcp",
+            "std::fs",
+            "std::time",
+            "std::env",
+            "std::process",
+            "tokio",
+            "socket2",
+        ] {
+            assert!(!text.contains(forbidden), "{}: a rule may not use {forbidden}", file.display());
+        }
+    }
+}
+
+#[test]
 fn only_the_sink_writes_and_only_sys_is_unsafe() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for file in sources(&root) {

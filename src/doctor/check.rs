@@ -118,9 +118,9 @@ pub(super) fn of(fact: &str, evidence: &Evidence) -> Vec<Check> {
                 .map(|attempt| attempt.port.to_string())
                 .collect();
             let (status, detail) = if alive.is_empty() {
-                (Status::Fail, "no other port of it answers".to_owned())
+                (Status::Fail, "none of it answers".to_owned())
             } else {
-                (Status::Pass, format!("its port {} answers", alive.join(", ")))
+                (Status::Pass, format!("{} of it answer", alive.join(", ")))
             };
             add("target", "other ports", elapsed(&evidence.control), status, detail);
         }
@@ -258,7 +258,7 @@ fn gateways(evidence: &Evidence, add: &mut Add<'_>) {
 fn claims(evidence: &Evidence, add: &mut Add<'_>) {
     let Some(claims) = evidence.claims.get() else {
         let reason = evidence.claims.reason().unwrap_or_default().to_owned();
-        return add("lan", "addresses taken twice", None, Status::Skip, reason);
+        return add("lan", "own and gateway's address", None, Status::Skip, reason);
     };
     let taken: Vec<String> = claims
         .answers
@@ -271,9 +271,9 @@ fn claims(evidence: &Evidence, add: &mut Add<'_>) {
     } else if !claims.own_mac_users.is_empty() {
         (Status::Fail, format!("{} is another host's hardware address, too", claims.own_mac))
     } else {
-        (Status::Pass, "nobody else claims this machine's address or its gateway's".to_owned())
+        (Status::Pass, "nobody else has these".to_owned())
     };
-    add("lan", "addresses taken twice", elapsed(&evidence.claims), status, detail);
+    add("lan", "own and gateway's address", elapsed(&evidence.claims), status, detail);
 }
 
 fn names(evidence: &Evidence, add: &mut Add<'_>) {

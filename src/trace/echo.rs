@@ -53,6 +53,9 @@ impl Tally {
 pub struct Train {
     /// The bytes of each packet with its IP and ICMP headers.
     pub packet_bytes: usize,
+    /// When each request was sent, in microseconds from the first.
+    #[serde(default)]
+    pub sent_at_us: Vec<u64>,
     /// When each reply came after its request, in microseconds; `None` for none.
     pub rtts_us: Vec<Option<u64>>,
     /// The time between two requests, in microseconds.
@@ -155,18 +158,17 @@ impl Train {
     /// microseconds: what was sent meanwhile came late, and all at once.
     pub fn longest_stall_us(&self) -> u64 {
         let Some(least) = self.min_us() else { return 0 };
-        let arrivals = self.rtts_us.iter().zip(0_u64..).filter_map(|(rtt, number)| {
-            let rtt = (*rtt)?;
-            Some((number * self.interval_us + rtt, rtt))
-        });
+        let arrivals =
+            self.rtts_us.iter().zip(&self.sent_at_us).filter_map(|(rtt, sent)| Some((sent + (*rtt)?, *sent)));
         let mut arrivals: Vec<(u64, u64)> = arrivals.collect();
         arrivals.sort_unstable();
-        let (mut longest, mut before) = (0, 0);
-        for (at, rtt) in arrivals {
-            // It was under way for no longer than it took.
-            let stalled = (at - before).min(rtt).saturating_sub(least);
-            longest = longest.max(stalled);
-            before = at;
+        // From the last on: the earliest request that is still under way.
+        let (mut longest, mut earliest) = (0, u64::MAX);
+        for place in (0..arrivals.len()).rev() {
+            let (at, sent) = arrivals[place];
+            earliest = earliest.min(sent);
+            let before = place.checked_sub(1).map_or(0, |before| arrivals[before].0);
+            longest = longest.max((at - before.max(earliest).min(at)).saturating_sub(least));
         }
         longest
     }
@@ -187,9 +189,11 @@ fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-/// After so many without an answer, a train that goes on until it is ended waits for the first.
+/// After so many without an answer, a train that goes on until it is ended becomes sparing: so many times slower.
 #[cfg(target_os = "linux")]
 const VAIN: usize = 10;
+#[cfg(target_os = "linux")]
+const SPARING: u32 = 12;
 
 /// Sends a train of echo requests to a host and tells what became of it.
 ///
@@ -226,17 +230,17 @@ pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions<'_>) -> io::Resul
     let start = Instant::now();
     let mut next = 0;
     let mut last = start;
+    let mut due = start;
     loop {
-        let now = Instant::now();
-        // Who says nothing is not asked on and on: routers have only so many errors to spend on what is dropped.
-        let is_vain = options.until.is_some() && next >= VAIN && flight.first.is_none();
-        while !is_vain
-            && next < options.count
-            && start + options.interval * u32::try_from(next).unwrap_or(u32::MAX) <= now
-        {
+        while next < options.count && due <= Instant::now() {
             flight.send(&mut socket, to, next);
-            next += 1;
             last = Instant::now();
+            flight.train.sent_at_us.push(u64::try_from((last - start).as_micros()).unwrap_or(u64::MAX));
+            next += 1;
+            // Who says nothing is not asked on and on: routers have only so many errors to spend on what is dropped.
+            let is_vain = options.until.is_some() && next >= VAIN && flight.first.is_none();
+            due = due.max(last.checked_sub(options.interval).unwrap_or(last))
+                + options.interval * if is_vain { SPARING } else { 1 };
         }
         flight.receive(&mut socket);
         if let Some(tally) = options.tally {
@@ -258,17 +262,11 @@ pub fn train(to: IpAddr, scope_id: u32, options: &TrainOptions<'_>) -> io::Resul
             while flight.sent.last().is_some_and(young) && flight.train.rtts_us.last() == Some(&None) {
                 flight.sent.pop();
                 flight.train.rtts_us.pop();
+                flight.train.sent_at_us.truncate(flight.sent.len());
             }
             break;
         }
-        let due = start + options.interval * u32::try_from(next).unwrap_or(u32::MAX);
-        let end = if is_vain {
-            Instant::now() + wait
-        } else if next < options.count {
-            due
-        } else {
-            last + wait
-        };
+        let end = if next < options.count { due } else { last + wait };
         let pause = end.saturating_duration_since(Instant::now()).min(Duration::from_millis(50));
         if !pause.is_zero() {
             let _ = crate::sys::wait_for_icmp(&[&socket], None, Some(pause));
@@ -434,6 +432,7 @@ mod tests {
     fn what_comes_late_and_all_at_once_was_stalled() {
         let train = |rtts: &[u64]| Train {
             rtts_us: rtts.iter().map(|rtt| Some(*rtt)).collect(),
+            sent_at_us: (0..).step_by(100_000).take(rtts.len()).collect(),
             interval_us: 100_000,
             ..Train::default()
         };

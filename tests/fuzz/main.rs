@@ -80,6 +80,40 @@ fn ipv4_headers() {
 }
 
 #[test]
+fn dns_answers() {
+    use netdiag::doctor::{DnsKind, parse_dns};
+    fuzz("dns", |bytes| {
+        for kind in [DnsKind::A, DnsKind::Aaaa] {
+            let Some(answer) = parse_dns(bytes, kind) else { continue };
+            assert!(bytes[2] & 0x80 != 0, "a question is no answer");
+            assert_eq!([bytes[0], bytes[1]], answer.id.to_be_bytes());
+            assert!(answer.code < 16);
+            assert!(answer.addresses.iter().all(|ip| ip.is_ipv4() == (kind == DnsKind::A)));
+            // Each address takes its bytes, and a name, type, class, lifetime and length before them.
+            let each = if kind == DnsKind::A { 15 } else { 27 };
+            assert!(answer.addresses.len() * each <= bytes.len());
+        }
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn frames() {
+    use netdiag::sys::{FrameSeen, parse_frame};
+    fuzz("frame", |bytes| match parse_frame(bytes) {
+        Some(FrameSeen::Arp(arp)) => {
+            assert!(bytes.len() >= 32);
+            assert_eq!((&bytes[6..12], &bytes[22..28]), (&arp.frame_source[..], &arp.sender_mac[..]));
+        }
+        Some(FrameSeen::Ipv4 { source, destination, .. }) => {
+            assert_eq!((&bytes[26..30], &bytes[30..34]), (&source.octets()[..], &destination.octets()[..]));
+        }
+        Some(FrameSeen::Other(source)) => assert_eq!(&bytes[6..12], &source),
+        None => assert!(bytes.len() < 42),
+    });
+}
+
+#[test]
 fn checksums() {
     fuzz("message", |bytes| {
         let (even, sum) = (&bytes[..bytes.len() & !1], wire::checksum(bytes));

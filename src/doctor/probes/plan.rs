@@ -236,7 +236,14 @@ impl<'a> Plan<'a> {
     fn run(mut self) -> Evidence {
         self.begin();
         let mut goes_on = true;
-        while goes_on && (self.needed() > 0 || !self.attempts.is_empty() || self.waits_for_web()) {
+        while goes_on {
+            if self.is_done() {
+                // What the beat has seen meanwhile may call for more.
+                self.follow();
+                if self.is_done() {
+                    break;
+                }
+            }
             let is_idle = self.needed() == 0 && !self.waits_for_web();
             if is_idle && self.attempts.values().all(|is_quiet| *is_quiet) && !self.may_be_told_later() {
                 self.patience.end();
@@ -261,6 +268,11 @@ impl<'a> Plan<'a> {
         self.budget.end();
         self.patience.end();
         self.finish()
+    }
+
+    /// Whether nothing is still to come that matters.
+    fn is_done(&self) -> bool {
+        self.needed() == 0 && self.attempts.is_empty() && !self.waits_for_web()
     }
 
     /// How much is still to come that the verdict needs: if all is well, a gateway that takes its time is no news.

@@ -272,7 +272,7 @@ fn meaning(icmp: &Icmp) -> &'static str {
 /// A filter on the way, or at the target, drops connections.
 pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let attempt = facts.wholly_failed().filter(|attempt| attempt.connect.outcome == ConnectOutcome::Silent);
-    limited(facts, attempt, found);
+    limited(facts, found);
     let Some(attempt) = attempt else { return };
     if facts.host_is_alive() != Some(true)
         || super::facts::is_on_link(attempt) != Some(false) && facts.evidence.path.get().is_none()
@@ -356,18 +356,16 @@ fn at_host(facts: &Facts<'_>, attempt: &Attempt) -> Finding {
 }
 
 /// A filter lets only so many connections through.
-fn limited(facts: &Facts<'_>, failed: Option<&Attempt>, found: &mut Vec<Finding>) {
+fn limited(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let Some(burst) = facts.evidence.burst.get() else { return };
     let tried: Vec<_> = burst.first.iter().filter(|one| one.stands.is_some()).collect();
-    let at_once =
-        tried.iter().filter(|one| one.stands == Some(true) && one.syn_retransmissions == Some(0)).count();
     let lost = tried
         .iter()
         .filter(|one| {
             one.stands == Some(false) && !one.is_refused || one.syn_retransmissions.is_some_and(|n| n > 0)
         })
         .count();
-    if tried.len() < 6 || lost * 2 < tried.len() || (at_once == 0 && failed.is_none()) {
+    if tried.len() < 6 || lost * 2 < tried.len() {
         return;
     }
     // Packets as such come through: it is connections that are counted.
@@ -443,8 +441,11 @@ pub(super) fn drop_payload(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         facts.tls().filter(|(_, tls)| !tls.has_bytes && tls.unacked.is_some_and(|unacked| unacked > 0));
     let attempts = (by_round.map(|(attempt, _)| attempt), by_tls.map(|(attempt, _)| attempt));
     let Some(attempt) = attempts.0.or(attempts.1) else { return };
-    let is_lossy = facts.loss().is_some_and(|loss| loss.is_felt);
-    let confidence = if is_lossy { Confidence::Possible } else { Confidence::Likely };
+    // Only of a path that is known to carry packets well.
+    let is_calm = facts.target_train().is_some_and(|train| {
+        train.received() + 1 >= train.sent() && train.median_us().is_some_and(|median| median < 300_000)
+    });
+    let confidence = if is_calm { Confidence::Likely } else { Confidence::Possible };
     found.push(
         Finding::new(
             "FW.DROP",
