@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use netdiag::doctor::evidence::Evidence;
-use netdiag::doctor::rules::{Confidence, Diagnosis, Verdict, diagnose};
+use netdiag::doctor::rules::{Confidence, Diagnosis, Verdict, diagnose, findings};
 use serde_json::{Value, json};
 
 /// A recording: its name, the codes that are right, its evidence.
@@ -32,9 +32,9 @@ fn code(diagnosis: &Diagnosis) -> &str {
 }
 
 /// The highest confidence of each code.
-fn confidences(diagnosis: &Diagnosis) -> BTreeMap<&'static str, Confidence> {
+fn confidences(evidence: &Evidence) -> BTreeMap<&'static str, Confidence> {
     let mut all = BTreeMap::new();
-    for finding in &diagnosis.findings {
+    for finding in findings(evidence) {
         let most = all.entry(finding.code).or_insert(finding.confidence);
         *most = (*most).max(finding.confidence);
     }
@@ -59,7 +59,7 @@ fn each_recording_has_its_root_cause() {
 fn healthy_evidence_gives_no_finding_that_is_more_than_possible() {
     for (id, right, value) in recordings() {
         if right == ["OK"] {
-            let found = confidences(&diagnose(&evidence(&value)));
+            let found = confidences(&evidence(&value));
             assert!(found.values().all(|confidence| *confidence == Confidence::Possible), "{id}: {found:?}");
         }
     }
@@ -71,12 +71,12 @@ fn healthy_evidence_gives_no_finding_that_is_more_than_possible() {
 fn taking_evidence_away_makes_no_finding_more_certain() {
     let mut wrong = Vec::new();
     for (id, _, value) in recordings() {
-        let whole = confidences(&diagnose(&evidence(&value)));
+        let whole = confidences(&evidence(&value));
         let facts: Vec<String> = value.as_object().expect("facts").keys().cloned().collect();
         for fact in facts.iter().filter(|fact| *fact != "about") {
             let mut less = value.clone();
             less[fact] = json!({ "not_tested": "it was taken away" });
-            for (code, confidence) in confidences(&diagnose(&evidence(&less))) {
+            for (code, confidence) in confidences(&evidence(&less)) {
                 if whole.get(code).is_none_or(|before| *before < confidence) {
                     let before = whole.get(code);
                     wrong.push(format!("{id} without {fact}: {code} is {confidence:?}, and was {before:?}"));
@@ -106,7 +106,7 @@ fn the_order_of_facts_does_not_matter() {
 #[test]
 fn no_finding_stands_without_its_evidence() {
     for (id, _, value) in recordings() {
-        for finding in diagnose(&evidence(&value)).findings {
+        for finding in findings(&evidence(&value)) {
             assert!(!finding.evidence.is_empty(), "{id}: {}", finding.code);
             assert!(!finding.remedy.is_empty(), "{id}: {}", finding.code);
             for reason in &finding.evidence {

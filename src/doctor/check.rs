@@ -50,6 +50,9 @@ pub struct Check {
 #[expect(clippy::too_many_lines, reason = "a list of facts")]
 pub(super) fn of(fact: &str, evidence: &Evidence) -> Vec<Check> {
     let mut checks = Vec::new();
+    if is_untouched(fact, evidence) {
+        return checks;
+    }
     let mut add = |tier, name: &str, elapsed_us, status, detail: String| {
         checks.push(Check { tier, name: name.to_owned(), status, detail, elapsed_us });
     };
@@ -61,7 +64,7 @@ pub(super) fn of(fact: &str, evidence: &Evidence) -> Vec<Check> {
                         Status::Fail,
                         format!("only {} more descriptors: {error}", host.descriptors_to_be_had),
                     ),
-                    None => (Status::Pass, "descriptors are to be had".to_owned()),
+                    None => (Status::Pass, "enough files and sockets can be opened".to_owned()),
                 };
                 add("machine", "limits", elapsed(&evidence.host), status, detail);
             }
@@ -92,7 +95,7 @@ pub(super) fn of(fact: &str, evidence: &Evidence) -> Vec<Check> {
                 add("names", "servers", elapsed(&evidence.resolver), status, detail);
                 if let Some(line) = &resolver.hosts_line {
                     let detail = format!("{}, line {line}", resolver.hosts_file);
-                    add("names", "hosts file", None, Status::Warn, detail);
+                    add("names", "hosts file", None, Status::Pass, detail);
                 }
             }
         }
@@ -120,14 +123,14 @@ pub(super) fn of(fact: &str, evidence: &Evidence) -> Vec<Check> {
             let (status, detail) = if alive.is_empty() {
                 (Status::Fail, "none of it answers".to_owned())
             } else {
-                (Status::Pass, format!("{} of it answer", alive.join(", ")))
+                (Status::Pass, format!("{} show that the host is there", alive.join(", ")))
             };
             add("target", "other ports", elapsed(&evidence.control), status, detail);
         }
         "burst" => {
             if let Some(burst) = evidence.burst.get() {
                 let stood = burst.first.iter().filter(|one| one.stands == Some(true)).count();
-                let detail = format!("{stood} of {} connections at once stood", burst.first.len());
+                let detail = format!("{stood} of {} connections at once were made", burst.first.len());
                 let status = if stood == burst.first.len() { Status::Pass } else { Status::Warn };
                 add("path", "side by side", elapsed(&evidence.burst), status, detail);
             }
@@ -157,6 +160,31 @@ pub(super) fn of(fact: &str, evidence: &Evidence) -> Vec<Check> {
         _ => {}
     }
     checks
+}
+
+/// Whether there was no need for a fact that else says why it was not tested.
+fn is_untouched(fact: &str, evidence: &Evidence) -> bool {
+    let none = Item::<()>::default();
+    let reason = match fact {
+        "links" => evidence.links.reason(),
+        "addresses" => evidence.addresses.reason(),
+        "routes" => evidence.routes.reason(),
+        "claims" => evidence.claims.reason(),
+        "web" => evidence.web.reason(),
+        "control" => evidence.control.reason(),
+        "sizes" => evidence.sizes.reason(),
+        "beat" => evidence.beat.reason(),
+        "gateway_train" => evidence.gateway_train.reason(),
+        "small_train" => evidence.small_train.reason(),
+        "large_train" => evidence.large_train.reason(),
+        "long_train" => evidence.long_train.reason(),
+        "path" => evidence.path.reason(),
+        "control_path" => evidence.control_path.reason(),
+        "public_path" => evidence.public_path.reason(),
+        "udp_path" => evidence.udp_path.reason(),
+        _ => None,
+    };
+    reason == none.reason() && reason.is_some()
 }
 
 fn pass(is_well: bool) -> Status {
@@ -401,7 +429,11 @@ fn target(evidence: &Evidence, add: &mut Add<'_>) {
                     format!("nothing more came after {} bytes", round.received_bytes)
                 }
             };
-            let is_error = exchange.http.as_ref().is_some_and(|http| http.status >= 500);
+            let is_url = evidence.about.target.as_ref().is_some_and(|target| target.text.contains("://"));
+            let is_error = exchange
+                .http
+                .as_ref()
+                .is_some_and(|http| http.status >= 500 || (http.status >= 400 && is_url));
             let status = pass(round.outcome == RoundOutcome::Whole && !is_error);
             add("target", what, Some(round.elapsed_us), status, detail);
         }
@@ -437,6 +469,7 @@ fn train(name: &str, item: &Item<Train>, add: &mut Add<'_>) {
             });
             let detail = format!("{} of {} answered{median}", value.received(), value.sent());
             let status = match value.received() {
+                0 if value.sent() == 0 => return,
                 // Many hosts answer none, and are well.
                 0 => Status::Skip,
                 all if all == value.sent() => Status::Pass,

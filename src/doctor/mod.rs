@@ -30,6 +30,7 @@ use crate::output::record::{Flow, Observer, Warning};
 /// Errors: the evidence cannot be read, is none, or cannot be written.
 pub fn run(request: &Request, observer: &mut dyn Observer<DoctorEvent>) -> Result<DoctorReport> {
     let start = Instant::now();
+    check_target(request)?;
     let mut telling = Telling { observer, checks: Vec::new(), told: Vec::new() };
     let evidence = match &request.from {
         Some(path) => {
@@ -45,10 +46,19 @@ pub fn run(request: &Request, observer: &mut dyn Observer<DoctorEvent>) -> Resul
         write(path, &evidence)?;
     }
     let diagnosis = rules::diagnose(&evidence);
+    if evidence.about.is_cut_short && diagnosis.verdict == rules::Verdict::Healthy {
+        return Err(Error::untested("the time was up before there was a verdict").hint(format!(
+            "{} is too little here: --timeout 8",
+            humantime::format_duration(request.timeout)
+        )));
+    }
     let target = evidence.about.target.as_ref().map(|target| target.text.clone());
     let root = diagnosis.root();
     let event = DoctorEvent::Verdict {
-        target: target.clone().unwrap_or_else(|| "the network".to_owned()),
+        target: target.clone().unwrap_or_else(|| {
+            if evidence.about.is_offline { "the LAN; the internet was not asked" } else { "the network" }
+                .to_owned()
+        }),
         verdict: diagnosis.verdict,
         code: root.map(|root| root.code),
         title: root.map(|root| root.title.clone()),
@@ -57,6 +67,24 @@ pub fn run(request: &Request, observer: &mut dyn Observer<DoctorEvent>) -> Resul
     let warnings = warnings(&evidence, &diagnosis);
     let elapsed_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(DoctorReport::new(target, diagnosis, telling.checks, request.explains, elapsed_us, warnings))
+}
+
+/// Refuses addresses that are no host's.
+fn check_target(request: &Request) -> Result<()> {
+    use crate::address::{Class, Host};
+    let Some(Host::Address { ip, .. }) = request.target.as_ref().map(|target| &target.host) else {
+        return Ok(());
+    };
+    let what = match Class::of(*ip) {
+        Class::Multicast => "a group's address",
+        Class::Broadcast => "everybody's address",
+        Class::Unspecified => "no address",
+        _ if crate::sys::route_to(*ip, 0).is_ok_and(|route| route.kind == Some("broadcast")) => {
+            "the broadcast address of a network of this machine"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::usage(format!("{ip} is {what}, and not a host's")).hint("give the address of one host"))
 }
 
 /// Every fact, in the order a person reads them.
@@ -158,11 +186,11 @@ fn read(path: &Path) -> Result<Evidence> {
     let shown = path.display();
     let text = fs::read_to_string(path)
         .map_err(|error| Error::usage(format!("cannot read evidence from {shown}")).caused_by(error))?;
-    serde_json::from_str(&text).map_err(|error| {
-        Error::usage(format!("{shown} holds no evidence"))
-            .caused_by(error)
-            .hint("give --from a file that --save wrote")
-    })
+    let none =
+        || Error::usage(format!("{shown} holds no evidence")).hint("give --from a file that --save wrote");
+    let evidence: Evidence = serde_json::from_str(&text).map_err(|error| none().caused_by(error))?;
+    // Every fact may be missing but who wrote them down.
+    if evidence.about.version.is_empty() { Err(none()) } else { Ok(evidence) }
 }
 
 fn write(path: &Path, evidence: &Evidence) -> Result<()> {

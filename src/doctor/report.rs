@@ -71,7 +71,7 @@ impl Report for DoctorReport {
     }
 
     fn layout(&self) -> Layout {
-        Layout::BlocksOnScreen
+        Layout::Blocks
     }
 
     fn block(&self, index: usize) -> Block {

@@ -236,8 +236,8 @@ impl Emitter {
         if self.options.quiet {
             return;
         }
-        // What is piped stays a table.
-        if self.screen.is_terminal {
+        // What is piped stays a table, where it is one.
+        if self.screen.is_terminal || layout == Layout::Blocks {
             for note in report.notes() {
                 for part in style::wrapped(&note, 0, self.screen.width.unwrap_or(usize::MAX)) {
                     self.out.write(&style::line(&part, self.screen.charset, self.screen.colored));

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod doctor;
 mod output;
 #[cfg(target_os = "linux")]
 mod ping;
@@ -18,6 +19,7 @@ use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let tests = [
+        doctor::TESTS,
         output::TESTS,
         #[cfg(target_os = "linux")]
         ping::TESTS,

@@ -281,7 +281,7 @@ impl<'a> Plan<'a> {
             !self.tried.is_empty() && self.attempts.is_empty() && !self.has_trouble()
         } else {
             let found = self.evidence.names.get().is_some_and(|names| !addresses_of(&names.own).is_empty());
-            found && self.evidence.public.all().iter().any(Anchor::is_reached_by_tcp)
+            found && self.anchors.0 == 0 && self.evidence.public.all().iter().any(Anchor::is_reached_by_tcp)
         };
         if is_well { self.pending.saturating_sub(self.gateways.0) } else { self.pending }
     }
@@ -331,6 +331,11 @@ impl<'a> Plan<'a> {
                 self.attempt(Address { ip, scope_id }, Source::Asked);
             }
             Some(Host::Name(name)) => self.begin_names(name.as_str().to_owned(), None),
+            None if self.request.is_offline => {
+                let reason =
+                    "--offline: names are looked up beyond the LAN, and there is no target".to_owned();
+                self.evidence.names = Item::NotTested(reason);
+            }
             None => {
                 // Any page that every network should pass is as good as a target.
                 let tried = PAGES.iter().map(|(host, _)| (*host).to_owned()).collect();

@@ -38,6 +38,7 @@ pub(super) const PATH: Duration = ms(800);
 pub(super) const NEIGHBOUR: Duration = ms(3_200);
 /// How often the table of neighbours is looked into meanwhile.
 pub(super) const LOOK_AGAIN: Duration = ms(15);
+#[cfg(target_os = "linux")]
 /// How long everybody on a link has to claim an address (RFC 5227 waits longer, for addresses to come).
 pub(super) const CLAIMS: Duration = ms(420);
 /// A SYN beside others that did not come through at once has been lost: twice around the world.

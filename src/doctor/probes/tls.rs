@@ -182,9 +182,13 @@ fn certificate(error: &Error) -> (TlsOutcome, String) {
         Error::InvalidCertificate(CertificateError::NotValidYet) => {
             (TlsOutcome::NotYetValid, "the certificate is not yet valid".to_owned())
         }
-        Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) => {
-            (TlsOutcome::WrongName, format!("the certificate is for {}", presented.join(", ")))
-        }
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) => (
+            TlsOutcome::WrongName,
+            format!(
+                "the certificate is for {}",
+                presented.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ")
+            ),
+        ),
         Error::InvalidCertificate(CertificateError::NotValidForName) => {
             (TlsOutcome::WrongName, "the certificate is for another name".to_owned())
         }
@@ -193,6 +197,11 @@ fn certificate(error: &Error) -> (TlsOutcome, String) {
         }
         other => (TlsOutcome::BadCertificate, other.to_string()),
     }
+}
+
+/// A name out of the way rustls writes it, `DnsName("example.org")`.
+fn plain(name: &str) -> &str {
+    name.split('"').nth(1).unwrap_or(name)
 }
 
 fn client(host: &str, verdict: &Arc<Mutex<Option<Error>>>) -> Result<ClientConnection, String> {

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::commands::Commands;
 use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
+use crate::address::Class;
 use crate::doctor::evidence::{ConnectOutcome, LinkAddress};
 
 /// No address, or none that reaches beyond its link.
@@ -33,7 +34,10 @@ pub(super) fn none(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         attempt.address.is_ipv4()
             && matches!(attempt.connect.outcome, ConnectOutcome::NoRoute | ConnectOutcome::NoLocalPort)
     });
-    if has_any && (has_v4 || !lacks_v4) {
+    // Nor are its name servers of use, if they have IPv4 alone.
+    let names_lack_v4 = facts.all_own(|outcome| outcome == crate::doctor::evidence::QueryOutcome::NoRoute)
+        && facts.names().is_some_and(|names| names.own.iter().all(|answer| answer.server.is_ipv4()));
+    if has_any && (has_v4 || !(lacks_v4 || names_lack_v4)) {
         return;
     }
     let name = &link.name;
@@ -50,7 +54,7 @@ pub(super) fn none(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         ),
         None if has_any => (
             "ipv4",
-            format!("{name} has no IPv4 address, and the target has nothing else"),
+            format!("{name} has no IPv4 address, and what is to be reached has nothing else"),
             format!("no IPv4 address is on any link that works; {name} has a carrier"),
         ),
         None => (
@@ -120,8 +124,6 @@ fn wrong_network(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 
 /// A mask that is too wide makes a host elsewhere look like a neighbour.
 fn wide_mask(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    /// Networks with more hosts than can share a link: what a class of old gives who forgets the mask.
-    const WIDE: u8 = 16;
     /// One that an ordinary link has.
     const USUAL: u8 = 24;
     for attempt in facts.attempts() {
@@ -131,25 +133,21 @@ fn wide_mask(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         if !route.is_on_link() || !is_lost {
             continue;
         }
-        let own = facts.evidence.addresses.all().iter().find(|address| {
-            Some(&address.interface) == route.interface.as_ref()
-                && contains(address, ip)
-                && address.prefix_len < USUAL
-        });
+        let own =
+            facts.evidence.addresses.all().iter().find(|address| {
+                Some(&address.interface) == route.interface.as_ref() && contains(address, ip)
+            });
         let Some(own) = own else { continue };
         let IpAddr::V4(own_ip) = own.ip else { continue };
-        if same_network(own_ip, ip, USUAL) {
-            continue;
-        }
-        let gateway_is_near = near(facts, own_ip);
-        let confidence = match own.prefix_len {
-            ..=WIDE if gateway_is_near => Confidence::Likely,
-            _ => Confidence::Possible,
+        let confidence = match is_ordinary(facts, attempt) {
+            Some(false) => Confidence::Likely,
+            Some(true) if own.prefix_len < USUAL && !same_network(own_ip, ip, USUAL) => Confidence::Possible,
+            _ => continue,
         };
         let commands = Commands::of(facts.evidence);
         let title = format!(
-            "the mask of {own_ip}/{} is too wide: it makes {ip} look like a neighbour, and it is none",
-            own.prefix_len
+            "{own_ip}/{} on {} makes {ip} look like a neighbour, and it is none: that address or its mask is wrong",
+            own.prefix_len, own.interface
         );
         found.push(
             Finding::new("ADDR.MISMATCH", Layer::Address, "mask", confidence, title)
@@ -190,10 +188,32 @@ pub(super) fn is_ordinary(facts: &Facts<'_>, attempt: &crate::doctor::evidence::
     let addresses = facts.evidence.addresses.get()?;
     let own = addresses.iter().find(|own| own.interface == *interface && contains(own, ip))?;
     let IpAddr::V4(own_ip) = own.ip else { return None };
-    if own.prefix_len > 16 || same_network(own_ip, ip, 24) {
+    // A host of the internet is no neighbour by an address that has nothing to do with the gateway's network.
+    let is_public = matches!(Class::of(attempt.address), Class::Global | Class::Documentation);
+    if is_public
+        && facts
+            .evidence
+            .gateways
+            .get()
+            .is_some_and(|gateways| !gateways.is_empty() && !is_gateways(facts, own))
+    {
+        return Some(false);
+    }
+    if !is_public && (own.prefix_len > 16 || same_network(own_ip, ip, 24)) {
+        return Some(true);
+    }
+    if is_public && facts.evidence.gateways.get().is_some() {
         return Some(true);
     }
     facts.evidence.gateways.get().map(|_| !near(facts, own_ip))
+}
+
+/// Whether an address is of a network that a gateway is of, too.
+fn is_gateways(facts: &Facts<'_>, own: &LinkAddress) -> bool {
+    facts.evidence.gateways.all().iter().any(|gateway| match gateway.address {
+        IpAddr::V4(ip) => contains(own, ip),
+        IpAddr::V6(_) => false,
+    })
 }
 
 /// Whether the gateway is of the same ordinary network.

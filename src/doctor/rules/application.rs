@@ -37,7 +37,7 @@ pub(super) fn tls(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             format!("the certificate of {host} is not good: {}", tls.detail),
         )
         .because("target", tls.detail.clone())
-        .check(format!("{look} | openssl x509 -noout -dates -subject -ext subjectAltName"))
+        .check(format!("{look} | openssl x509 -noout -dates -issuer -subject -ext subjectAltName"))
         .explains(&[Symptom::Service])
         .remedy(mend);
         if by_date && clock_is_checked {
@@ -112,7 +112,8 @@ pub(super) fn answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             RoundOutcome::Silent if is_acknowledged => (
                 "APP.SILENT",
                 "silent",
-                Confidence::Certain,
+                // An answer of several packets may be what is lost.
+                if facts.service() == Service::Echo { Confidence::Certain } else { Confidence::Likely },
                 format!("the {what} server on port {port} of {ip} takes what is sent and answers nothing"),
                 format!(
                     "{} bytes were sent and acknowledged, and none came back within {}",

@@ -147,7 +147,7 @@ pub(super) fn intercept(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     )
     .because("names", format!("{}, where no host can be (RFC 5737), answers questions of DNS", nobody.server))
     .check(format!("dig @{} {}", nobody.server, names.name))
-    .remedy("ask who runs this network why it redirects port 53; DNS over TLS or HTTPS gets by");
+    .remedy("ask whoever runs this network why it redirects port 53; DNS over TLS or HTTPS gets by");
     if !asks_gateway {
         finding = finding.explains(&[Symptom::Between, Symptom::Name, Symptom::NameSlow]);
     }
@@ -188,7 +188,7 @@ pub(super) fn proxy(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Layer::Between,
         detail,
         confidence,
-        format!("the proxy {} that {} names does not do: {how}", proxy.value, proxy.variable),
+        format!("the proxy {} that {} names does not work: {how}", proxy.value, proxy.variable),
     )
     .because("proxy", format!("{}={}: {how}", proxy.variable, proxy.value))
     .check("env | grep -i proxy".to_owned())

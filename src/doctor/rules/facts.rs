@@ -247,9 +247,13 @@ impl<'a> Facts<'a> {
             && (self.asked().is_none() || !self.attempts().any(|a| !is_elsewhere(a)))
     }
 
-    /// The anchors of IPv4.
+    /// The anchors of IPv4, if this machine has a way to any.
     pub(super) fn anchors(&self) -> Vec<&'a Anchor> {
-        self.evidence.public.all().iter().filter(|anchor| anchor.address.is_ipv4()).collect()
+        let all = self.evidence.public.all().iter().filter(|anchor| anchor.address.is_ipv4());
+        let can_be_tried = |anchor: &&Anchor| {
+            anchor.connects.iter().any(|(_, connect)| connect.outcome != ConnectOutcome::NoRoute)
+        };
+        all.filter(can_be_tried).collect()
     }
 
     /// Whether any host of the internet is reached over IPv4.
@@ -262,8 +266,11 @@ impl<'a> Facts<'a> {
                 .iter()
                 .any(|answer| answer.a.iter().chain(&answer.aaaa).any(|query| query.outcome.is_answer()))
         });
+        let by_web = self.evidence.web.all().iter().any(|web| web.reply.is_some());
+        let by_v6 = self.evidence.public.all().iter().any(Anchor::is_reached);
+        let by_name = by_name || by_web || by_v6;
         if anchors.is_empty() {
-            None
+            by_name.then_some(true)
         } else {
             Some(by_echo || by_name || anchors.iter().any(|anchor| anchor.is_reached()))
         }

@@ -58,7 +58,10 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             .explains(&[Symptom::Name, Symptom::NameSlow, Symptom::Datagrams]),
         ));
     }
-    let Some(attempt) = facts.wholly_failed() else { return };
+    let Some(attempt) = facts.wholly_failed() else {
+        everything_inward(facts, found, mend);
+        return;
+    };
     let (path, control) = (facts.evidence.path.get(), facts.evidence.control_path.get());
     if let (Some(path), Some(control)) = (path, control) {
         let first = path.hop(1).and_then(|hop| hop.answer);
@@ -133,11 +136,9 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     inward(facts, attempt, found, mend);
 }
 
-/// What comes in does not reach those it is for.
-fn inward(facts: &Facts<'_>, attempt: &Attempt, found: &mut Vec<Finding>, mend: impl Fn(Finding) -> Finding) {
-    let family = if attempt.address.is_ipv6() { "Ip6" } else { "Ip" };
+/// The packets of a family that came in and were not handed on, and that nothing else accounts for.
+fn lost_inward(facts: &Facts<'_>, family: &str) -> u64 {
     let counter = |name: &str| facts.counter(&format!("{family}.{name}"));
-    // What other reasons took is not the filter's.
     let explained = counter("InAddrErrors")
         + counter("InHdrErrors")
         + counter("InDiscards")
@@ -145,7 +146,34 @@ fn inward(facts: &Facts<'_>, attempt: &Attempt, found: &mut Vec<Finding>, mend: 
         + counter("ReasmReqds")
         + counter("ForwDatagrams")
         + facts.counter("TcpExt.IPReversePathFilter");
-    let missing = counter("InReceives").saturating_sub(counter("InDelivers")).saturating_sub(explained);
+    counter("InReceives").saturating_sub(counter("InDelivers")).saturating_sub(explained)
+}
+
+/// Nothing at all that comes in is handed on, not even names can be looked up.
+fn everything_inward(facts: &Facts<'_>, found: &mut Vec<Finding>, mend: impl Fn(Finding) -> Finding) {
+    let missing = lost_inward(facts, "Ip");
+    let is_deaf = facts.public_is_reached() == Some(false) && facts.attempts().next().is_none();
+    if !is_deaf || missing < 6 || facts.counter("Ip.InDelivers") > missing {
+        return;
+    }
+    found.push(mend(
+        Finding::new(
+            "FW.LOCAL",
+            Layer::Filter,
+            "in-all",
+            Confidence::Likely,
+            "a filter on this machine drops what comes in: answers arrive, and nobody gets them".to_owned(),
+        )
+        .because("counters", format!("{missing} packets came in and were not handed on (Ip.InReceives less Ip.InDelivers), and nothing else accounts for them"))
+        .check("nstat -az IpInReceives IpInDelivers")
+        .explains(&Symptom::NOTHING_PASSES),
+    ));
+}
+
+/// What comes in does not reach those it is for.
+fn inward(facts: &Facts<'_>, attempt: &Attempt, found: &mut Vec<Finding>, mend: impl Fn(Finding) -> Finding) {
+    let family = if attempt.address.is_ipv6() { "Ip6" } else { "Ip" };
+    let missing = lost_inward(facts, family);
     let is_silent = attempt.connect.outcome == ConnectOutcome::Silent;
     if !is_silent || missing < 4 || facts.counter("TcpExt.IPReversePathFilter") > 0 {
         return;
@@ -213,7 +241,7 @@ pub(super) fn reject(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         )
         .check(format!("nc -vz {} {}", attempt.address, attempt.port))
         .explains(&BOTH)
-        .remedy(format!("ask who runs {who} to let port {} pass", attempt.port));
+        .remedy(format!("ask whoever runs {who} to let port {} pass", attempt.port));
         if let Some(alive) = alive {
             finding = finding.because("control", format!("port {} of the same host answers", alive.port));
         } else if facts.host_is_alive() == Some(true) {
@@ -242,7 +270,11 @@ pub(super) fn reject(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Layer::Filter,
                 "reset",
                 Confidence::Certain,
-                format!("a filter at hop {near}{who} resets connections to {}", port(attempt)),
+                format!(
+                    "a filter between hop {} and hop {near}{who} resets connections to {}",
+                    near - 1,
+                    port(attempt)
+                ),
             )
             .because("path", format!("a SYN that may go {near} hops is answered by a reset"))
             .because(
@@ -250,7 +282,11 @@ pub(super) fn reject(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 format!("the host itself is {far} hops away, as its port {} shows", control.port),
             )
             .explains(&BOTH)
-            .remedy(format!("ask who runs hop {near}{who} to let port {} pass", attempt.port))
+            .remedy(format!(
+                "ask whoever runs hop {}, or hop {near}{who}, to let port {} pass",
+                near - 1,
+                attempt.port
+            ))
             .or(&["TCP.REFUSED"]),
         );
     }
@@ -331,7 +367,7 @@ pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             finding.because("control_path", format!("those to port {} go on to hop {hop}", control.port));
     }
     let owner = who.map_or_else(|| "that hop".to_owned(), |from| from.to_string());
-    found.push(finding.remedy(format!("ask who runs {owner} to let port {} pass", attempt.port)));
+    found.push(finding.remedy(format!("ask whoever runs {owner} to let port {} pass", attempt.port)));
 }
 
 /// The host is there and its port says nothing: its own filter, or a queue that is full.
@@ -500,7 +536,7 @@ pub(super) fn drop_datagrams(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         )
         .explains(&[Symptom::Datagrams])
         .remedy(format!(
-            "ask who runs hop {udp_far}{who} to let UDP pass: DNS, time, calls and QUIC need it"
+            "ask whoever runs hop {udp_far}{who} to let UDP pass: DNS, time, calls and QUIC need it"
         )),
     );
 }

@@ -8,7 +8,11 @@ use crate::trace::Answer;
 
 /// It is there, and passes nothing on.
 pub(super) fn not_forwarding(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let Some(gateway) = facts.gateway().filter(|gateway| gateway.is_found() == Some(true)) else { return };
+    let Some(gateway) =
+        facts.gateway().filter(|gateway| gateway.is_found() == Some(true) && gateway.address.is_ipv4())
+    else {
+        return;
+    };
     let Some(path) = facts.evidence.public_path.get() else { return };
     if facts.beyond() != Some(false) || facts.public_is_reached() != Some(false) {
         return;
@@ -81,7 +85,11 @@ pub(super) fn upstream_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 
 /// It passes packets on and does not translate their addresses, so that no answer comes back.
 pub(super) fn nat(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let Some(gateway) = facts.gateway().filter(|gateway| gateway.is_found() == Some(true)) else { return };
+    let Some(gateway) =
+        facts.gateway().filter(|gateway| gateway.is_found() == Some(true) && gateway.address.is_ipv4())
+    else {
+        return;
+    };
     let ip = gateway.address;
     let forwards = facts.evidence.public_path.get().is_some_and(|path| {
         path.hop(1).is_some_and(|hop| hop.answer == Some(Answer::TimeExceeded)) && path.farthest() == Some(1)

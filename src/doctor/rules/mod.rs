@@ -224,14 +224,20 @@ const RULES: &[(&[&str], Rule)] = &[
     (&["APP.HTTP_ERROR"], application::http),
 ];
 
-/// What every rule finds, in the order of the layers.
-pub(super) fn findings(evidence: &Evidence) -> Vec<Finding> {
+/// What every rule finds by itself, in the order of the layers; no verdict yet.
+pub fn findings(evidence: &Evidence) -> Vec<Finding> {
     let facts = Facts::new(evidence);
     let mut found = Vec::new();
     for (codes, rule) in RULES {
         let before = found.len();
         rule(&facts, &mut found);
         debug_assert!(found[before..].iter().all(|finding: &Finding| codes.contains(&finding.code)));
+    }
+    for finding in &mut found {
+        // What has another explanation is not certain.
+        if !finding.or.is_empty() {
+            finding.confidence = finding.confidence.min(Confidence::Likely);
+        }
     }
     found.sort_by_key(|finding| finding.layer);
     found

@@ -20,10 +20,14 @@ fn worst(answer: &ServerAnswer) -> Option<&Query> {
 /// Nobody is named who could be asked.
 pub(super) fn no_resolver(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let Some(resolver) = facts.evidence.resolver.get() else { return };
-    if !resolver.servers.is_empty() || facts.name_fails() != Some(true) {
+    let unread: Vec<&String> = resolver.servers.iter().filter(|server| !is_address(server)).collect();
+    if unread.len() < resolver.servers.len() || facts.name_fails() != Some(true) {
         return;
     }
-    let why = resolver.error.clone().unwrap_or_else(|| "it has no line 'nameserver'".to_owned());
+    let why = match unread.first() {
+        Some(text) => format!("'{text}' is not an address"),
+        None => resolver.error.clone().unwrap_or_else(|| "it has no line 'nameserver'".to_owned()),
+    };
     found.push(
         Finding::new(
             "DNS.NO_RESOLVER",
@@ -41,10 +45,20 @@ pub(super) fn no_resolver(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     );
 }
 
+/// Whether a server is written as an address, with a zone or without.
+fn is_address(text: &str) -> bool {
+    text.split('%').next().is_some_and(|ip| ip.parse::<IpAddr>().is_ok())
+}
+
 /// None of them answers.
 pub(super) fn server_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let Some(names) = facts.names() else { return };
-    if facts.evidence.resolver.get().is_none_or(|resolver| resolver.servers.is_empty()) {
+    if facts
+        .evidence
+        .resolver
+        .get()
+        .is_none_or(|resolver| !resolver.servers.iter().any(|server| is_address(server)))
+    {
         return;
     }
     let is_down =
@@ -220,7 +234,7 @@ pub(super) fn no_such_name(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     .because("names", format!("the system's name servers say so of {name}"))
     .check(format!("dig {name}"))
     .explains(&[Symptom::Name])
-    .remedy(format!("look for a slip of the pen in '{name}'"))
+    .remedy(format!("look for a typing error in '{name}'"))
     .remedy(
         "if it is right, its owner has to bring it back: whois tells who that is, and whether it has expired",
     );
@@ -251,7 +265,7 @@ pub(super) fn wrong_answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Symptom::Service,
                 Symptom::Between,
             ])
-            .remedy(format!("ask who runs {server} whether it filters {name}"))
+            .remedy(format!("ask whoever runs {server} whether it filters {name}"))
             .remedy(format!("or ask another server: 'nameserver 9.9.9.9' in {}", file(facts)))
     };
     // What was not answered may be what the others know.

@@ -36,8 +36,7 @@ pub(super) fn gateway_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         format!("{ip} was asked for on {interface}, and nobody answered (state {})", state(gateway)),
     )
     .check(commands.neighbours())
-    .explains(&Symptom::NOTHING_PASSES)
-    .or(&["ROUTE.WRONG_GATEWAY"]);
+    .explains(&Symptom::NOTHING_PASSES);
     finding = if has_other_answers {
         finding
             .because("names", "another host of the LAN answers, so the link itself works")

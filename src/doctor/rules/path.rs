@@ -167,7 +167,10 @@ pub(super) fn unreachable(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     .because("target", format!("{who} answers by ICMP type {} code {}", icmp.icmp_type, icmp.icmp_code))
     .check(format!("ping -c 3 {}", attempt.address))
     .explains(&[Symptom::Target4, Symptom::Target6])
-    .remedy(format!("look whether {} is on and has that address; then tell who runs {who}", attempt.address));
+    .remedy(format!(
+        "look whether {} is on and has that address; then tell whoever runs {who}",
+        attempt.address
+    ));
     if same {
         finding = finding
             .because("control", "it says so of other ports of the host too, so no filter of one port is it");
@@ -248,7 +251,10 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     .check(format!("traceroute -n {}", attempt.address))
     .because("control", "no port of it answers, and no echo request")
     .explains(&[Symptom::Target4, Symptom::Target6])
-    .remedy(format!("look whether {} is on at all; if it is, tell who runs hop {last}{who}", attempt.address))
+    .remedy(format!(
+        "look whether {} is on at all; if it is, tell whoever runs hop {last}{who}",
+        attempt.address
+    ))
     .or(&["FW.DROP"]);
     if rest_works {
         finding = finding.because("public", "other hosts of the internet are reached");
@@ -266,8 +272,13 @@ pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         matches!(tls.outcome, crate::doctor::evidence::TlsOutcome::Silent)
             && tls.unacked.is_some_and(|unacked| unacked > 0)
     });
+    let is_web = matches!(
+        facts.service(),
+        crate::doctor::evidence::Service::Http | crate::doctor::evidence::Service::Https
+    );
     let web = facts.bad_round().filter(|(_, round, is_large)| {
-        !is_large && round.outcome == RoundOutcome::Stalled && round.received_bytes < 4_096
+        let is_cut = matches!(round.outcome, RoundOutcome::Stalled | RoundOutcome::Silent);
+        !is_large && is_web && is_cut && round.received_bytes < 4_096
     });
     let Some(attempt) = stalls.or(web).map(|(attempt, _, _)| attempt).or(tls.map(|(attempt, _)| attempt))
     else {
@@ -282,7 +293,7 @@ pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         sizes.iter().filter(vanishes).map(|size| size.packet_bytes).filter(|size| Some(*size) > passes).min();
     let (confidence, said) = match (passes, fails) {
         (Some(passes), Some(fails)) => (
-            Confidence::Certain,
+            if stalls.is_some() { Confidence::Certain } else { Confidence::Likely },
             format!(
                 "packets of {passes} bytes pass, those of {fails} vanish, and nobody says that they are too large"
             ),

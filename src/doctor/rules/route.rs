@@ -78,8 +78,15 @@ pub(super) fn local_block(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Some(254) | None => String::new(),
             Some(table) => format!(" table {table}"),
         };
-        let title =
-            format!("a route of this machine refuses packets for {}: {kind} {prefix}", attempt.address);
+        let title = format!("a route of this machine refuses packets for {}: {kind}", attempt.address);
+        // Of a route that refuses, the kernel does not tell the prefix.
+        let mend = if route.prefix.is_some() {
+            format!("take it away, if nobody wants it: ip route del {kind} {prefix}{table}")
+        } else {
+            format!(
+                "find it and take it away, if nobody wants it: ip route show table all type {kind}; ip route del {kind} PREFIX"
+            )
+        };
         let said = attempt.connect.error.clone().unwrap_or_default();
         found.push(
             Finding::new("ROUTE.LOCAL_BLOCK", Layer::Route, kind, Confidence::Certain, title)
@@ -89,7 +96,7 @@ pub(super) fn local_block(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 )
                 .check(commands.route_to(&attempt.address.to_string()))
                 .explains(&[Symptom::Target4, Symptom::Target6, Symptom::Public, Symptom::Name])
-                .remedy(format!("take it away, if nobody wants it: ip route del {kind} {prefix}{table}"))
+                .remedy(mend)
                 .remedy("look who set it: a VPN's kill switch, fail2ban, a routing daemon"),
         );
         return;
@@ -112,8 +119,10 @@ pub(super) fn local_block(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 /// The default route's gateway is there, and is no router.
 pub(super) fn wrong_gateway(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let commands = Commands::of(facts.evidence);
+    other_router(facts, found);
     if let Some(gateway) = facts.gateway()
         && gateway.is_found() == Some(true)
+        && gateway.address.is_ipv4()
         && facts.beyond() == Some(false)
     {
         let ip = gateway.address;
@@ -180,6 +189,45 @@ pub(super) fn wrong_gateway(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             return;
         }
     }
+}
+
+/// A route of its own to the target, over a next hop that is there and passes nothing on.
+fn other_router(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+    let Some(attempt) =
+        facts.wholly_failed().filter(|attempt| attempt.connect.outcome == ConnectOutcome::Silent)
+    else {
+        return;
+    };
+    let Some(route) = &attempt.route else { return };
+    let (Some(hop), Some(prefix)) = (route.gateway, route.prefix.as_deref()) else { return };
+    let Some(routes) = facts.evidence.routes.get() else { return };
+    let is_default = routes.iter().any(|default| default.gateway == Some(hop));
+    let is_dark = facts.evidence.path.get().is_some_and(|path| path.farthest().is_none());
+    if is_default
+        || !is_dark
+        || facts.host_is_alive() != Some(false)
+        || facts.public_is_reached() != Some(true)
+    {
+        return;
+    }
+    found.push(
+        Finding::new(
+            "ROUTE.WRONG_GATEWAY",
+            Layer::Route,
+            "next-hop",
+            Confidence::Likely,
+            format!(
+                "packets for {} take a route of their own, {prefix} via {hop}, and {hop} passes nothing on",
+                attempt.address
+            ),
+        )
+        .because("target", format!("the route is {prefix} via {hop}, and not the default route"))
+        .check(Commands::of(facts.evidence).route_to(&attempt.address.to_string()))
+        .because("path", "no hop of that way answers")
+        .because("public", "the internet is reached by the default route")
+        .explains(&[Symptom::Target4, Symptom::Target6])
+        .remedy(format!("take the route away, if nobody wants it: ip route del {prefix} via {hop}")),
+    );
 }
 
 /// Packets leave by the wrong interface.

@@ -42,8 +42,10 @@ pub(super) fn refused(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             "on {}: start the server, and look where it listens: ss -ltn 'sport = :{port}'",
             attempt.address
         )
-    })
-    .or(&["FW.REJECT"]);
+    });
+    if confidence < Confidence::Certain {
+        finding = finding.or(&["FW.REJECT"]);
+    }
     if let Some(hop) = facts.evidence.path.get().and_then(crate::trace::Path::reached) {
         finding = finding.because("path", format!("the reset comes from hop {hop}, where the host is"));
     }

@@ -108,9 +108,18 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
             Role::Cause
         };
     }
+    let considered = considered(&found, root.map(|root| found[root].code));
+    // Another reading of what the root explains is no consequence of it; what follows shows elsewhere.
+    let follows = |finding: &Finding| {
+        let elsewhere = |symptom: &&Symptom| {
+            !matches!(symptom, Symptom::Target4 | Symptom::Target6 | Symptom::Service | Symptom::ServiceSlow)
+                && symptoms.contains(symptom)
+        };
+        finding.role != Role::Consequence || finding.explains.iter().any(|symptom| elsewhere(&symptom))
+    };
+    found.retain(follows);
     let unexplained: Vec<Symptom> =
         symptoms.iter().copied().filter(|symptom| !explained.contains(symptom)).collect();
-    let considered = considered(&found, root.map(|root| found[root].code));
     let verdict = match () {
         () if symptoms.iter().any(|symptom| symptom.is_breakage()) => Verdict::Broken,
         () if root.is_some() || !symptoms.is_empty() => Verdict::Degraded,

@@ -53,10 +53,11 @@ fn ask(netlink: &mut Netlink, to: IpAddr, scope_id: u32, flags: u32) -> io::Resu
     match netlink.one(RTM_GETROUTE, &body) {
         Ok(answer) => Ok(answer.as_deref().and_then(parse)),
         Err(error) => match error.raw_os_error() {
-            // No route, or one of those that refuse, which an older kernel tells so.
-            Some(libc::ENETUNREACH | libc::EHOSTUNREACH) => Ok(None),
-            Some(libc::EINVAL) if flags & FIB_MATCH == 0 => Ok(Some(refusal("blackhole"))),
-            Some(libc::EACCES) if flags & FIB_MATCH == 0 => Ok(Some(refusal("prohibit"))),
+            // No route, or one of those that refuse (`fib_props` of fib_semantics.c).
+            Some(libc::ENETUNREACH) => Ok(None),
+            Some(libc::EHOSTUNREACH) => Ok(Some(refusal("unreachable"))),
+            Some(libc::EINVAL) => Ok(Some(refusal("blackhole"))),
+            Some(libc::EACCES) => Ok(Some(refusal("prohibit"))),
             _ => Err(error),
         },
     }
