@@ -27,7 +27,7 @@ Examples:
   netdiag doctor example.org --save case.json; netdiag doctor --from case.json
   netdiag doctor example.org --json
 
-Exit codes: 0 nothing wrong; 1 something is; 2 wrong usage; 4 output not written")]
+Exit codes: 0 nothing wrong; 1 something is; 2 wrong usage; 3 no verdict in the time; 4 output not written")]
 pub(super) struct DoctorArgs {
     /// A name, an address, HOST:PORT, or a URL (http, https); none: the network at large
     #[arg(value_name = "TARGET", value_parser = target)]

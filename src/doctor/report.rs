@@ -171,7 +171,7 @@ fn block(finding: &Finding) -> Block {
         Part::Note => ("note", Role::Dim),
     };
     let title = Line::default().with(role, label).plain(": ").strong(finding.title.as_str()).dim(format!(
-        "  {} ({})",
+        " [{}, {}]",
         finding.code,
         sure(finding.confidence)
     ));

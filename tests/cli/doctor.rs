@@ -1,5 +1,7 @@
 //! The doctor on the loopback: what a user sees, and wrong input.
 
+#![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
+
 use std::net::{Ipv4Addr, TcpListener};
 
 use crate::common::{Run, Test, run};

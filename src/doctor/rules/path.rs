@@ -291,8 +291,12 @@ pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     };
     let fails =
         sizes.iter().filter(vanishes).map(|size| size.packet_bytes).filter(|size| Some(*size) > passes).min();
+    // A line that loses large packets by chance loses those of one size as well.
+    let is_steady = facts.evidence.large_train.get().is_some_and(|train| {
+        train.received() == 0 || percent(train.sent().saturating_sub(train.received()), train.sent()) < 20.0
+    });
     let (confidence, said) = match (passes, fails) {
-        (Some(passes), Some(fails)) => (
+        (Some(passes), Some(fails)) if is_steady => (
             if stalls.is_some() { Confidence::Certain } else { Confidence::Likely },
             format!(
                 "packets of {passes} bytes pass, those of {fails} vanish, and nobody says that they are too large"
@@ -668,7 +672,8 @@ fn by_flows(facts: &Facts<'_>) -> Option<(usize, usize)> {
         hosts += usize::from(at_once > 0 && never > 0);
         (dead, alive) = (dead + never, alive + at_once);
     }
-    (calm && hosts >= 2 && dead >= 2 && alive >= 2).then_some((dead, alive))
+    let is_split = (hosts >= 2 && dead >= 2) || (hosts >= 1 && dead >= 4);
+    (calm && is_split && alive >= 2).then_some((dead, alive))
 }
 
 /// Of several ways one is dead, and ports decide which is taken.
