@@ -205,8 +205,10 @@ pub(crate) const ROWS: &[Row] = &[
         let mac = town.client.sh("ip -br link show eth0 | awk '{print $3}'");
         let mac = mac.trim();
         town.neighbour.sh(&format!("ip link set eth0 down; ip link set eth0 address {mac}; ip link set eth0 up; ip route add default via 192.168.7.1"));
+        // It talks to the gateway, and looks for some that are not there, as hosts do.
         town.beside("neighbour", "ping -i 0.002 -q -w 25 192.168.7.1");
-        std::thread::sleep(Duration::from_millis(300));
+        town.beside("neighbour", "for i in $(seq 70 85); do ping -q -w 25 192.168.7.$i & sleep 0.06; done; wait");
+        std::thread::sleep(Duration::from_secs(1));
     })
     .needs(Needs::Frames),
     row("A-NONE", "no address", E, &["ADDR.NONE"], |town| {
@@ -376,6 +378,7 @@ pub(crate) const ROWS: &[Row] = &[
         town.resolver(Answers::NoAaaa(([203, 0, 113, 53], 53).into()));
     }),
     row("D-FIRSTDEAD", "the first of two name servers is dead", E, &["DNS.SLOW"], |town| {
+        town.core.sh("ip route add blackhole 203.0.113.99/32");
         town.resolv = String::from("nameserver 203.0.113.99\nnameserver 192.168.7.1\n");
     }),
     row("M-PORTAL", "a portal that wants a login", H, &["MBOX.PORTAL"], |town| {

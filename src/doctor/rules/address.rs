@@ -325,8 +325,12 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         }
     }
     let again = facts.own_queries().iter().filter(|query| query.tries > 1).count();
+    let evidence = facts.evidence;
+    let trains = [&evidence.long_train, &evidence.gateway_train, &evidence.small_train, &evidence.beat];
+    let lost = |train: &crate::trace::Train| train.received() > 0 && train.received() < train.sent();
+    let is_lossy = again > 0 || trains.into_iter().filter_map(|train| train.get()).any(lost);
     if let Some(claims) = facts.evidence.claims.get().filter(|claims| claims.own_mac_frames > 0)
-        && (again > 0 || facts.loss().is_some_and(|loss| loss.train.loss_percent() > 0.0))
+        && is_lossy
     {
         let title = format!("another host seems to use this machine's hardware address {}", claims.own_mac);
         found.push(
@@ -350,10 +354,6 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     // Without a look at frames: packets for others come in, which bear this machine's hardware address.
     let foreign = facts.counter("Ip.InAddrErrors");
-    let lost =
-        |train: Option<&crate::trace::Train>| train.is_some_and(|train| train.received() < train.sent());
-    let is_lossy =
-        lost(facts.evidence.long_train.get()) || lost(facts.evidence.gateway_train.get()) || again > 0;
     if foreign >= 1 && is_lossy {
         let title = "another host seems to use this machine's hardware address: packets for others come in"
             .to_owned();

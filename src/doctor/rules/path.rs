@@ -441,8 +441,16 @@ fn large_loss(facts: &Facts<'_>, explained: &[Symptom], found: &mut Vec<Finding>
         return;
     };
     let lost = large.sent().saturating_sub(large.received());
-    if small.received() == 0 || large.received() == 0 || percent(lost, large.sent()) < 20.0 || lost < 3 {
-        // All of them may be a filter that minds large echo requests.
+    // All of them may be a filter that minds large echo requests; and a host may answer only so many at once, which the
+    // sizes, asked for at leisure, show.
+    let asked = facts.evidence.sizes.all().iter().filter(|size| {
+        size.packet_bytes >= 1_000 && size.too_big.is_none() && !size.is_local && size.received > 0
+    });
+    let (more_sent, more_received) =
+        asked.fold((0, 0), |(sent, received), size| (sent + size.sent, received + size.received));
+    let more_lost = more_sent - more_received.min(more_sent);
+    let share = percent(lost + more_lost, large.sent() + more_sent);
+    if small.received() == 0 || large.received() == 0 || lost < 2 || more_lost < 1 || share < 15.0 {
         return;
     }
     // A queue that they fill themselves is no fault of the line.
@@ -469,7 +477,9 @@ fn large_loss(facts: &Facts<'_>, explained: &[Symptom], found: &mut Vec<Finding>
 
 /// Echo requests are not answered at all, and connections show that packets are lost.
 fn by_connections(facts: &Facts<'_>, explained: &[Symptom], found: &mut Vec<Finding>) {
-    if facts.evidence.small_train.get().is_some_and(|train| train.received() > 0) {
+    let is_silent = facts.evidence.small_train.get().is_some_and(|train| train.received() == 0);
+    let cannot_ask = facts.gateway().is_some_and(|gateway| gateway.pings.is_none());
+    if !is_silent && !cannot_ask {
         return;
     }
     let Some(burst) = facts.evidence.burst.get() else { return };
