@@ -319,9 +319,9 @@ pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         }
         return;
     }
-    // Some of several came through: that is no plain drop.
-    if facts.evidence.burst.get().is_some_and(|burst| burst.first.iter().any(|one| one.stands == Some(true)))
-    {
+    // If some of several came through, that is no plain drop.
+    let Some(burst) = facts.evidence.burst.get() else { return };
+    if burst.first.iter().any(|one| one.stands == Some(true)) {
         return;
     }
     let alive = facts.live_control();
