@@ -186,7 +186,7 @@ fn smallest(found: &[Finding], symptoms: &[Symptom]) -> Vec<usize> {
     let rank = |set: &[usize]| {
         let doubt: usize =
             set.iter().map(|place| usize::from(found[*place].confidence < Confidence::Certain)).sum();
-        let depth: usize = set.iter().map(|place| found[*place].layer as usize).sum();
+        let depth: usize = set.iter().map(|place| depth(&found[*place])).sum();
         (symptoms.len() - covered(set), set.len(), depth_of_doubt(doubt, depth))
     };
     let mut best: Vec<usize> = Vec::new();
@@ -206,8 +206,16 @@ fn smallest(found: &[Finding], symptoms: &[Symptom]) -> Vec<usize> {
         }
     }
     // The one that explains most is what the others stand beside.
-    best.sort_by_key(|place| (usize::MAX - covered(&[*place]), found[*place].layer, *place));
+    best.sort_by_key(|place| (usize::MAX - covered(&[*place]), depth(&found[*place]), *place));
     best
+}
+
+/// How far a cause is from this machine. A name that leads astray comes before all that is met on the wrong way.
+fn depth(finding: &Finding) -> usize {
+    match (finding.code, finding.detail) {
+        ("NAME.HOSTS_OVERRIDE", _) | ("DNS.WRONG_ANSWER", "differs") => Layer::Address as usize,
+        _ => finding.layer as usize,
+    }
 }
 
 /// A doubt weighs as much as a few layers: what is sure and far beats what is near and only likely, but not by much.
