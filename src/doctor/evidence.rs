@@ -420,8 +420,8 @@ impl Gateway {
         match self.state.as_deref() {
             Some("reachable" | "stale" | "delay" | "probe" | "permanent" | "noarp") => Some(true),
             Some("failed") => Some(false),
-            // A second request went unanswered.
-            Some("incomplete") if self.asked_ms >= 1_000 => Some(false),
+            // A third request went unanswered; of a link that loses frames, two may be lost.
+            Some("incomplete") if self.asked_ms >= 2_900 => Some(false),
             _ => None,
         }
     }

