@@ -25,11 +25,11 @@ impl Drop for Server {
         self.stop.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + Duration::from_secs(30);
         for thread in self.threads.drain(..) {
-            while !thread.is_finished() {
-                assert!(Instant::now() < deadline || std::thread::panicking(), "a server does not end");
+            while !thread.is_finished() && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            let _ = thread.join();
+            // A second panic would end all the other tests too; the first one tells enough.
+            assert!(thread.is_finished() || std::thread::panicking(), "a server does not end");
         }
     }
 }
