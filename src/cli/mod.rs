@@ -1,8 +1,10 @@
 //! The command line: clap's types, each converted once into its command's request. No I/O.
 
 mod doctor;
+mod foreign;
 mod generate;
 mod ifaces;
+mod names;
 mod ping;
 mod port;
 mod tcp_echo;
@@ -12,7 +14,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::address::Family;
@@ -231,9 +233,20 @@ impl OutputArgs {
 // Never inlined, so that its share can be measured.
 #[inline(never)]
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let called = match names::resolve(&mut args) {
+        Ok(called) => called,
+        Err((word, commands)) => {
+            let error = Error::usage(format!("'{word}' could be several commands"));
+            return Parsed::Refused(
+                Options::default(),
+                error.hint(format!("write a little more of one: {}", commands.join(", "))),
+            );
+        }
+    };
     let cli = match read(args) {
         Ok(cli) => cli,
-        Err(error) => return unparsed(&error),
+        Err(error) => return unparsed(&error, called.command),
     };
     let is_rows = cli.output.asks_for_rows();
     let mut options = cli.output.options();
@@ -244,7 +257,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
             check_events(&options)?;
             Ok(Command::Ping(request, count))
         }),
-        CommandArgs::Port(args) => args.request().map(Command::Port),
+        CommandArgs::Port(args) => args.request(called.is_listing).map(Command::Port),
         CommandArgs::TcpEcho(args) => args.request().map(Command::TcpEcho),
         CommandArgs::TcpServe(args) => args.request().map(Command::TcpServe),
         CommandArgs::Doctor(args) => args.request().map(Command::Doctor),
@@ -280,8 +293,7 @@ fn command() -> clap::Command {
 
 /// Reads a command line. Describing every command's options takes clap several times as long as reading them, so at
 /// first only those of the command that is given are described; what needs more, help or a complaint, gets it all.
-fn read(args: impl IntoIterator<Item = OsString>) -> std::result::Result<Cli, clap::Error> {
-    let args: Vec<OsString> = args.into_iter().collect();
+fn read(args: Vec<OsString>) -> std::result::Result<Cli, clap::Error> {
     let mut lazy = command_as_needed();
     let matches = lazy.try_get_matches_from_mut(&args);
     // Taking it apart takes as long as reading did, and the memory is not needed elsewhere.
@@ -313,14 +325,41 @@ fn command_as_needed() -> clap::Command {
         .fold(whole, |whole, (name, describe)| whole.subcommand(clap::Command::new(name).defer(describe)))
 }
 
-fn unparsed(error: &clap::Error) -> Parsed {
+fn unparsed(error: &clap::Error, command: Option<&'static str>) -> Parsed {
     let text = error.render();
     match error.kind() {
+        ErrorKind::UnknownArgument => {
+            let unknown = unknown_option(error, command);
+            unknown.map_or_else(|| Parsed::Wrong(text.to_string()), |it| Parsed::Refused(Options::default(), it))
+        }
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             Parsed::Text(Help { plain: text.to_string(), colored: text.ansi().to_string() })
         }
         _ => Parsed::Wrong(text.to_string()),
     }
+}
+
+/// The error of an option that there is not: what says the same here, or the nearest name. `None` of what is no option.
+fn unknown_option(error: &clap::Error, command: Option<&'static str>) -> Option<Error> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(all)) => all.first().cloned(),
+        _ => None,
+    };
+    let option = text(ContextKind::InvalidArg)?;
+    let name = option.split('=').next().unwrap_or(&option).to_owned();
+    if !name.starts_with('-') {
+        return None;
+    }
+    let of = command.map_or_else(|| "netdiag".to_owned(), |command| format!("netdiag {command}"));
+    let error_of = Error::usage(format!("{of} has no option '{name}'"));
+    let near = text(ContextKind::SuggestedArg);
+    let hint = match (command.and_then(|command| foreign::hint(command, &name)), near) {
+        (Some(hint), _) => hint.to_owned(),
+        (None, Some(near)) => format!("did you mean {near}?"),
+        (None, None) => format!("{of} --help lists its options"),
+    };
+    Some(error_of.hint(hint))
 }
 
 fn column_id(text: &str) -> std::result::Result<String, String> {

@@ -57,7 +57,7 @@ pub(super) struct PingArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "interval", value_parser = clap::value_parser!(u32).range(..=100_000_000))]
     rate: Option<u32>,
     /// To each host the next probe as soon as a reply comes, or 100 a second, whichever is more
-    #[arg(long, conflicts_with_all = ["interval", "rate"])]
+    #[arg(short = 'f', long, conflicts_with_all = ["interval", "rate"])]
     flood: bool,
     /// The bytes behind the ICMP header, 0 to 65507
     #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true, default_value_t = 56, value_parser = clap::value_parser!(u16).range(..=65_507))]
@@ -66,11 +66,14 @@ pub(super) struct PingArgs {
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..))]
     ttl: Option<u8>,
     /// The probes' type of service or traffic class, 0 to 255 or 0x00 to 0xff
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = tos)]
+    #[arg(short = 'Q', long, value_name = "N", allow_negative_numbers = true, value_parser = tos)]
     tos: Option<u8>,
     /// Nobody may fragment the probes: who would have to says so, with the MTU
     #[arg(short = 'D', long)]
     dont_fragment: bool,
+    /// As iputils' ping: do forbids fragments (-D), want leaves it to the system
+    #[arg(short = 'M', value_name = "do|want", value_parser = pmtu_discovery, conflicts_with = "dont_fragment")]
+    discovery: Option<bool>,
     /// Find the largest probe that passes unfragmented: the path's MTU
     #[arg(long, conflicts_with_all = ["count", "size", "rate", "flood", "interval", "retries"])]
     pmtu: bool,
@@ -85,9 +88,21 @@ pub(super) struct PingArgs {
     /// Send by this interface
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
+    /// Send by this interface, or from this address
+    #[arg(short = 'I', value_name = "IF|ADDR", conflicts_with_all = ["source", "interface"])]
+    bind: Option<String>,
     /// Look up the names of those that answer
-    #[arg(long)]
+    #[arg(long, overrides_with = "numeric")]
     names: bool,
+    /// Look up no names, which is the default; undoes --names
+    #[arg(short = 'n', long, overrides_with = "names")]
+    numeric: bool,
+    /// Report a probe that is not answered when the next one leaves
+    #[arg(short = 'O', long)]
+    outstanding: bool,
+    /// Ring the terminal's bell with each reply
+    #[arg(short = 'a', long)]
+    audible: bool,
     /// List the hosts of a prefix that stay silent too
     #[arg(long)]
     all: bool,
@@ -131,6 +146,12 @@ impl PingArgs {
             };
             return Err(Error::usage(format!("{option} needs a target")).hint("name a host"));
         }
+        let (mut source, mut interface) = (self.source, self.interface);
+        match self.bind.map(|bind| bind.parse::<IpAddr>().map_err(|_| bind)) {
+            Some(Ok(ip)) => source = Some(ip),
+            Some(Err(name)) => interface = Some(name),
+            None => {}
+        }
         let pace = match (self.flood, self.rate, self.interval) {
             (true, ..) => Pace::Flood,
             (_, Some(0), _) => Pace::Unpaced,
@@ -149,15 +170,17 @@ impl PingArgs {
             size: self.size,
             ttl: self.ttl,
             tos: self.tos,
-            dont_fragment: self.dont_fragment,
+            dont_fragment: self.dont_fragment || self.discovery == Some(true),
             finds_pmtu: self.pmtu,
             family,
             all_addresses: self.all_addresses,
-            source: self.source,
-            interface: self.interface,
-            finds_names: self.names,
+            source,
+            interface,
+            finds_names: self.names && !self.numeric,
             lists_all: self.all,
             waits_for_neighbours: !self.no_wait,
+            tells_outstanding: self.outstanding,
+            rings: self.audible,
             is_meant: self.yes,
             transport: match self.transport {
                 TransportArg::Auto => TransportChoice::Auto,
@@ -168,6 +191,18 @@ impl PingArgs {
             request.check(target)?;
         }
         Ok((request, self.count, self.events))
+    }
+}
+
+/// Whether fragments are forbidden, in iputils' words.
+fn pmtu_discovery(text: &str) -> std::result::Result<bool, String> {
+    match text {
+        "do" => Ok(true),
+        "want" => Ok(false),
+        "dont" | "probe" => Err(format!(
+            "'{text}' is not possible here: do (or -D) forbids fragments, and --pmtu finds the largest packet that passes"
+        )),
+        _ => Err("it is do or want".to_owned()),
     }
 }
 

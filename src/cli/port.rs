@@ -17,8 +17,9 @@ use crate::port::{Filter, Purpose, Query, Request, Transport, Watch};
 #[command(after_long_help = "\
 Examples:
   netdiag port 8080                       what it is, who holds it, can I have it
-  netdiag port https 20-25                a service's ports, and a range
-  netdiag port http                       that service, and those whose names begin so
+  netdiag port https 20-25                a service's port, and a range
+  netdiag port 'http*'                    services whose names begin so
+  netdiag port 443/tcp                    only TCP
   netdiag port 1024-65535                 a long range: a row for each run of equal class
   netdiag port 8000-8100 --free           those that can be bound
   netdiag port 80 --check-bind            really binds it for a moment
@@ -70,7 +71,7 @@ pub(super) struct PortArgs {
     /// A row for each port, however long the range [default: above 32 ports a row for each run of equal class]
     #[arg(long)]
     each: bool,
-    /// A name stands only for the service that is called so
+    /// Do not report how many other services' names begin as NAME
     #[arg(long)]
     exact: bool,
     /// A block for each port, with all that is known
@@ -85,8 +86,11 @@ enum ProtocolArg {
 }
 
 impl PortArgs {
-    pub(super) fn request(self) -> Result<Request> {
-        let is_listing = self.list || self.listening;
+    /// The request; without a port, one that was called by the name of a listing lists.
+    pub(super) fn request(self, is_called_listing: bool) -> Result<Request> {
+        let lists_all = is_called_listing && self.queries.is_empty() && !self.free;
+        let is_listing = self.list || self.listening || lists_all;
+        let transport = self.transport()?;
         if self.queries.is_empty() && !is_listing && !self.free {
             return Err(Error::usage("which port? A PORT, FROM-TO or NAME is missing").hint(
                 "netdiag port 8080 tells about one, netdiag port --list about every one that is listened on",
@@ -110,10 +114,7 @@ impl PortArgs {
                 (_, true) => Purpose::Free,
                 _ => Purpose::Tell,
             },
-            transport: self.proto.map(|protocol| match protocol {
-                ProtocolArg::Tcp => Transport::Tcp,
-                ProtocolArg::Udp => Transport::Udp,
-            }),
+            transport,
             filter: Filter::parse(&self.process, &self.user)?,
             check_bind: self.check_bind,
             lists_each: self.each,
@@ -121,5 +122,26 @@ impl PortArgs {
             details: self.details,
             watch: self.watch.map(|interval| Watch { interval, count: self.count }),
         })
+    }
+
+    /// The protocol that --proto names, or the ports do.
+    fn transport(&self) -> Result<Option<Transport>> {
+        let by_option = self.proto.map(|protocol| match protocol {
+            ProtocolArg::Tcp => Transport::Tcp,
+            ProtocolArg::Udp => Transport::Udp,
+        });
+        let named = self.queries.iter().filter_map(|query| query.transport);
+        let mut all: Vec<Transport> = by_option.into_iter().chain(named).collect();
+        all.dedup();
+        match all.as_slice() {
+            [] => Ok(None),
+            [only] if self.queries.iter().all(|query| query.transport.is_some()) || by_option.is_some() => {
+                Ok(Some(*only))
+            }
+            [_] => Err(Error::usage("some of these ports have a protocol beside them, and some have none")
+                .hint("name it once for all of them: --proto tcp")),
+            _ => Err(Error::usage("both TCP and UDP are asked for")
+                .hint("leave the protocol out, which is both, or ask for one after the other")),
+        }
     }
 }

@@ -12,7 +12,10 @@ pub mod rules;
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::time::{Duration, Instant};
 
 pub use check::{Check, Status};
 pub use probes::dns::{Kind as DnsKind, parse as parse_dns, question as dns_question};
@@ -30,27 +33,23 @@ use crate::output::record::{Flow, Observer, Warning};
 /// Errors: the evidence cannot be read, is none, or cannot be written.
 pub fn run(request: &Request, observer: &mut dyn Observer<DoctorEvent>) -> Result<DoctorReport> {
     let start = Instant::now();
-    check_target(request)?;
     let mut telling = Telling { observer, checks: Vec::new(), told: Vec::new() };
-    let evidence = match &request.from {
+    let (evidence, is_stuck) = match &request.from {
         Some(path) => {
             let evidence = read(path)?;
             for fact in FACTS {
                 telling.recorded(&evidence, fact);
             }
-            evidence
+            (evidence, false)
         }
-        None => probes::gather(request, &mut telling),
+        None => gather(request, &mut telling)?,
     };
     if let Some(path) = &request.save {
         write(path, &evidence)?;
     }
     let diagnosis = rules::diagnose(&evidence);
     if evidence.about.is_cut_short && diagnosis.verdict == rules::Verdict::Healthy {
-        return Err(Error::untested("the time was up before there was a verdict").hint(format!(
-            "{} is too little here: --timeout 8",
-            humantime::format_duration(request.timeout)
-        )));
+        return Err(no_verdict(request.timeout, is_stuck));
     }
     let target = evidence.about.target.as_ref().map(|target| target.text.clone());
     let root = diagnosis.root();
@@ -67,6 +66,85 @@ pub fn run(request: &Request, observer: &mut dyn Observer<DoctorEvent>) -> Resul
     let warnings = warnings(&evidence, &diagnosis);
     let elapsed_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(DoctorReport::new(target, diagnosis, telling.checks, request.explains, elapsed_us, warnings))
+}
+
+/// Gathers evidence on a thread of its own, and gives what there is when the time is up: a call into the system may take as
+/// long as it likes, where a lock of the kernel's is held say, and cannot be broken off. Gives too whether one did.
+///
+/// Errors: the target is no host.
+fn gather(request: &Request, telling: &mut Telling<'_>) -> Result<(Evidence, bool)> {
+    let deadline = Instant::now() + request.timeout;
+    let (sender, news) = mpsc::channel();
+    let is_unread = Arc::new(AtomicBool::new(false));
+    let mut courier = Courier { sender: sender.clone(), is_unread: is_unread.clone() };
+    let its = request.clone();
+    let gathering = std::thread::Builder::new().name("gather".to_owned()).spawn(move || {
+        let evidence = check_target(&its).map(|()| Box::new(probes::gather(&its, &mut courier)));
+        // Nobody waits any more: the time was up.
+        let _ = sender.send(News::Ended(evidence));
+    });
+    if gathering.is_err() {
+        // That there is no thread to be had is evidence too.
+        check_target(request)?;
+        return Ok((probes::gather(request, telling), false));
+    }
+    let mut known = Evidence { about: probes::about(request), ..Evidence::default() };
+    loop {
+        match news.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(News::Recorded(evidence, fact)) => {
+                if !telling.recorded(&evidence, fact) {
+                    is_unread.store(true, Ordering::Relaxed);
+                }
+                known = *evidence;
+            }
+            Ok(News::Ended(evidence)) => return Ok((*evidence?, false)),
+            Err(_) => {
+                known.about.is_cut_short = true;
+                return Ok((known, true));
+            }
+        }
+    }
+}
+
+/// What the thread that gathers evidence has to say.
+enum News {
+    /// A fact has been recorded.
+    Recorded(Box<Evidence>, &'static str),
+    /// All is known that there is to be known.
+    Ended(Result<Box<Evidence>>),
+}
+
+/// Hands facts on to the thread that tells them.
+struct Courier {
+    sender: Sender<News>,
+    /// Whether nobody reads what is told.
+    is_unread: Arc<AtomicBool>,
+}
+
+impl Progress for Courier {
+    fn recorded(&mut self, evidence: &Evidence, fact: &'static str) -> bool {
+        let is_heard = self.sender.send(News::Recorded(Box::new(evidence.clone()), fact)).is_ok();
+        is_heard && !self.is_unread.load(Ordering::Relaxed)
+    }
+
+    fn is_settled(&self, evidence: &Evidence) -> bool {
+        rules::is_settled(evidence)
+    }
+}
+
+/// The error of a run whose time was up before anything was known to be wrong, or right.
+fn no_verdict(timeout: Duration, is_stuck: bool) -> Error {
+    /// What is enough on most machines.
+    const USUAL: Duration = Duration::from_secs(8);
+    let error = Error::untested("the time was up before there was a verdict");
+    let shown = humantime::format_duration(timeout);
+    let more = if timeout < USUAL { USUAL } else { timeout * 2 };
+    let why = if is_stuck {
+        format!("a call into this system did not return within {shown}: it may be overloaded")
+    } else {
+        format!("{shown} is not enough here")
+    };
+    error.hint(why).hint(format!("give it more time: --timeout {}", more.as_secs()))
 }
 
 /// Refuses addresses that are no host's.

@@ -202,9 +202,25 @@ fn per_second(iface: &Iface, of: fn(&Rates) -> Option<f64>) -> Cell {
     Cell::maybe(iface.rates.as_deref().and_then(of), |rate| Cell::real(rate, 0))
 }
 
+/// The state as a person reads it: CSV and JSON have the system's own.
 fn state(iface: &Iface) -> Cell {
-    let Some(state) = iface.state else { return Cell::told(None, Cell::word) };
+    if iface.state.is_none() {
+        return Cell::told(None, Cell::word);
+    }
+    let state = iface.shown_state();
     Cell::word(state).role(state_role(iface, state))
+}
+
+impl Iface {
+    /// The state as a person reads it. The kernel calls the state of an interface `unknown` that has no driver to tell it,
+    /// as the loopback, a tunnel: it is up if it was switched on and has a carrier.
+    pub(super) fn shown_state(&self) -> &'static str {
+        match self.state {
+            Some("unknown") if self.is_up && self.carrier != Some(false) => "up",
+            Some(state) => state,
+            None => "unknown",
+        }
+    }
 }
 
 pub(super) fn state_role(iface: &Iface, state: &str) -> Role {

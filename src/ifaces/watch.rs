@@ -11,7 +11,7 @@ use super::{Iface, Interfaces, Request, Watch, look};
 use crate::error::Result;
 use crate::measure::amount;
 use crate::output::record::{
-    Align, Cell, Event, Flow, Frame, Line, Observer, Role, Room, Untrusted, Warning,
+    Cell, Event, Flow, Frame, FrameColumn, FrameRow, Line, Observer, Role, Untrusted, Warning,
 };
 use crate::sys::{self, Counters, Listen, StopRequests};
 
@@ -269,7 +269,7 @@ pub(super) fn run(
         }
         let next = look(request, false)?;
         // A picture has the rates of all of them.
-        let is_drawn = observer.room().is_some();
+        let is_drawn = observer.is_drawing();
         let told = state.advance(next).into_iter();
         for happening in told.filter(|it| !(is_drawn && matches!(it, Happening::Rates { .. }))) {
             flow = observer.observe(happening);
@@ -360,71 +360,38 @@ impl State {
 }
 
 fn draw(state: &State, observer: &mut dyn Observer<Happening>) -> Flow {
-    match observer.room() {
-        Some(room) => observer.draw(Some(frame(state, room))),
-        None => observer.draw(None),
-    }
+    let frame = observer.is_drawing().then(|| frame(state));
+    observer.draw(frame)
 }
 
-/// The headings, the columns that go first on a narrow terminal last, with the room each takes.
-const TITLES: [(&str, Align, usize); 8] = [
-    ("NAME", Align::Left, 17),
-    ("STATE", Align::Left, 9),
-    ("RX/S", Align::Right, 9),
-    ("TX/S", Align::Right, 9),
-    ("RX_PKT/S", Align::Right, 10),
-    ("TX_PKT/S", Align::Right, 10),
-    ("ERRORS", Align::Right, 8),
-    ("DROPS", Align::Right, 7),
+/// The columns; on a narrow terminal the one with the highest number goes first.
+const COLUMNS: [FrameColumn; 9] = [
+    FrameColumn::text("NAME", 0),
+    FrameColumn::text("STATE", 0),
+    FrameColumn::number("RX/s", 1),
+    FrameColumn::number("TX/s", 2),
+    FrameColumn::number("RX packets/s", 5),
+    FrameColumn::number("TX packets/s", 6),
+    FrameColumn::number("ERRORS", 3),
+    FrameColumn::number("DROPS", 4),
+    FrameColumn::text("ADDRESSES", 7),
 ];
-/// What addresses need to be worth showing.
-const ADDRESSES_LEAST: usize = 24;
 
-fn frame(state: &State, room: Room) -> Frame {
-    let mut used = 0;
-    let columns = TITLES.iter().take_while(|(_, _, width)| {
-        used += width;
-        used <= room.columns
-    });
-    let columns = columns.count().max(1);
-    let used: usize = TITLES.iter().take(columns).map(|(_, _, width)| width).sum();
-    let addresses = room.columns.saturating_sub(used).max(ADDRESSES_LEAST);
-    let has_addresses = columns == TITLES.len() && used + ADDRESSES_LEAST <= room.columns;
-    let mut titles: Vec<(&'static str, Align)> =
-        TITLES.iter().take(columns).map(|(title, align, _)| (*title, *align)).collect();
-    if has_addresses {
-        titles.push(("ADDRESSES", Align::Left));
-    }
-    // The header, its rule and the line below.
-    let most = room.rows.saturating_sub(4).max(1);
+fn frame(state: &State) -> Frame {
     let all = &state.last.interfaces;
-    let row = |(iface, marks): (&Iface, &Marks)| {
-        let mut cells = row(iface, *marks);
-        cells.truncate(columns);
-        if has_addresses {
-            let text = FIELDS[6].1(iface);
-            let shown: String = text.chars().take(addresses).collect();
-            let shown =
-                if shown.len() < text.len() { format!("{}…", &shown[..shown.len() - 1]) } else { shown };
-            cells.push(mark(shown, Role::Plain, marks[6] > 0));
-        }
-        cells
-    };
-    // Where there is no room for all, those that are up come first.
-    let shown = |is_up: bool| {
-        let is_shown = move |(iface, _): &(&Iface, &Marks)| all.len() <= most || iface.is_up == is_up;
-        all.iter().zip(&state.marks).filter(is_shown)
-    };
-    let rows = shown(true).chain(shown(false).filter(|_| all.len() > most)).take(most).map(row);
-    let more = all.len().saturating_sub(most);
-    let more = if more > 0 { format!("{more} more; ") } else { String::new() };
+    let rows = all.iter().zip(&state.marks).map(|(iface, marks)| row(iface, *marks));
     let has_marks = state.marks.iter().flatten().any(|mark| *mark > 0);
     let mark = if has_marks { "* has just changed; " } else { "" };
-    let note = format!("{more}{mark}errors and drops since it was made; Ctrl-C ends it");
-    Frame { titles, rows: rows.collect(), notes: vec![Line::default().dim(note).cut(room.columns)] }
+    let note = format!("{mark}errors and drops since the interface was made");
+    Frame {
+        columns: COLUMNS.to_vec(),
+        rows: rows.take(Frame::MOST_ROWS).collect(),
+        more: all.len().saturating_sub(Frame::MOST_ROWS),
+        notes: vec![Line::default().dim(note)],
+    }
 }
 
-fn row(iface: &Iface, marks: Marks) -> Vec<Cell> {
+fn row(iface: &Iface, marks: Marks) -> FrameRow {
     let rates = iface.rates.as_deref();
     let bytes = |rate: Option<f64>| Cell::maybe(rate, |rate| Cell::text(amount(rate)));
     let packets = |rate: Option<f64>| Cell::maybe(rate, |rate| Cell::real(rate, 0));
@@ -437,8 +404,23 @@ fn row(iface: &Iface, marks: Marks) -> Vec<Cell> {
             )
         })
     };
-    let state = iface.state.unwrap_or("unknown");
-    vec![
+    let state = iface.shown_state();
+    // Errors that rise, then drops that do, then what is up and does not work, then what changes, then what is up at all.
+    let (errors, drops) = (rates.map_or(0, Rates::errors), rates.map_or(0, Rates::dropped));
+    let is_broken = iface.is_up && iface.carrier == Some(false);
+    let has_changed = marks.iter().any(|mark| *mark > 0);
+    let weights = [(errors > 0, 16), (drops > 0, 8), (is_broken, 4), (has_changed, 2), (iface.is_up, 1)];
+    let urgency = weights.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
+    let remark = if errors > 0 {
+        Some(Line::default().with(Role::Bad, "errors are rising"))
+    } else if drops > 0 {
+        Some(Line::default().with(Role::Caution, "packets are dropped"))
+    } else if is_broken {
+        Some(Line::default().with(Role::Bad, "no carrier"))
+    } else {
+        None
+    };
+    let cells = vec![
         mark(shown_name(iface), Role::Strong, marks[0] > 0),
         mark(state, state_role(iface, state), marks[1] > 0 || marks[2] > 0),
         bytes(rates.and_then(|rates| rates.rx_bytes_per_s)),
@@ -447,7 +429,9 @@ fn row(iface: &Iface, marks: Marks) -> Vec<Cell> {
         packets(rates.and_then(|rates| rates.tx_packets_per_s)),
         total(|it| it.rx_errors + it.tx_errors, rates.map(Rates::errors), Role::Bad),
         total(|it| it.rx_dropped + it.tx_dropped.unwrap_or(0), rates.map(Rates::dropped), Role::Caution),
-    ]
+        mark(FIELDS[6].1(iface), Role::Address, marks[6] > 0),
+    ];
+    FrameRow { cells, urgency, remark }
 }
 
 /// The name, no wider than its column however it is escaped.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use std::fmt::Write as _;
 
 use super::json;
-use super::record::{self, Column, Record, Report, Untrusted, Value, Warning};
+use super::record::{self, Column, Mark, Record, Report, Untrusted, Value, Warning};
 use super::select::Rows;
 
 /// What every JSON document of netdiag looks like from outside.
@@ -224,11 +224,10 @@ fn field(value: &Value) -> String {
         Value::Ip(ip, None) => ip.to_string(),
         Value::Ip(ip, Some(length)) => format!("{ip}/{length}"),
         Value::List(items) | Value::Series(items) => items.iter().map(field).collect::<Vec<_>>().join(";"),
-        Value::Trend(figures) => figures
-            .iter()
-            .map(|figure| figure.map_or(String::new(), |it| it.to_string()))
-            .collect::<Vec<_>>()
-            .join(";"),
+        Value::Trend(marks) => {
+            let mark = |mark: &Mark| if let Mark::Answered(us) = mark { us.to_string() } else { String::new() };
+            marks.iter().map(mark).collect::<Vec<_>>().join(";")
+        }
     }
 }
 

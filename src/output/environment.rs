@@ -52,7 +52,7 @@ impl Screen {
     }
 }
 
-/// The lines of the terminal that standard output is, and the characters of a line, as they are now.
+/// The lines of the terminal that standard output is, and the columns of text of a line, as they are now.
 pub(super) fn terminal_size() -> Option<(usize, usize)> {
     let (width, height) = terminal_size::terminal_size_of(stdout())?;
     Some((usize::from(height.0), usize::from(width.0)))

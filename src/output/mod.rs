@@ -6,6 +6,8 @@
 mod document;
 mod environment;
 mod json;
+mod keyboard;
+mod live;
 pub mod record;
 mod select;
 mod sink;
@@ -16,8 +18,9 @@ use std::io::{ErrorKind, stderr, stdout};
 use std::ops::ControlFlow;
 
 use environment::Screen;
+use live::Live;
 use record::{
-    Attention, Event, Flow, Frame, Layout, Line, Observer, Record, Report, Role, Room, Untrusted, Warning,
+    Attention, Event, Flow, Frame, Layout, Line, Observer, Record, Report, Role, Untrusted, Warning,
 };
 use select::{Choice, Rows};
 use sink::Sink;
@@ -102,8 +105,8 @@ pub struct Emitter {
     warned: Vec<String>,
     /// Whether an event has been written, so that a blank line or an NDJSON summary follows it.
     has_streamed: bool,
-    /// The lines of the picture that stands on the screen.
-    drawn: usize,
+    /// The picture that stands on the screen, once there was one.
+    live: Option<Live>,
     /// Whether a line of progress stands on standard error.
     is_progress_shown: bool,
 }
@@ -120,7 +123,7 @@ impl Emitter {
             err: Sink::new(stderr()),
             warned: Vec::new(),
             has_streamed: false,
-            drawn: 0,
+            live: None,
             is_progress_shown: false,
         }
     }
@@ -265,10 +268,8 @@ impl Emitter {
             self.err.write("\r\x1b[K");
             self.err.flush();
         }
-        if self.drawn > 0 {
-            // To the first line of the picture, and clear from there (ECMA-48: CUU, CR, ED).
-            self.out.write(&format!("\x1b[{}A\r\x1b[J", self.drawn));
-            self.drawn = 0;
+        if let Some(live) = &self.live {
+            live.take_away();
         }
     }
 
@@ -434,29 +435,23 @@ impl<E: Event> Observer<E> for Emitter {
         }
     }
 
-    fn room(&self) -> Option<Room> {
+    fn is_drawing(&self) -> bool {
         let is_plain = self.options.format != Format::Table || self.options.quiet || self.options.verbose;
-        if is_plain || !self.screen.is_terminal || !self.screen.can_redraw {
-            return None;
-        }
-        let (rows, columns) = environment::terminal_size()?;
-        Some(Room { rows, columns: self.options.width.unwrap_or(columns).min(columns) })
+        !is_plain && self.screen.is_terminal && self.screen.can_redraw
     }
 
     fn draw(&mut self, frame: Option<Frame>) -> Flow {
-        self.clear();
-        if let (Some(frame), Some(room)) = (frame, Observer::<E>::room(self)) {
-            let screen = Screen { width: Some(room.columns), ..self.screen };
-            for line in table::picture(&frame, &screen) {
-                // No line may wrap, or the next picture would not cover this one: wrapping is off for it
-                // (DECAWM, DEC STD 070).
-                self.out.write("\x1b[?7l");
-                self.out.write(&line);
-                self.out.write("\x1b[?7h\n");
-                self.drawn += 1;
+        match frame.filter(|_| Observer::<E>::is_drawing(self)) {
+            Some(frame) => {
+                if std::mem::take(&mut self.is_progress_shown) {
+                    self.clear();
+                }
+                self.out.flush();
+                self.live.get_or_insert_with(|| Live::new(&self.options, self.screen)).show(frame);
+                // One for the blank line that a table after events begins with.
+                self.has_streamed = false;
             }
-            // One for the blank line that a table after events begins with.
-            self.has_streamed = false;
+            None => self.clear(),
         }
         self.out.flush();
         if sys::is_reader_gone() {

@@ -178,7 +178,7 @@ pub(super) fn sorted<R: Report>(report: &R, order: Option<&Order<R::Row>>) -> Ve
 }
 
 /// A total order: numbers, then texts, then lists, then what cannot be told, then what there is none of.
-fn compare(a: &Value, b: &Value) -> Ordering {
+pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
     let rank = |value: &Value| match value {
         Value::Flag(_) | Value::Integer(_) | Value::Real { .. } => 0,
         Value::Text(_) | Value::Word(_) => 1,

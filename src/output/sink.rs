@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 /// A reader that has gone away (`| head -1`) closes the sink quietly. Any other failure is kept and told by
 /// [`Sink::finish`]: no data is ever lost in silence.
 pub(super) struct Sink {
-    out: BufWriter<Box<dyn Write>>,
+    out: BufWriter<Box<dyn Write + Send>>,
     state: State,
 }
 
@@ -18,7 +18,7 @@ enum State {
 }
 
 impl Sink {
-    pub(super) fn new(out: impl Write + 'static) -> Self {
+    pub(super) fn new(out: impl Write + Send + 'static) -> Self {
         Self { out: BufWriter::with_capacity(64 * 1024, Box::new(out)), state: State::Open }
     }
 
@@ -76,7 +76,7 @@ impl Drop for Sink {
     /// Throws away what could not be written; `BufWriter` would try, and wait, once more.
     fn drop(&mut self) {
         if !self.is_open() {
-            let spent = BufWriter::new(Box::new(io::sink()) as Box<dyn Write>);
+            let spent = BufWriter::new(Box::new(io::sink()) as Box<dyn Write + Send>);
             let _ = std::mem::replace(&mut self.out, spent).into_parts();
         }
     }

@@ -11,6 +11,7 @@ fn parameters(role: Role) -> Option<&'static str> {
         Role::Good => Some("32"),
         Role::Caution => Some("33"),
         Role::Bad => Some("31"),
+        Role::Address => Some("36"),
     }
 }
 
@@ -31,6 +32,14 @@ pub(super) fn line(line: &Line, charset: Charset, colored: bool) -> String {
 pub(super) fn width(line: &Line, charset: Charset) -> usize {
     let text = line.pieces().iter().map(|(_, text)| text.escaped(charset));
     text.map(|text| unicode_width::UnicodeWidthStr::width(&*text)).sum()
+}
+
+/// The columns of text that rendered text takes, its colours not counted.
+pub(super) fn visible_columns(rendered: &str) -> usize {
+    let mut parts = rendered.split("\x1b[");
+    let first = parts.next().unwrap_or_default();
+    let rest = parts.map(|part| part.split_once('m').map_or(part, |(_, text)| text));
+    std::iter::once(first).chain(rest).map(unicode_width::UnicodeWidthStr::width).sum()
 }
 
 /// Breaks a line between words, so that its parts fit a width after an indent; a word that is too long stays whole.

@@ -33,6 +33,9 @@ pub struct Event {
     /// Whether only somebody who asked for every detail wants to read it.
     #[serde(skip)]
     pub is_detail: bool,
+    /// Whether the terminal's bell rings with it.
+    #[serde(skip)]
+    pub rings: bool,
 }
 
 /// What happened.
@@ -54,6 +57,8 @@ pub enum What {
         /// How long it was waited for, in milliseconds.
         timeout_ms: u64,
     },
+    /// A probe is still not answered when the next one leaves.
+    Outstanding {},
     /// There is no address to probe.
     Unresolved {
         /// Why.
@@ -112,6 +117,7 @@ impl record::Event for Event {
             What::Corrupt {} => "corrupt",
             What::Rejected {} => "rejected",
             What::TimeOut { .. } => "timeout",
+            What::Outstanding {} => "outstanding",
             What::Unresolved { .. } => "unresolved",
             What::Error { .. } => "error",
             What::Notice { .. } => "notice",
@@ -129,6 +135,10 @@ impl record::Event for Event {
 
     fn is_detail(&self) -> bool {
         self.is_detail
+    }
+
+    fn rings(&self) -> bool {
+        self.rings
     }
 
     fn is_answer(&self) -> bool {
@@ -165,6 +175,9 @@ impl record::Event for Event {
             What::TimeOut { timeout_ms } => {
                 let waited = humantime::format_duration(Duration::from_millis(*timeout_ms));
                 Line::default().with(Role::Bad, "no reply").plain(format!(" from {who}{seq} within {waited}"))
+            }
+            What::Outstanding {} => {
+                Line::default().with(Role::Caution, "no reply yet").plain(format!(" from {who}{seq}"))
             }
             What::Unresolved { meaning } => {
                 Line::default().with(Role::Bad, "unresolved").plain(format!(" {who}: {meaning}"))
@@ -214,6 +227,7 @@ impl Event {
             from: None,
             what,
             is_detail: false,
+            rings: false,
         }
     }
 

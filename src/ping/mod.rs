@@ -76,6 +76,10 @@ pub struct Request {
     pub lists_all: bool,
     /// Whether a sweep waits while the kernel's table of neighbours is full.
     pub waits_for_neighbours: bool,
+    /// Whether it is told when the next probe leaves before the last one is answered.
+    pub tells_outstanding: bool,
+    /// Whether the terminal's bell rings with each reply.
+    pub rings: bool,
     /// Whether a sweep of more than 65,536 addresses is meant.
     pub is_meant: bool,
     /// How probes travel.

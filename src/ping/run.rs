@@ -125,7 +125,8 @@ impl<'a> Run<'a> {
         let attention = observer.attention();
         let singles = hosts.singles().len();
         let is_sweeping = hosts.networks().next().is_some();
-        let live = observer.room().filter(|_| singles > 1 && !is_sweeping && !is_tiers).map(|_| Live::new());
+        let is_drawn = observer.is_drawing() && singles > 1 && !is_sweeping && !is_tiers;
+        let live = is_drawn.then(Live::new);
         let mut settings = settings(request, &hosts, transport.sweep_window());
         settings.is_heard = attention != Attention::None || live.is_some();
         let engine = Engine::new(settings, hosts, Cookie::random(), now);
@@ -237,6 +238,10 @@ impl<'a> Run<'a> {
             // That a probe of a search for the MTU does not pass is what the search is for.
             let is_searching = self.request.finds_pmtu && !is_reply;
             let is_detail = is_swept || is_flooding || is_searching;
+            // That its fate is not known is told once, as a warning.
+            if happening.what == engine::What::Excused {
+                continue;
+            }
             if self.attention == Attention::None || (is_detail && self.attention != Attention::Details) {
                 continue;
             }
@@ -266,6 +271,7 @@ impl<'a> Run<'a> {
             engine::What::Duplicate { rtt, ttl, bytes } => answer(rtt, ttl, bytes, What::Duplicate {}),
             engine::What::Corrupt { bytes } => answer(0, None, bytes, What::Corrupt {}),
             engine::What::Rejected => What::Rejected {},
+            engine::What::Outstanding | engine::What::Excused => What::Outstanding {},
             engine::What::TimedOut => What::TimeOut {
                 timeout_ms: u64::try_from(self.request.timeout.as_millis()).unwrap_or(u64::MAX),
             },
@@ -290,6 +296,7 @@ impl<'a> Run<'a> {
             bytes,
             from,
             is_detail,
+            rings: self.request.rings && matches!(happening.what, engine::What::Reply { .. }),
             ..Event::new(Some(target), at, what)
         }
     }
@@ -424,12 +431,12 @@ impl<'a> Run<'a> {
             let line = (!is_last).then(|| progress(&self.engine, now));
             self.observer.progress(line);
         }
-        match (&mut self.live, self.observer.room()) {
-            (Some(live), Some(room)) => {
-                let frame = (!is_last).then(|| live.frame(&self.engine, room));
+        match &mut self.live {
+            Some(live) => {
+                let frame = (!is_last).then(|| live.frame(&self.engine));
                 self.observer.draw(frame)
             }
-            _ => Flow::Continue(()),
+            None => Flow::Continue(()),
         }
     }
 
@@ -512,6 +519,7 @@ fn settings(request: &Request, hosts: &Hosts, sweep_window: usize) -> Settings {
         size: request.size,
         finds_pmtu: request.finds_pmtu,
         waits_for_neighbours: request.waits_for_neighbours,
+        tells_outstanding: request.tells_outstanding,
         is_heard: true,
     }
 }

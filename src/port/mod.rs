@@ -24,7 +24,7 @@ pub use bindable::{Bindable, Cause};
 pub use class::{Class, IanaRange};
 pub use filter::Filter;
 pub use holders::{Holder, Ownership};
-pub use query::{Query, QueryError};
+pub use query::{Asked as AskedPorts, Query, QueryError};
 pub use registry::{Note, Protocol, Service};
 pub use report::Ports;
 pub use watch::{Change, Happening};
@@ -54,7 +54,7 @@ pub struct Request {
     pub check_bind: bool,
     /// Whether a long range is to have a row a port.
     pub lists_each: bool,
-    /// Whether a name stands only for itself, and not for those that begin so.
+    /// Whether it is not told how many other services' names begin as one that was asked for.
     pub is_exact: bool,
     /// Whether a person is shown a block a port, wherever it goes.
     pub details: bool,
@@ -162,13 +162,14 @@ enum View {
 ///
 /// Errors: a name that no registered service has; sockets asked for on a system that does not list them.
 pub fn run(request: &Request, observer: &mut dyn Observer<Happening>) -> Result<Ports> {
-    let asked = span::resolve(request)?;
-    match (request.purpose, request.watch) {
-        (Purpose::Tell, _) => Ok(about(request, &asked.unwrap_or_default())),
-        (Purpose::Free, _) => free(request, asked),
-        (Purpose::Listening, None) => listening(request, asked.as_deref()),
-        (Purpose::Listening, Some(watch)) => watch::run(request, asked.as_deref(), watch, observer),
-    }
+    let (asked, remarks) = span::resolve(request)?.unzip();
+    let ports = match (request.purpose, request.watch) {
+        (Purpose::Tell, _) => about(request, &asked.unwrap_or_default()),
+        (Purpose::Free, _) => free(request, asked)?,
+        (Purpose::Listening, None) => listening(request, asked.as_deref())?,
+        (Purpose::Listening, Some(watch)) => watch::run(request, asked.as_deref(), watch, observer)?,
+    };
+    Ok(Ports { remarks: remarks.unwrap_or_default(), ..ports })
 }
 
 fn transports(request: &Request) -> &'static [Transport] {

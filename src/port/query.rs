@@ -1,16 +1,30 @@
-//! How a user asks for ports: a number, a range, a service name.
+//! How a user asks for ports: a number, a range, a service's name, with a protocol if wanted.
 
 use std::str::FromStr;
 
+use glob::Pattern;
 use thiserror::Error;
+
+use super::Transport;
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Query {
-    /// From the first to the last port, which may be the same.
+pub struct Query {
+    /// The ports.
+    pub ports: Asked,
+    /// The protocol, where one was named beside them: `443/tcp`, `tcp:443`.
+    pub transport: Option<Transport>,
+}
+
+/// The ports that were asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// From the first to the last, which may be the same.
     Range(u16, u16),
-    /// A service's name.
+    /// Those of a service's name.
     Name(String),
+    /// Those of all services whose names match.
+    Pattern(Pattern),
 }
 
 /// Why a text asks for no port.
@@ -22,14 +36,46 @@ pub enum QueryError {
     /// A range whose end is before its beginning.
     #[error("the range runs backwards: write {1}-{0}")]
     Backwards(u16, u16),
+    /// A port of a host, which is not about this machine's ports.
+    #[error("this is a port of a host: netdiag tcp-echo {0} probes it; netdiag port {1} is about this machine's")]
+    Endpoint(String, String),
+    /// A protocol that has no ports here.
+    #[error("'{0}' is no protocol with ports here: it is tcp or udp")]
+    Protocol(String),
     /// Neither a number nor anything a service can be called (RFC 6335, 5.1).
-    #[error(
-        "'{0}' is neither a port, a range as 20-25, nor a service name as https (a protocol is --proto tcp)"
-    )]
+    #[error("'{0}' is neither a port, a range as 20-25, nor a service name as https")]
     Neither(String),
 }
 
 impl FromStr for Query {
+    type Err = QueryError;
+
+    fn from_str(text: &str) -> Result<Self, QueryError> {
+        // Behind a slash, as getent and IANA have it: 443/tcp.
+        if let Some((ports, protocol)) = text.split_once('/') {
+            return Ok(Self { ports: ports.parse()?, transport: Some(protocol_named(protocol)?) });
+        }
+        // Before a colon, as lsof has it: tcp:443. Nothing before one is any address: :8080.
+        match text.rsplit_once(':') {
+            Some(("", ports)) => Ok(Self { ports: ports.parse()?, transport: None }),
+            Some((protocol, ports)) if protocol_named(protocol).is_ok() => {
+                Ok(Self { ports: ports.parse()?, transport: Some(protocol_named(protocol)?) })
+            }
+            Some((_, port)) => Err(QueryError::Endpoint(text.to_owned(), port.to_owned())),
+            None => Ok(Self { ports: text.parse()?, transport: None }),
+        }
+    }
+}
+
+fn protocol_named(name: &str) -> Result<Transport, QueryError> {
+    match name.to_ascii_lowercase().as_str() {
+        "tcp" | "tcp4" | "tcp6" => Ok(Transport::Tcp),
+        "udp" | "udp4" | "udp6" => Ok(Transport::Udp),
+        _ => Err(QueryError::Protocol(name.to_owned())),
+    }
+}
+
+impl FromStr for Asked {
     type Err = QueryError;
 
     fn from_str(text: &str) -> Result<Self, QueryError> {
@@ -39,6 +85,7 @@ impl FromStr for Query {
             let port = number(text)?;
             return Ok(Self::Range(port, port));
         }
+        let neither = || QueryError::Neither(text.to_owned());
         match text.split_once('-') {
             Some((first, last)) if is_number(first) && is_number(last) => {
                 let (first, last) = (number(first)?, number(last)?);
@@ -48,13 +95,12 @@ impl FromStr for Query {
                     Ok(Self::Range(first, last))
                 }
             }
-            _ if text.bytes().any(|b| b.is_ascii_alphabetic())
-                && text.bytes().all(|b| b.is_ascii_graphic())
-                && !text.starts_with('-') =>
-            {
-                Ok(Self::Name(text.to_owned()))
+            _ if text.starts_with('-') || !text.bytes().all(|b| b.is_ascii_graphic()) => Err(neither()),
+            _ if text.contains(['*', '?', '[']) => {
+                Pattern::new(text).map(Self::Pattern).map_err(|_| neither())
             }
-            _ => Err(QueryError::Neither(text.to_owned())),
+            _ if text.bytes().any(|b| b.is_ascii_alphabetic()) => Ok(Self::Name(text.to_owned())),
+            _ => Err(neither()),
         }
     }
 }
@@ -69,13 +115,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_ranges_and_names() {
+    fn numbers_ranges_names_and_protocols() {
+        let plain = |ports| Query { ports, transport: None };
+        let of = |ports, transport| Query { ports, transport: Some(transport) };
         for (text, query) in [
-            ("0", Query::Range(0, 0)),
-            ("65535", Query::Range(65535, 65535)),
-            ("20-25", Query::Range(20, 25)),
-            ("http-alt", Query::Name("http-alt".into())),
-            ("3com-tsmux", Query::Name("3com-tsmux".into())),
+            ("0", plain(Asked::Range(0, 0))),
+            ("65535", plain(Asked::Range(65535, 65535))),
+            ("20-25", plain(Asked::Range(20, 25))),
+            (":8080", plain(Asked::Range(8080, 8080))),
+            ("http-alt", plain(Asked::Name("http-alt".into()))),
+            ("3com-tsmux", plain(Asked::Name("3com-tsmux".into()))),
+            ("http*", plain(Asked::Pattern(Pattern::new("http*").expect("a pattern")))),
+            ("443/tcp", of(Asked::Range(443, 443), Transport::Tcp)),
+            ("tcp:443", of(Asked::Range(443, 443), Transport::Tcp)),
+            ("domain/UDP", of(Asked::Name("domain".into()), Transport::Udp)),
+            ("udp:53-67", of(Asked::Range(53, 67), Transport::Udp)),
         ] {
             assert_eq!(text.parse(), Ok(query), "{text}");
         }
@@ -83,6 +137,7 @@ mod tests {
 
     #[test]
     fn what_is_no_port_says_why() {
+        let endpoint = |text: &str, port: &str| QueryError::Endpoint(text.into(), port.into());
         for (text, error) in [
             ("65536", QueryError::Number("65536".into())),
             ("-1", QueryError::Number("-1".into())),
@@ -94,6 +149,10 @@ mod tests {
             ("1-2-3", QueryError::Neither("1-2-3".into())),
             ("h ttp", QueryError::Neither("h ttp".into())),
             ("ht\x1btp", QueryError::Neither("ht\x1btp".into())),
+            ("localhost:443", endpoint("localhost:443", "443")),
+            ("[::1]:443", endpoint("[::1]:443", "443")),
+            ("443/sctp", QueryError::Protocol("sctp".into())),
+            ("http[", QueryError::Neither("http[".into())),
         ] {
             assert_eq!(text.parse::<Query>(), Err(error), "{text:?}");
         }

@@ -7,6 +7,10 @@ use serde::Serialize;
 
 static SERVICES: &str = include_str!("registry/services.tsv");
 static NOTES: &str = include_str!("registry/notes.tsv");
+/// Where each line of the services begins, by its name in lower case: six digits and a line feed each.
+static BY_NAME: &str = include_str!("registry/by_name.idx");
+/// The bytes of one entry of [`BY_NAME`].
+const ENTRY: usize = 7;
 
 /// A transport protocol that services are registered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -100,19 +104,53 @@ pub(super) fn notes(port: u16) -> impl Iterator<Item = Note> {
     })
 }
 
-/// The ports of the services with this name in any case, and after them those of services whose names begin so.
-pub(super) fn ports_named(name: &str) -> (Vec<u16>, Vec<u16>) {
-    let (mut exact, mut longer) = (Vec::new(), Vec::new());
-    for row in rows() {
-        if row.name.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)) {
-            let ports = if row.name.len() == name.len() { &mut exact } else { &mut longer };
-            if ports.last() != Some(&row.port) {
-                ports.push(row.port);
-            }
+/// The ports of the services with this name, in any case, in order; and how many other names begin so.
+pub(super) fn ports_named(name: &str) -> (Vec<u16>, usize) {
+    let wanted = name.to_ascii_lowercase();
+    let first = entries_before(|known| known < wanted.as_bytes());
+    let mut ports = Vec::new();
+    let mut at = first;
+    while let Some(row) = entry(at).filter(|row| row.name.eq_ignore_ascii_case(&wanted)) {
+        ports.push(row.port);
+        at += 1;
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    // Names are ASCII: what begins so comes before the name with the last character there is behind it.
+    let end = entries_before(|known| known < wanted.as_bytes() || known.starts_with(wanted.as_bytes()));
+    let mut names: Vec<&str> = (at..end).filter_map(entry).map(|row| row.name).collect();
+    names.dedup();
+    (ports, names.len())
+}
+
+/// The ports of the services whose names a pattern as `http*` matches, in order.
+pub(super) fn ports_matching(pattern: &glob::Pattern) -> Vec<u16> {
+    let options = glob::MatchOptions { case_sensitive: false, ..glob::MatchOptions::new() };
+    let mut ports: Vec<u16> =
+        rows().filter(|row| pattern.matches_with(row.name, options)).map(|row| row.port).collect();
+    ports.dedup();
+    ports
+}
+
+/// A service by its place among the names.
+fn entry(place: usize) -> Option<Row> {
+    let start: usize = BY_NAME.get(place * ENTRY..(place + 1) * ENTRY - 1)?.parse().ok()?;
+    let end = next_line(SERVICES.as_bytes(), start);
+    Row::parse(SERVICES.get(start..end)?.trim_end_matches('\n'))
+}
+
+/// How many names come before the first of which something does not hold; it holds for all before that one.
+fn entries_before(holds: impl Fn(&[u8]) -> bool) -> usize {
+    let (mut low, mut high) = (0, BY_NAME.len() / ENTRY);
+    while low < high {
+        let middle = low.midpoint(high);
+        if entry(middle).is_some_and(|row| holds(row.name.to_ascii_lowercase().as_bytes())) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    longer.retain(|port| !exact.contains(port));
-    (exact, longer)
+    low
 }
 
 /// The names of all services.
@@ -232,19 +270,39 @@ mod tests {
             let service = services(port).next().expect(name);
             assert_eq!(service.name, name);
             assert!(service.protocols.contains(&Protocol::Tcp));
-            assert!(ports_named(name).0.contains(&port));
+            assert_eq!(ports_named(name).0, [port]);
         }
         let all: Vec<&str> = services(80).map(|service| service.name).collect();
         assert_eq!(all, ["http", "www", "www-http"]);
     }
 
     #[test]
-    fn a_name_finds_its_own_ports_and_those_that_begin_so() {
+    fn a_name_finds_its_own_ports_and_counts_those_that_begin_so() {
         let (exact, longer) = ports_named("HTTP");
         assert_eq!(exact, [80]);
-        assert!(longer.contains(&443) && longer.contains(&8080) && !longer.contains(&80));
-        assert_eq!(ports_named("no-such-service"), (vec![], vec![]));
+        let names: std::collections::BTreeSet<&str> =
+            rows().map(|row| row.name).filter(|name| name.starts_with("http") && *name != "http").collect();
+        assert_eq!(longer, names.len());
+        assert_eq!(ports_named("no-such-service"), (vec![], 0));
         assert!(ports_named("whois++").0.contains(&63));
+        let matching = ports_matching(&glob::Pattern::new("HTTP*").expect("a pattern"));
+        assert!([80, 443, 8080].iter().all(|port| matching.contains(port)), "{matching:?}");
+    }
+
+    /// The index finds for every name exactly what reading the whole table finds.
+    #[test]
+    fn the_index_by_name_has_every_line() {
+        let mut by_name: std::collections::BTreeMap<String, Vec<u16>> = std::collections::BTreeMap::new();
+        for row in rows() {
+            let ports = by_name.entry(row.name.to_ascii_lowercase()).or_default();
+            if ports.last() != Some(&row.port) {
+                ports.push(row.port);
+            }
+        }
+        for (name, ports) in &by_name {
+            assert_eq!(ports_named(name).0, *ports, "{name}");
+        }
+        assert_eq!(BY_NAME.len(), rows().count() * ENTRY);
     }
 
     #[test]

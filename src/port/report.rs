@@ -21,6 +21,8 @@ pub struct Ports {
     pub settings: PortSettings,
     /// What limits the answer.
     pub warnings: Vec<Warning>,
+    /// What else may have been meant, a sentence each.
+    pub(super) remarks: Vec<String>,
     /// Whether looking again and again was ended by Ctrl-C.
     pub is_interrupted: bool,
     pub(super) purpose: Purpose,
@@ -68,7 +70,7 @@ impl Report for Ports {
     }
 
     fn notes(&self) -> Vec<Line> {
-        let mut notes = Vec::new();
+        let mut notes = self.remarks.clone();
         match (self.purpose, self.layout()) {
             (Purpose::Tell, Layout::Table) | (Purpose::Free, _) if !self.ports.is_empty() => {
                 if let Some((first, last)) = self.settings.ephemeral {

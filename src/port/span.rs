@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Class, IanaRange, Query, Request, registry};
+use super::{Class, IanaRange, Request, query, registry};
 use crate::error::{Error, Result};
 use crate::suggest;
 use crate::sys::PortSettings;
@@ -27,30 +27,40 @@ impl Span {
     }
 }
 
-/// The ports that a request names, each once, in its order; `None` if it names none. Of a service's name its own ports come
-/// first and are `asked`; those of services whose names only begin so are found.
+/// The ports that a request names, in its order; `None` if it names none. Beside them what a user may have meant besides, a
+/// sentence each.
 ///
-/// Errors: a name that no registered service has or begins with.
-pub(super) fn resolve(request: &Request) -> Result<Option<Vec<Asked>>> {
+/// Errors: a name that no registered service has, or a pattern that none matches.
+pub(super) fn resolve(request: &Request) -> Result<Option<(Vec<Asked>, Vec<String>)>> {
     if request.queries.is_empty() {
         return Ok(None);
     }
-    let mut asked = Vec::new();
+    let (mut asked, mut notes) = (Vec::new(), Vec::new());
     for query in &request.queries {
-        match query {
-            Query::Range(first, last) => asked.push(Asked::Range(*first, *last)),
-            Query::Name(name) => {
-                let (exact, longer) = registry::ports_named(name);
-                let longer = if request.is_exact { Vec::new() } else { longer };
-                if exact.is_empty() && longer.is_empty() {
-                    return Err(unknown(name, request.is_exact));
+        match &query.ports {
+            query::Asked::Range(first, last) => asked.push(Asked::Range(*first, *last)),
+            query::Asked::Name(name) => {
+                let (ports, longer) = registry::ports_named(name);
+                if ports.is_empty() {
+                    return Err(unknown(name, longer));
                 }
-                asked.push(Asked::Ports(exact));
-                asked.push(Asked::Ports(longer));
+                if longer > 0 && !request.is_exact {
+                    let (names, begin) = if longer == 1 { ("name", "begins") } else { ("names", "begin") };
+                    notes.push(format!("{longer} other {names} {begin} with {name}: netdiag port '{name}*'"));
+                }
+                asked.push(Asked::Ports(ports));
+            }
+            query::Asked::Pattern(pattern) => {
+                let ports = registry::ports_matching(pattern);
+                if ports.is_empty() {
+                    return Err(Error::usage(format!("no registered service matches '{pattern}'"))
+                        .hint("patterns are as in a shell: http*, *sql*"));
+                }
+                asked.push(Asked::Ports(ports));
             }
         }
     }
-    Ok(Some(asked))
+    Ok(Some((asked, notes)))
 }
 
 /// What one word of a command line asks for.
@@ -141,15 +151,19 @@ impl Settled {
     }
 }
 
-fn unknown(name: &str, is_exact: bool) -> Error {
+/// The error of a name that no service has, though so many begin with it.
+fn unknown(name: &str, longer: usize) -> Error {
+    let error = Error::usage(format!("no registered service is called '{name}'"));
     let near = suggest::nearest(name, registry::names());
-    let or = if is_exact { "" } else { ", or begins so" };
-    let error = Error::usage(format!("no registered service is called '{name}'{or}"));
     let error = match near.as_slice() {
         [] => error,
         near => error.hint(format!("did you mean {}?", near.join(", "))),
     };
-    error.hint("write a port from 0 to 65535, a range as 20-25, or a service's name as https")
+    match longer {
+        0 => error.hint("write a port from 0 to 65535, a range as 20-25, or a service's name as https"),
+        1 => error.hint(format!("1 name begins so: netdiag port '{name}*'")),
+        longer => error.hint(format!("{longer} names begin so: netdiag port '{name}*'")),
+    }
 }
 
 #[cfg(test)]

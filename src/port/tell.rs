@@ -146,6 +146,7 @@ impl<'a> Surroundings<'a> {
             ports,
             settings: self.settings,
             warnings,
+            remarks: Vec::new(),
             is_interrupted: false,
         }
     }

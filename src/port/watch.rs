@@ -8,7 +8,9 @@ use super::report::sockets;
 use super::span::Asked;
 use super::{Holder, Ports, Request, Watch, listening};
 use crate::error::{Exit, Result};
-use crate::output::record::{Align, Attention, Cell, Event, Flow, Frame, Line, Observer, Role, Room};
+use crate::output::record::{
+    Attention, Cell, Event, Flow, Frame, FrameColumn, FrameRow, Line, Observer, Role,
+};
 use crate::sys::{self, Listen, StopRequests};
 
 /// So many looks a socket that came or went stays marked.
@@ -232,79 +234,68 @@ fn advance(rows: &mut Vec<Row>, next: Vec<Row>) -> Vec<Happening> {
 }
 
 fn draw(rows: &[Row], observer: &mut dyn Observer<Happening>) -> Flow {
-    match observer.room() {
-        Some(room) => observer.draw(Some(frame(rows, room))),
-        None => observer.draw(None),
-    }
+    let frame = observer.is_drawing().then(|| frame(rows));
+    observer.draw(frame)
 }
 
-/// The headings, those that go first on a narrow terminal last, with the room each takes.
-const TITLES: [(&str, Align, usize); 8] = [
-    ("", Align::Left, 2),
-    ("PORT", Align::Right, 7),
-    ("PROTO", Align::Left, 7),
-    ("LOCAL", Align::Left, 24),
-    ("PROCESS", Align::Left, 18),
-    ("PID", Align::Left, 12),
-    ("USER", Align::Left, 12),
-    ("SERVICE", Align::Left, 16),
+/// The columns; on a narrow terminal the one with the highest number goes first.
+const COLUMNS: [FrameColumn; 8] = [
+    FrameColumn::text("", 0),
+    FrameColumn::number("PORT", 0),
+    FrameColumn::text("PROTO", 1),
+    FrameColumn::text("LOCAL", 2),
+    FrameColumn::text("PROCESS", 3),
+    FrameColumn::text("PID", 4),
+    FrameColumn::text("USER", 5),
+    FrameColumn::text("SERVICE", 6),
 ];
 
-fn frame(rows: &[Row], room: Room) -> Frame {
-    let mut used = 0;
-    let columns = TITLES.iter().take_while(|(_, _, width)| {
-        used += width;
-        used <= room.columns
-    });
-    let columns = columns.count().max(2);
-    // The header, its rule and the line below.
-    let most = room.rows.saturating_sub(4).max(1);
-    let cells = |row: &Row| {
+fn frame(rows: &[Row]) -> Frame {
+    let row = |row: &Row| {
         let first = &row.holders[0];
         let (sign, role) = match row.mark {
             Mark::Old => ("", Role::Plain),
             Mark::New(_) => ("+", Role::Good),
             Mark::Gone(_) => ("-", Role::Bad),
         };
-        let fit = |text: String, width: usize| {
-            let shown: String =
-                text.chars().map(|c| if c.is_control() { '?' } else { c }).take(width).collect();
-            Cell::text(shown).role(role)
+        let name = match (&first.process, first.owner) {
+            (Some(name), _) => Cell::text(name.clone()),
+            (None, super::Ownership::Denied) => Cell::word("denied"),
+            (None, _) => Cell::MISSING,
         };
-        let name = first.process.as_ref().map_or_else(
-            || if first.owner == super::Ownership::Denied { "denied".to_owned() } else { String::new() },
-            |name| name.to_lossy().into_owned(),
-        );
         let pid = first.pid.map_or(String::new(), |pid| pid.to_string());
         let more = row.holders.len() - 1;
         let pid = if more > 0 { format!("{pid} +{more}") } else { pid };
-        let name_of_user = first.user.as_ref().map(|user| user.to_lossy().into_owned());
-        let mut cells = vec![
+        let user = match (&first.user, first.uid) {
+            (Some(name), _) => Cell::text(name.clone()),
+            (None, uid) => Cell::maybe(uid, Cell::integer),
+        };
+        let strong = |plain| if role == Role::Plain { plain } else { role };
+        let cells = vec![
             Cell::word(sign).role(role),
-            Cell::integer(row.port).role(if role == Role::Plain { Role::Strong } else { role }),
+            Cell::integer(row.port).role(strong(Role::Strong)),
             Cell::word(first.protocol.name()).role(role),
-            fit(first.local.clone(), 22),
-            fit(name, 16),
-            fit(pid, 14),
-            fit(name_of_user.or(first.uid.map(|uid| uid.to_string())).unwrap_or_default(), 10),
-            fit(if row.service.is_empty() { row.class } else { row.service }.to_owned(), 16),
+            Cell::text(first.local.as_str()).role(strong(Role::Address)),
+            name.role(role),
+            Cell::text(pid).role(role),
+            user.role(role),
+            Cell::text(if row.service.is_empty() { row.class } else { row.service }).role(role),
         ];
-        cells.truncate(columns);
-        cells
+        // What came or went comes first.
+        FrameRow { cells, urgency: u64::from(row.mark != Mark::Old), remark: None }
     };
-    // Where there is no room for all, those that came or went come first.
-    let is_marked = |row: &&Row| row.mark != Mark::Old;
-    let shown: Vec<&Row> = if rows.len() <= most {
-        rows.iter().collect()
-    } else {
-        rows.iter().filter(is_marked).chain(rows.iter().filter(|row| !is_marked(row))).take(most).collect()
-    };
-    let more = rows.len().saturating_sub(most);
-    let more = if more > 0 { format!("{more} more; ") } else { String::new() };
-    let note = format!("{more}+ has just come, - has just gone; Ctrl-C ends it");
+    let note = Line::default().with(Role::Good, "+").dim(" new, ").with(Role::Bad, "-").dim(" gone");
+    let mut shown: Vec<&Row> = rows.iter().collect();
+    // Of very many those that came or went, and of the others as many as there is room for.
+    if shown.len() > Frame::MOST_ROWS {
+        shown.sort_by_key(|row| row.mark == Mark::Old);
+        shown.truncate(Frame::MOST_ROWS);
+        shown.sort_by_key(|row| row.port);
+    }
     Frame {
-        titles: TITLES.iter().take(columns).map(|(title, align, _)| (*title, *align)).collect(),
-        rows: shown.into_iter().map(cells).collect(),
-        notes: vec![Line::default().dim(note).cut(room.columns)],
+        columns: COLUMNS.to_vec(),
+        more: rows.len() - shown.len(),
+        rows: shown.into_iter().map(row).collect(),
+        notes: vec![note],
     }
 }

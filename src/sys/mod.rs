@@ -17,6 +17,8 @@ mod portable;
 mod signals;
 mod tcp;
 #[cfg(unix)]
+mod terminal;
+#[cfg(unix)]
 mod unix;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
@@ -58,9 +60,13 @@ pub use tcp::{
     time_wait_count,
 };
 #[cfg(unix)]
+pub use terminal::{interrupt, is_in_foreground, take_keyboard};
+#[cfg(unix)]
 pub use unix::{interface_index, interface_name, user_id, user_name};
 #[cfg(windows)]
-pub use windows::{interface_index, interface_name, user_id, user_name};
+pub use windows::{
+    interface_index, interface_name, interrupt, is_in_foreground, take_keyboard, user_id, user_name,
+};
 
 use crate::address::Family;
 use crate::error::Error;
@@ -307,7 +313,7 @@ pub fn clocks() -> Clocks {
 }
 
 /// Standard output without the standard library's buffer, which looks for the ends of lines in all that is written.
-pub fn unbuffered(out: io::Stdout) -> Box<dyn io::Write> {
+pub fn unbuffered(out: io::Stdout) -> Box<dyn io::Write + Send> {
     #[cfg(unix)]
     if let Ok(descriptor) = std::os::fd::AsFd::as_fd(&out).try_clone_to_owned() {
         return Box::new(std::fs::File::from(descriptor));

@@ -403,3 +403,24 @@ mod tests {
         assert_eq!(excluded_ranges(excluded), [(80, 80), (50000, 50059)]);
     }
 }
+
+/// Lets each key come as it is pressed; a console does so by itself.
+pub fn take_keyboard() -> bool {
+    true
+}
+
+/// Whether this program is the one that has the console; there is no job control.
+pub fn is_in_foreground() -> bool {
+    true
+}
+
+/// Ends the run as Ctrl-C would.
+pub fn interrupt() {
+    // SAFETY: an event for the processes of this console's group, as the key itself makes it.
+    unsafe {
+        windows_sys::Win32::System::Console::GenerateConsoleCtrlEvent(
+            windows_sys::Win32::System::Console::CTRL_C_EVENT,
+            0,
+        )
+    };
+}

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::common::{Test, expect_code, finish, has, netdiag, plain, run};
 
@@ -31,8 +31,8 @@ fn signal(name: &str, id: u32) {
 
 fn csv_events() -> Result<(), String> {
     may_ping()?;
-    let start = Instant::now();
-    let mut child = netdiag("ping -c 3 -i 0.6 --format csv --events 127.0.0.1".split(' '))
+    // It would go on for a day: what is read before it is stopped came while it ran.
+    let mut child = netdiag("ping -c 86400 -i 1 --format csv --events 127.0.0.1".split(' '))
         .stdout(Stdio::piped())
         .spawn()
         .expect("netdiag starts");
@@ -40,9 +40,12 @@ fn csv_events() -> Result<(), String> {
     let header = lines.next().expect("a header").expect("text");
     assert_eq!(header, "event,target,address,seq,at,rtt_us,ttl,bytes,from,type,code,meaning");
     let first = lines.next().expect("a reply").expect("text");
-    assert!(start.elapsed() < Duration::from_millis(1_200), "it comes before the last probe is sent");
     assert!(first.starts_with("reply,127.0.0.1,127.0.0.1,1,"), "{first}");
-    assert_eq!(lines.count(), 2, "events only");
+    signal("INT", child.id());
+    for line in lines {
+        let line = line.expect("text");
+        assert!(line.starts_with("reply,127.0.0.1,"), "events only: {line}");
+    }
     assert!(child.wait().expect("a child of ours").success());
     let rows = run("ping -c 2 -i 0.01 --format csv 127.0.0.1");
     assert!(rows.stdout.starts_with("target,address,") && rows.stdout.lines().count() == 2, "{rows:?}");
@@ -127,9 +130,15 @@ fn sweeps() -> Result<(), String> {
     expect_code(&counted, 2);
     let counted = run("ping -c 3 --rate 5000 --json 127.3.0.0/30");
     assert_eq!(counted.json()["data"]["targets"][1]["received"], 3, "{counted:?}");
-    // A thousand a second unless told otherwise.
-    let polite = run("ping --json 127.3.0.0/24");
-    assert!(polite.took >= Duration::from_millis(250), "{:?}", polite.took);
+    // A thousand a second unless told otherwise: by the times of the replies, which a busy machine only draws out.
+    let polite = run("ping --format ndjson -v 127.3.0.0/24").ndjson();
+    let at = |event: &serde_json::Value| {
+        let text = event["at"].as_str().expect("a time");
+        humantime::parse_rfc3339(text).expect("a time")
+    };
+    let replies: Vec<_> = polite.iter().filter(|event| event["event"] == "reply").collect();
+    let took = at(replies.last().expect("replies")).duration_since(at(replies[0])).expect("in order");
+    assert!(replies.len() == 254 && took >= Duration::from_millis(230), "{} in {took:?}", replies.len());
     Ok(())
 }
 
@@ -149,7 +158,7 @@ fn standard_input() -> Result<(), String> {
 
 fn stopped() -> Result<(), String> {
     may_ping()?;
-    let mut child = netdiag("ping -c 8 -i 0.1 -W 0.3 --format ndjson 127.0.0.1".split(' '))
+    let mut child = netdiag("ping -c 8 -i 0.1 -W 1.5 --format ndjson 127.0.0.1".split(' '))
         .stdout(Stdio::piped())
         .spawn()
         .expect("netdiag starts");
@@ -160,7 +169,7 @@ fn stopped() -> Result<(), String> {
         if count == 2 {
             // Longer than the time-out: replies wait in the socket meanwhile.
             signal("STOP", child.id());
-            std::thread::sleep(Duration::from_millis(700));
+            std::thread::sleep(Duration::from_millis(2_500));
             signal("CONT", child.id());
         }
     }
@@ -168,7 +177,7 @@ fn stopped() -> Result<(), String> {
     let row = &last["data"]["targets"][0];
     assert_eq!((&row["received"], &row["lost"], &row["late"]), (&8.into(), &0.into(), &0.into()), "{row}");
     let longest = row["rtt_us"]["max"].as_f64().expect("a time");
-    assert!(longest < 300_000.0, "the kernel's stamps do not wait for this process: {row}");
+    assert!(longest < 1_500_000.0, "the kernel's stamps do not wait for this process: {row}");
     Ok(())
 }
 

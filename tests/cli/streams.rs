@@ -47,9 +47,8 @@ fn a_reader_that_leaves_ends_it_quietly() -> Result<(), String> {
     }
     let run = sh("(sleep 0.2; $N tcp-echo 127.0.0.1:1 --format ndjson; echo rc=$? >&2) | true");
     assert!(run.stderr.contains("rc=1"), "the code of what was found: {run:?}");
-    // A ping that would go on for long ends with its reader.
-    let run = sh("$N ping -c 1000 -i 0.01 127.0.0.1 2>&1 | head -1");
-    assert!(run.took.as_secs() < 5, "{run:?}");
+    // A ping that would go on for a day ends with its reader.
+    expect_code(&sh("$N ping -c 86400 -i 1 127.0.0.1 2>&1 | head -1"), 0);
     Ok(())
 }
 

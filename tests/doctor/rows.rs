@@ -21,6 +21,16 @@ pub(crate) struct Row {
     pub(crate) inject: fn(&mut Town),
     /// What it takes to be seen.
     pub(crate) needs: Needs,
+    /// Where chance decides what is lost, how often the verdict has to be right.
+    pub(crate) chance: Option<Chance>,
+}
+
+/// How a row is judged whose evidence is chance by nature: so many runs are right, of at most so many; no other verdict is
+/// certain.
+#[derive(Clone, Copy)]
+pub(crate) struct Chance {
+    pub(crate) right: u8,
+    pub(crate) runs: u8,
 }
 
 /// What it takes to be seen.
@@ -41,12 +51,18 @@ const fn row(
     right: &'static [&'static str],
     inject: fn(&mut Town),
 ) -> Row {
-    Row { id, what, target, right, inject, needs: Needs::Nothing }
+    Row { id, what, target, right, inject, needs: Needs::Nothing, chance: None }
 }
 
 impl Row {
     const fn needs(mut self, needs: Needs) -> Self {
         self.needs = needs;
+        self
+    }
+
+    /// Says that chance decides, and that so many of so many runs are right.
+    const fn by_chance(mut self, right: u8, runs: u8) -> Self {
+        self.chance = Some(Chance { right, runs });
         self
     }
 }
@@ -179,7 +195,8 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     row("L-LOSS", "one in three frames of the LAN is lost", E, &["PATH.LOSS"], |town| {
         lossy(&town.switch, "to-client", "numgen random mod 100 < 30");
-    }),
+    })
+    .by_chance(2, 5),
     row("L-FLAP", "the link comes and goes", E, &["LINK.FLAPPING"], |town| {
         town.beside("switch", "for i in $(seq 80); do ip link set to-client down; sleep 0.2; ip link set to-client up; sleep 0.4; done");
         std::thread::sleep(Duration::from_millis(700));
@@ -210,7 +227,8 @@ pub(crate) const ROWS: &[Row] = &[
         town.beside("neighbour", "for i in $(seq 70 85); do ping -q -w 25 192.168.7.$i & sleep 0.06; done; wait");
         std::thread::sleep(Duration::from_secs(1));
     })
-    .needs(Needs::Frames),
+    .needs(Needs::Frames)
+    .by_chance(2, 5),
     row("A-NONE", "no address", E, &["ADDR.NONE"], |town| {
         town.client.sh("ip addr flush dev eth0");
     }),
@@ -295,7 +313,8 @@ pub(crate) const ROWS: &[Row] = &[
     }),
     row("P-LOSSBIG", "large packets are lost", E, &["PATH.LOSS"], |town| {
         lossy(&town.provider, "out0", "meta length > 1000 numgen random mod 100 < 60");
-    }),
+    })
+    .by_chance(2, 5),
     row("P-MTU", "a smaller MTU on the way, and nobody says so", E, &["PATH.MTU"], |town| {
         town.core.sh("ip link set out0 mtu 1280; nft 'add table ip t; add chain ip t c { type filter hook output priority 0; }; add rule ip t c icmp type destination-unreachable icmp code 4 drop'");
         town.world.sh("ip link set eth0 mtu 1280; ip route change 100.64.0.0/16 via 198.51.100.1 advmss 1460");
@@ -307,27 +326,33 @@ pub(crate) const ROWS: &[Row] = &[
     row("P-JITTER", "packets take very differently long", E, &["PATH.LATENCY"], |town| {
         town.faulty(Fault { delay_ms: 60, jitter_ms: 55, ..Fault::default() });
     })
-    .needs(Needs::Tun),
+    .needs(Needs::Tun)
+    .by_chance(2, 5),
     row("P-DUP", "packets come twice", E, &["PATH.LATENCY"], |town| {
         town.faulty(Fault { doubled: 60, ..Fault::default() });
     })
-    .needs(Needs::Tun),
+    .needs(Needs::Tun)
+    .by_chance(2, 5),
     row("P-CORRUPT", "packets come damaged", E, &["PATH.LOSS"], |town| {
         town.faulty(Fault { damaged: 40, ..Fault::default() });
     })
-    .needs(Needs::Tun),
+    .needs(Needs::Tun)
+    .by_chance(2, 5),
     row("P-THROTTLE", "64 kbit/s and no more", H, &["PATH.BANDWIDTH"], |town| {
         town.provider.sh("tc qdisc add dev in0 root tbf rate 64kbit burst 3kb latency 2s");
-    }),
+    })
+    .by_chance(2, 5),
     row("P-BLACKOUT", "nothing passes for a second of each two", E, &["PATH.INTERMITTENT"], |town| {
         town.faulty(Fault { dead_ms: 1_000, ..Fault::default() });
     })
-    .needs(Needs::Tun),
+    .needs(Needs::Tun)
+    .by_chance(2, 5),
     row("P-ECMP", "one of two ways is dead", E, &["PATH.ECMP_PARTIAL"], |town| {
         crate::net::cable((&town.provider, "v0", &["100.64.9.1/30"]), (&town.core, "v1", &["100.64.9.2/30"]));
         town.provider.sh("sysctl -qw net.ipv4.fib_multipath_hash_policy=1; ip route replace default nexthop via 100.64.8.2 nexthop via 100.64.9.2");
         lossy(&town.core, "v1", "ip protocol { tcp, udp, icmp }");
-    }),
+    })
+    .by_chance(2, 5),
     row("F-OUTDROP", "this machine's filter drops what goes out", E, &["FW.LOCAL"], |town| rule(&town.client, "output", "tcp dport 7 drop")),
     row("F-OUTREJ", "it rejects that", E, &["FW.LOCAL"], |town| rule(&town.client, "output", "tcp dport 7 reject")),
     row("F-OUTRST", "it resets that", E, &["FW.LOCAL"], |town| rule(&town.client, "output", "tcp dport 7 reject with tcp reset")),
@@ -343,7 +368,8 @@ pub(crate) const ROWS: &[Row] = &[
     row("F-DATADROP", "a router drops what is said on connections", E, &["FW.DROP"], |town| rule(&town.core, "forward", "tcp dport 7 tcp flags & psh == psh drop")),
     row("F-SYNLIMIT", "the box lets one connection a second through", E, &["FW.DROP"], |town| {
         town.router.sh("nft 'add table inet t; add chain inet t c { type filter hook forward priority 0; }; add rule inet t c tcp flags syn limit rate 1/second burst 1 packets accept; add rule inet t c tcp flags & (syn|ack) == syn drop'");
-    }),
+    })
+    .by_chance(2, 5),
     row("P-UDPBLOCK", "the box passes no UDP", E, &["FW.DROP"], |town| rule(&town.router, "forward", "meta l4proto udp drop")),
     row("D-EMPTY", "no name server", E, &["DNS.NO_RESOLVER"], |town| town.resolv.clear()),
     row("D-OFFNET", "a name server far away that is silent", E, &["DNS.SERVER_DOWN"], |town| town.resolv = String::from("nameserver 203.0.113.99\n")),
@@ -353,7 +379,8 @@ pub(crate) const ROWS: &[Row] = &[
     row("D-FORMERR", "a name server that does not understand", E, &["DNS.SERVER_ERROR"], |town| town.resolver(Answers::Code(1))),
     row("D-NODATA", "a name server that knows no address", E, &["DNS.SERVER_ERROR"], |town| town.resolver(Answers::NoData)),
     row("D-GARBAGE", "a name server that answers nonsense", E, &["DNS.SERVER_ERROR"], |town| town.resolver(Answers::Garbage)),
-    row("D-FLAKY", "a name server that answers each third question", E, &["DNS.SLOW"], |town| town.resolver(Answers::Third)),
+    row("D-FLAKY", "a name server that answers each third question", E, &["DNS.SLOW"], |town| town.resolver(Answers::Third))
+    .by_chance(2, 5),
     row("D-NXLOCAL", "a name server that denies the name", E, &["DNS.WRONG_ANSWER"], |town| town.resolver(Answers::Code(3))),
     row("D-NX", "a name that is none", "shopp.lab:7", &["DNS.NO_SUCH_NAME"], |_| ()),
     row("D-SINK", "a name server that sends one nowhere", E, &["DNS.WRONG_ANSWER"], |town| town.resolver(Answers::Address([0, 0, 0, 0].into()))),

@@ -17,12 +17,15 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::common::{self, Run};
-use crate::net::{self, Host, cable};
+use crate::net::{self, Files, Host, assignments};
 use crate::servers::{self, Answers, Manner, Page, SHOP, SHOP_V6, Server};
 use crate::wire::{self, Fault};
 
 /// The hosts that the doctor compares with.
 const PUBLIC: [&str; 3] = ["1.1.1.1", "8.8.8.8", "9.9.9.9"];
+
+/// What makes a router of a host.
+const FORWARDS: &str = "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding";
 
 /// A town.
 pub(crate) struct Town {
@@ -38,6 +41,8 @@ pub(crate) struct Town {
     pub(crate) provider: Host,
     pub(crate) core: Host,
     pub(crate) world: Host,
+    /// There until the value goes.
+    files: Option<Files>,
     pub(crate) resolv: String,
     pub(crate) hosts: String,
     pub(crate) env: Vec<(String, String)>,
@@ -48,11 +53,16 @@ pub(crate) struct Town {
 impl Drop for Town {
     fn drop(&mut self) {
         for child in &mut self.running {
-            let _ = child.kill();
+            // It leads a process group: what it started ends with it.
+            let _ = std::process::Command::new("kill")
+                .args(["-KILL", "--", &format!("-{}", child.id())])
+                .stderr(Stdio::null())
+                .status();
             let _ = child.wait();
         }
         self.servers.clear();
         drop(self.wire.take());
+        self.files.take().into_iter().for_each(Files::give_back);
     }
 }
 
@@ -60,34 +70,76 @@ impl Town {
     /// Builds it, in good health.
     pub(crate) fn new() -> Self {
         let [client, switch, neighbour, router, provider, core, world] =
-            ["client", "switch", "neighbour", "box", "provider", "core", "world"].map(Host::new);
-        switch.sh("ip link add br0 type bridge && ip link set br0 up");
-        cable((&client, "eth0", &["192.168.7.20/24", "fd07::20/64"]), (&switch, "to-client", &[]));
-        cable((&neighbour, "eth0", &["192.168.7.30/24"]), (&switch, "to-neighbour", &[]));
-        cable((&router, "lan0", &["192.168.7.1/24", "fd07::1/64"]), (&switch, "to-box", &[]));
-        switch.sh("for p in to-client to-neighbour to-box; do ip link set $p master br0; done");
-        cable(
-            (&router, "wan0", &["100.64.7.2/30", "fd64::2/64"]),
-            (&provider, "in0", &["100.64.7.1/30", "fd64::1/64"]),
-        );
-        cable(
-            (&provider, "out0", &["100.64.8.1/30", "fd65::1/64"]),
-            (&core, "in0", &["100.64.8.2/30", "fd65::2/64"]),
-        );
-        cable(
-            (&core, "out0", &["198.51.100.1/24", "fd66::1/64"]),
-            (&world, "eth0", &["198.51.100.2/24", "fd66::2/64"]),
-        );
-        for host in [&router, &provider, &core, &world] {
-            host.sh("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+            Host::several(["client", "switch", "neighbour", "box", "provider", "core", "world"]);
+        let cable = |(one, its): (&Host, &str), (other, end): (&Host, &str)| {
+            let (one, other) = (one.name(), other.name());
+            format!("link add name {its} netns {one} type veth peer name {end} netns {other}\n")
+        };
+        let cables = [
+            cable((&client, "eth0"), (&switch, "to-client")),
+            cable((&neighbour, "eth0"), (&switch, "to-neighbour")),
+            cable((&router, "lan0"), (&switch, "to-box")),
+            cable((&router, "wan0"), (&provider, "in0")),
+            cable((&provider, "out0"), (&core, "in0")),
+            cable((&core, "out0"), (&world, "eth0")),
+        ];
+        client.sh(&format!("ip -batch - <<'END'\n{}END", cables.concat()));
+        let interface = |name: &str, addresses: &[&str]| {
+            format!("{}ip link set dev {name} up\n", assignments(addresses, name))
+        };
+        let loopback: String = ["203.0.113.80", "203.0.113.53", "203.0.113.54"]
+            .iter()
+            .chain(&PUBLIC)
+            .map(|address| format!("ip addr add {address}/32 dev lo\n"))
+            .collect();
+        for (host, script) in [
+            (&client, interface("eth0", &["192.168.7.20/24", "fd07::20/64"])),
+            (
+                &switch,
+                "ip link add br0 type bridge; ip link set br0 up
+                 for p in to-client to-neighbour to-box; do ip link set $p up master br0; done"
+                    .to_owned(),
+            ),
+            (&neighbour, interface("eth0", &["192.168.7.30/24"])),
+            (
+                &router,
+                interface("lan0", &["192.168.7.1/24", "fd07::1/64"])
+                    + &interface("wan0", &["100.64.7.2/30", "fd64::2/64"])
+                    + FORWARDS,
+            ),
+            (
+                &provider,
+                interface("in0", &["100.64.7.1/30", "fd64::1/64"])
+                    + &interface("out0", &["100.64.8.1/30", "fd65::1/64"])
+                    + FORWARDS,
+            ),
+            (
+                &core,
+                interface("in0", &["100.64.8.2/30", "fd65::2/64"])
+                    + &interface("out0", &["198.51.100.1/24", "fd66::1/64"])
+                    + FORWARDS,
+            ),
+            (
+                &world,
+                interface("eth0", &["198.51.100.2/24", "fd66::2/64"])
+                    + &loopback
+                    + &format!("ip addr add {SHOP_V6}/128 dev lo nodad\n")
+                    + FORWARDS,
+            ),
+        ] {
+            host.sh(&script);
         }
-        let mut own: Vec<String> =
-            ["203.0.113.80", "203.0.113.53", "203.0.113.54"].map(str::to_owned).to_vec();
-        own.extend(PUBLIC.map(str::to_owned));
-        for address in &own {
-            world.sh(&format!("ip addr add {address}/32 dev lo"));
+        for (host, interfaces) in [
+            (&client, "eth0"),
+            (&switch, "to-client to-neighbour to-box"),
+            (&neighbour, "eth0"),
+            (&router, "lan0 wan0"),
+            (&provider, "in0 out0"),
+            (&core, "in0 out0"),
+            (&world, "eth0"),
+        ] {
+            host.wait_until_up(interfaces);
         }
-        world.sh(&format!("ip addr add {SHOP_V6}/128 dev lo"));
         client.sh("ip route add default via 192.168.7.1 && ip -6 route add default via fd07::1");
         neighbour.sh("ip route add default via 192.168.7.1");
         let town = Self {
@@ -102,6 +154,7 @@ impl Town {
             provider,
             core,
             world,
+            files: Some(Files::take()),
             resolv: "nameserver 192.168.7.1\n".to_owned(),
             hosts: "127.0.0.1 localhost\n::1 localhost\n".to_owned(),
             env: Vec::new(),
@@ -119,16 +172,14 @@ impl Town {
     }
 
     fn way_of_provider(&self) {
-        self.provider
-            .sh("ip route replace default via 100.64.8.2 && ip -6 route replace default via fd65::2");
-        self.provider.sh("ip -6 route replace fd07::/64 via fd64::2");
+        self.provider.sh("ip route replace default via 100.64.8.2; ip -6 route replace default via fd65::2
+             ip -6 route replace fd07::/64 via fd64::2");
     }
 
     fn way_of_core(&self) {
-        self.core.sh("ip route replace default via 198.51.100.2 && ip -6 route replace default via fd66::2");
-        self.core
-            .sh("ip route replace 100.64.7.0/30 via 100.64.8.1 && ip -6 route replace fd64::/64 via fd65::1");
-        self.core.sh("ip -6 route replace fd07::/64 via fd65::1");
+        self.core.sh("ip route replace default via 198.51.100.2; ip -6 route replace default via fd66::2
+             ip route replace 100.64.7.0/30 via 100.64.8.1; ip -6 route replace fd64::/64 via fd65::1
+             ip -6 route replace fd07::/64 via fd65::1");
     }
 
     /// Puts the servers in place.
@@ -229,6 +280,7 @@ impl Town {
             other => self.host(other).command("sh"),
         };
         command.args(["-c", &format!("exec 2>/dev/null; {script}")]);
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         self.running.push(command.spawn().expect("sh starts"));
     }
@@ -241,18 +293,18 @@ impl Town {
         }
     }
 
+    /// Lets this machine forget what it has learnt of the network: neighbours, MTUs, round-trip times.
+    pub(crate) fn forget(&self) {
+        self.client.sh("ip neigh flush all; ip route flush cache; ip -6 route flush cache; ip tcp_metrics flush || true");
+    }
+
     /// Runs the doctor on the client, as root or as nobody.
     pub(crate) fn doctor(&self, target: &str, as_nobody: bool, more: &[&str]) -> Run {
-        let files = format!("/run/files-{}", self.client.name());
-        std::fs::create_dir_all(&files).expect("a folder of the lab");
-        std::fs::write(format!("{files}/resolv.conf"), &self.resolv).expect("a file of the lab");
-        std::fs::write(format!("{files}/hosts"), &self.hosts).expect("a file of the lab");
-        std::fs::write(format!("{files}/roots.pem"), authority().pem()).expect("a file of the lab");
-        let mut command = self.client.command("unshare");
-        let script = format!(
-            "mount --bind {files}/resolv.conf \"$(readlink -f /etc/resolv.conf)\" && mount --bind {files}/hosts /etc/hosts && exec \"$@\""
-        );
-        command.args(["--mount", "--", "sh", "-ec", &script, "sh"]);
+        let files = self.files.as_ref().expect("it is there until the value goes");
+        files.write("resolv.conf", &self.resolv);
+        files.write("hosts", &self.hosts);
+        files.write("roots.pem", &authority().pem());
+        let mut command = files.command(&self.client, "env");
         if as_nobody {
             command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);
         }
@@ -263,7 +315,7 @@ impl Town {
         {
             command.env_remove(name);
         }
-        command.env("SSL_CERT_FILE", format!("{files}/roots.pem"));
+        command.env("SSL_CERT_FILE", files.path("roots.pem"));
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         common::finish(command)
     }

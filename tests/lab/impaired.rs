@@ -48,9 +48,10 @@ fn row(run: &crate::common::Run) -> Value {
 
 fn delay_and_order() -> Result<(), String> {
     tun::available()?;
-    // Every fifth is held up by 50 ms more than the others' 20, so that the next two overtake it.
+    // Every fifth is held up by half a second more than the others' 20 ms, so that the next overtake it, also where a busy
+    // machine lets some of them leave late.
     let (client, _far, _link) =
-        bridged(|count, packet| vec![after(if count % 5 == 0 { 70 } else { 20 }, packet)]);
+        bridged(|count, packet| vec![after(if count % 5 == 0 { 520 } else { 20 }, packet)]);
     for transport in ["auto", "portable"] {
         for target in ["10.77.0.2", "fd77::2"] {
             let args = format!("ping -c 20 -i 0.02 --json --transport {transport} {target}");
@@ -64,7 +65,7 @@ fn delay_and_order() -> Result<(), String> {
             );
             let rtt = |key: &str| row["rtt_us"][key].as_f64().expect("a time") / 1000.0;
             // The bridge never sends early; how late a loaded machine lets it be is not netdiag's to say.
-            assert!(rtt("min") >= 20.0 && rtt("max") >= 70.0 && rtt("p50") < 70.0, "{row}");
+            assert!(rtt("min") >= 20.0 && rtt("max") >= 520.0 && rtt("p50") < 520.0, "{row}");
             assert!(
                 rtt("min") <= rtt("p50") && rtt("p50") <= rtt("p95") && rtt("p95") <= rtt("max"),
                 "{row}"
@@ -79,7 +80,7 @@ fn repeated_late_and_corrupted() -> Result<(), String> {
     tun::available()?;
     let (client, _far, _link) = bridged(|count, packet| match count % 4 {
         0 => vec![after(1, packet.clone()), after(2, packet)],
-        1 => vec![after(400, packet)],
+        1 => vec![after(2_400, packet)],
         2 => {
             let parsed = Packet::parse(&packet).expect("a reply");
             let mut icmp = parsed.icmp.to_vec();
@@ -93,7 +94,7 @@ fn repeated_late_and_corrupted() -> Result<(), String> {
             continue;
         }
         for (transport, target) in [("auto", "10.77.0.2"), ("auto", "fd77::2"), ("portable", "10.77.0.2")] {
-            let args = format!("ping -c 8 -i 0.15 -W 0.3 --format ndjson --transport {transport} {target}");
+            let args = format!("ping -c 8 -i 0.5 -W 1.2 --format ndjson --transport {transport} {target}");
             let run = if as_nobody { client.netdiag_as_nobody(&args) } else { client.netdiag(&args) };
             expect_code(&run, 0);
             let events = run.ndjson();
@@ -109,7 +110,7 @@ fn repeated_late_and_corrupted() -> Result<(), String> {
                 "{run:?}"
             );
             let late = events.iter().find(|event| event["event"] == "late").expect("a late one");
-            assert!(late["rtt_us"].as_f64().is_some_and(|rtt| rtt >= 400_000.0), "{late}");
+            assert!(late["rtt_us"].as_f64().is_some_and(|rtt| rtt >= 2_400_000.0), "{late}");
         }
     }
     Ok(())
@@ -121,11 +122,12 @@ fn outage() -> Result<(), String> {
         3 | 10..=19 => Vec::new(),
         _ => vec![after(0, packet)],
     });
-    let row = row(&client.netdiag("ping -c 30 -i 0.05 -W 0.3 --json 10.77.0.2"));
+    let row = row(&client.netdiag("ping -c 30 -i 0.05 -W 1.2 --json 10.77.0.2"));
     let outage = &row["longest_outage"];
     assert_eq!((&row["lost"], &outage["probes"]), (&11.into(), &10.into()), "{row}");
     let lasted = outage["duration_s"].as_f64().expect("a time");
-    assert!((0.5..3.0).contains(&lasted), "{row}");
+    // From the first that was lost to the next that was answered: ten intervals, each a little longer or shorter.
+    assert!(lasted >= 0.4, "{row}");
     let (began, ended) = (outage["began_at"].as_str(), outage["ended_at"].as_str());
     assert!(began.zip(ended).is_some_and(|(began, ended)| began < ended), "{row}");
     Ok(())
@@ -160,7 +162,7 @@ fn path_mtu() -> Result<(), String> {
         );
         client.allow_icmp_sockets();
         for (target, headers, router) in [("10.77.0.2", 28, "10.77.0.250"), ("fd77::2", 48, "fd77::fa")] {
-            let row = row(&client.netdiag(&format!("ping --pmtu -W 0.2 --json {target}")));
+            let row = row(&client.netdiag(&format!("ping --pmtu -W 1 --json {target}")));
             let found = &row["path_mtu"];
             assert_eq!(
                 (&found["mtu_bytes"], &found["payload_bytes"]),

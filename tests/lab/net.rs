@@ -1,8 +1,11 @@
 //! Building networks: hosts are network namespaces, cables are veth pairs.
 
-use std::process::{Command, ExitCode, Stdio};
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::common::{self, Run, Server};
 
@@ -93,7 +96,7 @@ fn sh(script: &str) -> Result<(), String> {
     }
 }
 
-/// One host: a network namespace, which goes away with the value.
+/// One host: a network namespace, which is torn down some time after the value is gone.
 pub(crate) struct Host {
     name: String,
 }
@@ -101,13 +104,27 @@ pub(crate) struct Host {
 impl Host {
     /// Makes a host with nothing but its loopback, up.
     pub(crate) fn new(role: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{role}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        sh(&format!("ip netns add {name} && ip -n {name} link set lo up")).expect("making a namespace");
-        let host = Self { name };
-        // Addresses are used at once; nobody else could have them.
-        host.sh("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
+        let [host] = Self::several([role]);
         host
+    }
+
+    /// Makes several hosts at once, which takes fewer processes than one after the other.
+    pub(crate) fn several<const N: usize>(roles: [&str; N]) -> [Self; N] {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let hosts = roles
+            .map(|role| Self { name: format!("{role}-{}", COUNT.fetch_add(1, Ordering::Relaxed)) });
+        let mut script = String::new();
+        for Self { name } in &hosts {
+            // Addresses are used at once; nobody else could have them.
+            write!(
+                script,
+                "ip netns add {name}; nsenter --net=/run/netns/{name} sh -ec 'ip link set lo up
+                 echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad; echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'\n"
+            )
+            .expect("memory");
+        }
+        sh(&script).expect("making namespaces");
+        hosts
     }
 
     /// The name that `ip netns` has for its network namespace.
@@ -136,14 +153,22 @@ impl Host {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Waits until the kernel has noticed that a cable is whole, without which it does no neighbour discovery.
+    /// Waits until the kernel has noticed that the cables of these interfaces (names with blanks between) are whole, without
+    /// which it does no neighbour discovery, and until it lets their IPv6 addresses be used: a link-local address is
+    /// tentative until a work queue of the kernel has run, and that may wait for other namespaces.
     #[track_caller]
-    fn wait_until_up(&self, interface: &str) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !self.sh(&format!("ip link show dev {interface}")).contains("state UP") {
-            assert!(Instant::now() < deadline, "{interface} does not come up");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    pub(crate) fn wait_until_up(&self, interfaces: &str) {
+        self.sh(&format!(
+            "for interface in {interfaces}; do
+               tries=20000
+               until ip link show dev $interface | grep -q 'state UP' &&
+                     [ -z \"$(ip -6 address show dev $interface tentative)\" ]; do
+                 tries=$((tries - 1))
+                 [ $tries -gt 0 ] || {{ echo \"$interface does not come up\" >&2; exit 1; }}
+                 sleep 0.01
+               done
+             done"
+        ));
     }
 
     /// Lets everybody here open unprivileged ICMP sockets; in a new namespace nobody may.
@@ -200,8 +225,100 @@ impl Host {
 }
 
 impl Drop for Host {
+    /// Leaves the namespace to a thread of its own. Taking one down waits for all processors to have noticed, in the kernel,
+    /// one namespace after the other; where they are busy that is long, and no test needs to wait for it.
     fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+        let _ = undertaker().send(std::mem::take(&mut self.name));
+    }
+}
+
+/// Whoever takes namespaces down. So many may wait for it; the next waits with its test, so that they do not pile up.
+fn undertaker() -> &'static SyncSender<String> {
+    const MOST_WAITING: usize = 64;
+    static UNDERTAKER: OnceLock<SyncSender<String>> = OnceLock::new();
+    UNDERTAKER.get_or_init(|| {
+        let (sender, names) = sync_channel(MOST_WAITING);
+        std::thread::spawn(move || take_down(&names));
+        sender
+    })
+}
+
+fn take_down(names: &Receiver<String>) {
+    while let Ok(first) = names.recv() {
+        // Those that end together are taken down together, which the kernel does in one go.
+        let mut script = String::new();
+        for name in std::iter::once(first).chain(names.try_iter()) {
+            writeln!(script, "netns delete {name}").expect("memory");
+        }
+        let _ = sh(&format!("ip -force -batch - <<'END'\n{script}END"));
+    }
+}
+
+/// A mount namespace in which programs find the resolver's and the hosts file that a test wrote.
+///
+/// It outlives the programs: the last process of a mount namespace waits in the kernel, when it ends, for all processors to
+/// have noticed (`namespace_unlock`, fs/namespace.c), which takes tens of seconds where they are busy.
+pub(crate) struct Files {
+    holder: Child,
+    folder: String,
+}
+
+impl Files {
+    /// Takes one that is not in use, or makes another.
+    pub(crate) fn take() -> Self {
+        if let Some(files) = Self::spare().pop() {
+            return files;
+        }
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let folder = format!("/run/files-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let script = format!(
+            "mkdir {folder}; touch {folder}/resolv.conf {folder}/hosts
+             mount --bind {folder}/resolv.conf \"$(readlink -f /etc/resolv.conf)\"
+             mount --bind {folder}/hosts /etc/hosts
+             echo ready; exec cat"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--", "sh", "-ec", &script]);
+        // It ends when this process does, and so the other end of its input is gone.
+        let mut holder =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare starts");
+        let mut line = String::new();
+        let output = holder.stdout.take().expect("it is piped");
+        BufReader::new(output).read_line(&mut line).expect("it says when");
+        assert_eq!(line, "ready\n", "making a mount namespace");
+        Self { holder, folder }
+    }
+
+    fn spare() -> std::sync::MutexGuard<'static, Vec<Self>> {
+        static SPARE: Mutex<Vec<Files>> = Mutex::new(Vec::new());
+        SPARE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives it back, for another test.
+    pub(crate) fn give_back(self) {
+        Self::spare().push(self);
+    }
+
+    /// Writes a file of its folder; `resolv.conf` and `hosts` are the system's for the programs inside.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).expect("a file of the lab");
+    }
+
+    /// The path of a file of its folder.
+    pub(crate) fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.folder)
+    }
+
+    /// A command inside a host, which finds these files.
+    pub(crate) fn command(&self, host: &Host, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net={}", host.namespace()))
+            .arg(format!("--mount=/proc/{}/ns/mnt", self.holder.id()))
+            .arg("--")
+            .arg(program);
+        common::plain(&mut command);
+        command
     }
 }
 
@@ -230,13 +347,21 @@ pub(crate) fn cable(left: (&Host, &str, &[&str]), right: (&Host, &str, &[&str]))
         format!("ip link add name {a_name} netns {} type veth peer name {b_name} netns {}", a.name, b.name);
     sh(&script).expect("laying a cable");
     for (host, name, addresses) in [(a, a_name, a_addresses), (b, b_name, b_addresses)] {
-        for address in addresses {
-            host.sh(&format!("ip addr add {address} dev {name}"));
-        }
-        host.sh(&format!("ip link set dev {name} up"));
+        host.sh(&format!("{}ip link set dev {name} up", assignments(addresses, name)));
     }
     a.wait_until_up(a_name);
     b.wait_until_up(b_name);
+}
+
+/// The lines of a script that give an interface its addresses. An IPv6 address would be tentative until a work queue of
+/// the kernel has run, also where nobody is asked for duplicates, and could not be bound meanwhile.
+pub(crate) fn assignments(addresses: &[&str], interface: &str) -> String {
+    let mut script = String::new();
+    for address in addresses {
+        let nodad = if address.contains(':') { " nodad" } else { "" };
+        writeln!(script, "ip addr add {address} dev {interface}{nodad}").expect("memory");
+    }
+    script
 }
 
 /// A client, a router and a far host: 10.7.0.2 - 10.7.0.1, 10.8.0.1 - 10.8.0.2, and the same in IPv6.
@@ -249,7 +374,7 @@ pub(crate) struct Routed {
 impl Routed {
     /// Builds it.
     pub(crate) fn new() -> Self {
-        let (client, router, far) = (Host::new("client"), Host::new("router"), Host::new("far"));
+        let [client, router, far] = Host::several(["client", "router", "far"]);
         router.sh("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
         cable(
             (&client, "eth0", &["10.7.0.2/24", "fd07::2/64"]),

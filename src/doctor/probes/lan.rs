@@ -117,6 +117,7 @@ pub(super) fn claims(
     claims.answers.extend(own.iter().map(|own| claim(*own, true)));
     claims.answers.extend(gateway.map(|gateway| claim(gateway, false)));
     let start = Instant::now();
+    let watch = LeftToClose(Some(watch));
     for round in 0..ROUNDS {
         for claim in &mut claims.answers {
             let IpAddr::V4(whose) = claim.address else { continue };
@@ -172,6 +173,29 @@ pub(super) fn claims(
         }
     }
     Ok(claims)
+}
+
+/// A watch that is closed on a thread of its own. The kernel waits meanwhile until every processor has noticed
+/// (`packet_release`, net/packet/af_packet.c), which takes seconds where they are busy, and nobody here has to.
+#[cfg(target_os = "linux")]
+struct LeftToClose(Option<crate::sys::FrameWatch>);
+
+#[cfg(target_os = "linux")]
+impl std::ops::Deref for LeftToClose {
+    type Target = crate::sys::FrameWatch;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for LeftToClose {
+    fn drop(&mut self) {
+        let watch = self.0.take();
+        // Without a thread to be had it is closed here.
+        let _ = std::thread::Builder::new().spawn(move || drop(watch));
+    }
 }
 
 /// Asks nobody: only Linux has such sockets.

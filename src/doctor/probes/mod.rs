@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub(super) use plan::{Progress, gather};
+pub(super) use plan::{Progress, about, gather};
 
 use super::evidence::{Item, Route};
 use crate::address::Address;

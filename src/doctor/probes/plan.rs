@@ -37,7 +37,8 @@ pub(in crate::doctor) fn gather(request: &Request, progress: &mut dyn Progress) 
     plan.run()
 }
 
-fn about(request: &Request) -> About {
+/// What a run is about, before anything is found out.
+pub(in crate::doctor) fn about(request: &Request) -> About {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     About {
         version: env!("CARGO_PKG_VERSION").to_owned(),

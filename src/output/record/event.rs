@@ -47,6 +47,11 @@ pub trait Event: Serialize {
     fn is_detail(&self) -> bool {
         false
     }
+
+    /// Whether the terminal's bell rings with it.
+    fn rings(&self) -> bool {
+        false
+    }
 }
 
 /// Whether the command should go on: `Break` once nobody can read what it says.
@@ -62,9 +67,9 @@ pub trait Observer<E> {
         Attention::Details
     }
 
-    /// The room to draw in, if a person looks at a terminal and would rather see a picture than lines.
-    fn room(&self) -> Option<Room> {
-        None
+    /// Whether a person looks at a terminal and would rather see a picture than lines.
+    fn is_drawing(&self) -> bool {
+        false
     }
 
     /// Draws a picture in the place of the last one; `None` takes it away.
@@ -92,23 +97,57 @@ pub enum Attention {
     Details,
 }
 
-/// The room there is to draw in, in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    /// The lines.
-    pub rows: usize,
-    /// The characters of a line.
-    pub columns: usize,
+/// A picture of how a run goes, redrawn in place. Its reader can scroll and sort it, so it has all rows, or the worst of very
+/// many; which of them are shown, and which columns, is the output layer's to decide.
+#[derive(Default)]
+pub struct Frame {
+    /// The columns.
+    pub columns: Vec<FrameColumn>,
+    /// The rows, in their natural order.
+    pub rows: Vec<FrameRow>,
+    /// How many rows there are besides.
+    pub more: usize,
+    /// The lines below.
+    pub notes: Vec<Line>,
 }
 
-/// A picture of how it goes, redrawn in place.
-pub struct Frame {
-    /// The headings.
-    pub titles: Vec<(&'static str, Align)>,
-    /// The rows, with a cell for each heading.
-    pub rows: Vec<Vec<Cell>>,
-    /// What stands below.
-    pub notes: Vec<Line>,
+impl Frame {
+    /// The most rows of a picture: more are beyond what anybody scrolls through.
+    pub const MOST_ROWS: usize = 500;
+}
+
+/// A column of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameColumn {
+    /// The heading.
+    pub title: &'static str,
+    /// The side its cells are flush with.
+    pub align: Align,
+    /// Which columns go first when the terminal is too narrow: the highest number; 0 never goes.
+    pub priority: u8,
+}
+
+impl FrameColumn {
+    /// A column of text.
+    pub const fn text(title: &'static str, priority: u8) -> Self {
+        Self { title, align: Align::Left, priority }
+    }
+
+    /// A column of numbers.
+    pub const fn number(title: &'static str, priority: u8) -> Self {
+        Self { title, align: Align::Right, priority }
+    }
+}
+
+/// A row of a picture.
+#[derive(Clone, Debug, Default)]
+pub struct FrameRow {
+    /// A cell for each column.
+    pub cells: Vec<Cell>,
+    /// How much attention it needs: the highest come first; 0 where nothing is wrong.
+    pub urgency: u64,
+    /// What is wrong, in a few words, beside the row.
+    pub remark: Option<Line>,
 }
 
 /// An observer who does not care.

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-pub use event::{Attention, Discard, Event, Flow, Frame, Line, Observer, Room};
+pub use event::{Attention, Discard, Event, Flow, Frame, FrameColumn, FrameRow, Line, Observer};
 pub(in crate::output) use untrusted::is_invisible;
 pub use untrusted::{Charset, Untrusted};
 
@@ -57,8 +57,19 @@ pub trait Report: Serialize {
         Block::default()
     }
 
+    /// The key of the row's list of which each item has a line of its own where a table is piped: `addresses` for the
+    /// columns `addresses.*`; empty where a row is always one line.
+    fn line_each(&self) -> &'static str {
+        ""
+    }
+
     /// What a person is told below the table on a terminal, a line each.
     fn notes(&self) -> Vec<Line> {
+        Vec::new()
+    }
+
+    /// The result in a sentence, which `--quiet` does not silence; none where the table says it.
+    fn verdict(&self) -> Vec<Line> {
         Vec::new()
     }
 
@@ -267,12 +278,27 @@ pub enum Value {
     Text(Untrusted),
     /// An address, with the length of its prefix if it has one.
     Ip(IpAddr, Option<u8>),
-    /// A course of figures, drawn as a sparkline; `None` where one was lost.
-    Trend(Vec<Option<f64>>),
+    /// What became of one probe after the other, drawn as a sparkline.
+    Trend(Vec<Mark>),
     /// Several, a line each on a terminal, with commas between when piped.
     List(Vec<Value>),
     /// Several short ones, on one line everywhere.
     Series(Vec<Value>),
+}
+
+/// What became of one probe, for a sparkline.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Mark {
+    /// It is under way.
+    Open,
+    /// It was answered, after so many microseconds.
+    Answered(f64),
+    /// It was lost, or met an error.
+    Lost,
+    /// This machine could not send it.
+    Unsent,
+    /// Its fate is not known.
+    Unknown,
 }
 
 /// How a piece of text should strike the eye; the emitter chooses the colours.
@@ -291,6 +317,8 @@ pub enum Role {
     Caution,
     /// Does not work.
     Bad,
+    /// Names a place on the network: an address, a host.
+    Address,
 }
 
 impl Value {
@@ -360,9 +388,27 @@ impl Cell {
         Self::plain(Value::Real { value: us / 1000.0, raw: us, decimals })
     }
 
-    /// Makes a cell of a course of figures.
-    pub fn trend(figures: Vec<Option<f64>>) -> Self {
-        Self::plain(Value::Trend(figures))
+    /// Makes a cell that shows a round-trip time in milliseconds from microseconds, in the colour of its band: what nobody
+    /// feels, what a person notices (from 100 ms), what interrupts one (from 300 ms).
+    pub fn latency(us: f64) -> Self {
+        const NOTICED_US: f64 = 100_000.0;
+        const INTERRUPTS_US: f64 = 300_000.0;
+        let role = match us {
+            us if us < NOTICED_US => Role::Good,
+            us if us < INTERRUPTS_US => Role::Caution,
+            _ => Role::Bad,
+        };
+        Self::millis(us).role(role)
+    }
+
+    /// Makes a cell of what became of one probe after the other.
+    pub fn trend(marks: Vec<Mark>) -> Self {
+        Self::plain(Value::Trend(marks))
+    }
+
+    /// Makes a cell of an address that people recognise as one.
+    pub fn address(text: impl Into<Untrusted>) -> Self {
+        Self::text(text).role(Role::Address)
     }
 
     /// Makes a cell of several pieces of text; none counts as missing.

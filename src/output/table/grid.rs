@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle};
 use unicode_width::UnicodeWidthStr;
 
-use super::text::{columns, rule, text, wrapped};
+use super::text::{self, columns, rule, text, wrapped};
 use super::{GAP, WRAPPED_LEAST, total};
 use crate::output::environment::Screen;
 use crate::output::record::{Align, Cell, Column, Record, Role, Value};
@@ -23,6 +23,8 @@ pub(super) struct Grid {
 pub(super) struct Shown {
     lines: Lines,
     role: Role,
+    /// The characters of a sparkline, each with its role.
+    marks: Vec<(Role, char)>,
 }
 
 /// The lines of a cell, most often one.
@@ -66,6 +68,17 @@ impl Grid {
                 *widest = cell.lines.as_slice().iter().map(|line| columns(line)).fold(*widest, usize::max);
             }
         }
+    }
+
+    /// Leaves these columns, and measures what is left.
+    pub(super) fn keep(&mut self, kept: &[usize]) {
+        self.titles = kept.iter().map(|index| self.titles[*index]).collect();
+        self.aligns = kept.iter().map(|index| self.aligns[*index]).collect();
+        for row in &mut self.rows {
+            let mut cells: Vec<Option<Shown>> = std::mem::take(row).into_iter().map(Some).collect();
+            *row = kept.iter().filter_map(|index| cells.get_mut(*index)?.take()).collect();
+        }
+        self.measure();
     }
 
     /// Breaks the text of columns that allow it between words, until the table is no wider than the room.
@@ -135,7 +148,7 @@ impl Grid {
     pub(super) fn pad(&self, screen: &Screen, header: bool) -> String {
         let mut text = String::new();
         if header {
-            let titles = self.titles.iter().map(|title| (*title, Role::Strong));
+            let titles = self.titles.iter().map(|title| (*title, Role::Strong, &[][..]));
             self.pad_line(&mut text, titles, screen);
             if screen.is_terminal {
                 let width = total(&self.widths).min(screen.width.unwrap_or(usize::MAX));
@@ -152,7 +165,7 @@ impl Grid {
             for line in 0..height {
                 let cells = row.iter().map(|cell| {
                     let line = cell.lines.as_slice().get(line).map_or("", |line| &**line);
-                    (line, cell.role)
+                    (line, cell.role, cell.marks.as_slice())
                 });
                 self.pad_line(&mut text, cells, screen);
             }
@@ -160,13 +173,23 @@ impl Grid {
         text
     }
 
-    fn pad_line<'a>(&self, text: &mut String, cells: impl Iterator<Item = (&'a str, Role)>, screen: &Screen) {
+    fn pad_line<'a>(
+        &self,
+        text: &mut String,
+        cells: impl Iterator<Item = (&'a str, Role, &'a [(Role, char)])>,
+        screen: &Screen,
+    ) {
         let start = text.len();
-        for (index, (cell, role)) in cells.enumerate() {
+        for (index, (cell, role, marks)) in cells.enumerate() {
             let fill = self.widths[index].saturating_sub(columns(cell));
             let (before, after) = if self.aligns[index] == Align::Left { (0, fill) } else { (fill, 0) };
             text.extend(std::iter::repeat_n(' ', before));
-            if screen.colored {
+            if screen.colored && !marks.is_empty() {
+                for run in marks.chunk_by(|one, other| one.0 == other.0) {
+                    let run_text: String = run.iter().map(|(_, mark)| *mark).collect();
+                    text.push_str(&style::paint(&run_text, run[0].0, true));
+                }
+            } else if screen.colored {
                 text.push_str(&style::paint(cell, role, true));
             } else {
                 text.push_str(cell);
@@ -187,7 +210,18 @@ impl Shown {
             }
             value => Lines::One(text(value, screen.charset)),
         };
-        Self { lines, role }
+        let marks = match &cell.value {
+            Value::Trend(marks) => text::trend(marks, screen.charset),
+            _ => Vec::new(),
+        };
+        Self { lines, role, marks }
+    }
+
+    /// Leaves the last marks of a sparkline.
+    pub(super) fn keep_last(&mut self, most: usize) {
+        let skipped = self.marks.len().saturating_sub(most);
+        self.marks.drain(..skipped);
+        self.lines = Lines::One(Cow::Owned(self.marks.iter().map(|(_, mark)| *mark).collect()));
     }
 
     fn comfy(&self) -> comfy_table::Cell {
@@ -199,6 +233,7 @@ impl Shown {
             Role::Good => cell.fg(Color::DarkGreen),
             Role::Caution => cell.fg(Color::DarkYellow),
             Role::Bad => cell.fg(Color::DarkRed),
+            Role::Address => cell.fg(Color::DarkCyan),
         }
     }
 }

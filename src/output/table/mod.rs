@@ -14,7 +14,7 @@ use unicode_width::UnicodeWidthStr;
 pub(super) use block::blocks;
 
 use super::environment::Screen;
-use super::record::{Cell, Column, Frame, Record};
+use super::record::{Cell, Column, FrameColumn, FrameRow, Record, Value};
 use super::select::{Choice, Rows};
 use super::{select, style};
 
@@ -102,22 +102,64 @@ pub(super) fn render<R: Record + Clone>(
     dropped
 }
 
-/// Renders a picture that is redrawn in place, no wider than the screen, a line each.
-pub(super) fn picture(frame: &Frame, screen: &Screen) -> Vec<String> {
-    let shown = |cell: &Cell| Shown::of(cell, screen);
+/// Renders the rows of a picture that is redrawn in place, a line each, with what is wrong beside the row. Columns go by
+/// priority until the rest fits; a sparkline takes what room is left.
+pub(super) fn picture(columns: &[FrameColumn], rows: &[&FrameRow], screen: &Screen) -> Vec<String> {
+    /// The narrowest and the widest a sparkline is.
+    const TREND: (usize, usize) = (10, 60);
+    // Headings over nothing tell nobody anything.
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let remarks: Vec<String> = rows
+        .iter()
+        .map(|row| row.remark.as_ref().map_or_else(String::new, |it| style::line(it, screen.charset, false)))
+        .collect();
+    let has_remarks = remarks.iter().any(|remark| !remark.is_empty());
     let mut grid = Grid {
-        titles: frame.titles.iter().map(|(title, _)| *title).collect(),
-        aligns: frame.titles.iter().map(|(_, align)| *align).collect(),
+        titles: columns.iter().map(|column| column.title).collect(),
+        aligns: columns.iter().map(|column| column.align).collect(),
         widths: Vec::new(),
-        rows: frame.rows.iter().map(|row| row.iter().map(shown).collect()).collect(),
+        rows: rows.iter().map(|row| row.cells.iter().map(|cell| Shown::of(cell, screen)).collect()).collect(),
     };
     grid.measure();
-    let mut lines = Vec::new();
-    // Headings over nothing tell nobody anything.
-    if !frame.rows.is_empty() {
-        lines.extend(grid.draw(screen, true).lines().map(str::to_owned));
+    let is_trend: Vec<bool> = (0..columns.len())
+        .map(|index| rows.iter().any(|row| matches!(row.cells.get(index), Some(Cell { value: Value::Trend(_), .. }))))
+        .collect();
+    let mut kept: Vec<usize> = (0..columns.len()).collect();
+    let room = screen.width.unwrap_or(usize::MAX);
+    let widest = remarks.iter().map(|remark| text::columns(remark)).max().unwrap_or(0);
+    // A remark may be cut short, but not away.
+    let remark = if has_remarks { GAP + widest.min(room / 3) } else { 0 };
+    let taken = |kept: &[usize], grid: &Grid| -> usize {
+        let width = |index: &usize| if is_trend[*index] { TREND.0 } else { grid.widths[*index] };
+        kept.iter().map(width).sum::<usize>() + GAP * kept.len().saturating_sub(1)
+    };
+    while taken(&kept, &grid) + remark > room {
+        let candidates = kept.iter().enumerate().filter(|(_, index)| columns[**index].priority > 0);
+        let Some((place, _)) = candidates.max_by_key(|(place, index)| (columns[**index].priority, *place)) else {
+            break;
+        };
+        kept.remove(place);
     }
-    lines.extend(frame.notes.iter().map(|note| style::line(note, screen.charset, screen.colored)));
+    let spare = room.saturating_sub(taken(&kept, &grid) + remark);
+    for row in &mut grid.rows {
+        for index in kept.iter().filter(|index| is_trend[**index]) {
+            row[*index].keep_last((TREND.0 + spare).min(TREND.1));
+        }
+    }
+    grid.keep(&kept);
+    let mut lines: Vec<String> = grid.pad(screen, true).lines().map(str::to_owned).collect();
+    let width = total(&grid.widths);
+    let left = room.saturating_sub(width + GAP);
+    for (line, row) in lines.iter_mut().skip(2).zip(rows) {
+        if let Some(remark) = &row.remark {
+            let fill = width.saturating_sub(style::visible_columns(line)) + GAP;
+            let remark = style::line(&remark.clone().cut(left), screen.charset, screen.colored);
+            line.push_str(&" ".repeat(fill));
+            line.push_str(&remark);
+        }
+    }
     lines
 }
 
@@ -154,7 +196,7 @@ fn narrow<R: Record>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::record::{Cell, Charset};
+    use crate::output::record::Charset;
     use serde::Serialize;
 
     #[derive(Clone, Serialize)]

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
 use crate::output::environment::Screen;
-use crate::output::record::{Charset, Value};
+use crate::output::record::{Charset, Mark, Role, Value};
 
 /// The columns that a text takes on a screen.
 pub(super) fn columns(text: &str) -> usize {
@@ -99,8 +99,8 @@ pub(super) fn write(out: &mut String, value: &Value, charset: Charset) {
             let written = write!(out, "{ip}");
             written.and_then(|()| length.map_or(Ok(()), |length| write!(out, "/{length}")))
         }
-        Value::Trend(figures) => {
-            out.push_str(&trend(figures, charset));
+        Value::Trend(marks) => {
+            out.extend(trend(marks, charset).into_iter().map(|(_, mark)| mark));
             Ok(())
         }
         Value::List(items) | Value::Series(items) => {
@@ -116,29 +116,35 @@ pub(super) fn write(out: &mut String, value: &Value, charset: Charset) {
     written.expect("writing to memory does not fail");
 }
 
-/// A sparkline: the figures as heights between the least and the most, and an `x` where one was lost.
+/// A sparkline, each character with its role: times as heights, and marks of their own for what was lost (`x`), what this
+/// machine could not send (`!`), and what is not known.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a height below the number of steps"
 )]
-pub(super) fn trend(figures: &[Option<f64>], charset: Charset) -> String {
+pub(super) fn trend(marks: &[Mark], charset: Charset) -> Vec<(Role, char)> {
+    /// The least difference that fills the height, in microseconds: less is noise, and would look like mountains.
+    const LEAST_SPAN_US: f64 = 1_000.0;
     let steps: &[char] = match charset {
         Charset::Ascii => &['_', '.', '-', '=', '^'],
         Charset::Unicode => &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
     };
-    let (least, most) = figures
-        .iter()
-        .flatten()
-        .fold((f64::MAX, 0.0_f64), |(least, most), figure| (least.min(*figure), most.max(*figure)));
-    // A course that hardly changes is flat: noise would look like mountains.
-    let span = (most - least).max(most * 0.1).max(f64::MIN_POSITIVE);
-    let top = if steps.len() == 5 { 4.0 } else { 7.0 };
-    let step = |figure: f64| {
-        let height = (figure - least) / span * top;
-        steps[(height.round() as usize).min(steps.len() - 1)]
+    let times = marks.iter().filter_map(|mark| if let Mark::Answered(us) = mark { Some(*us) } else { None });
+    let (least, most) =
+        times.fold((f64::MAX, 0.0_f64), |(least, most), us| (least.min(us), most.max(us)));
+    // A course that changes by less than half is nearly flat.
+    let span = (most - least).max(most * 0.5).max(LEAST_SPAN_US);
+    let top = (steps.len() - 1) as f64;
+    let step = |us: f64| steps[(((us - least) / span * top).round() as usize).min(steps.len() - 1)];
+    let shown = |mark: &Mark| match mark {
+        Mark::Answered(us) => (Role::Good, step(*us)),
+        Mark::Lost => (Role::Bad, 'x'),
+        Mark::Unsent => (Role::Caution, '!'),
+        Mark::Unknown => (Role::Dim, '?'),
+        Mark::Open => (Role::Dim, if charset == Charset::Ascii { ' ' } else { '·' }),
     };
-    figures.iter().map(|figure| figure.map_or('x', step)).collect()
+    marks.iter().map(shown).collect()
 }
 
 /// Breaks a line between words so that no piece is wider than `width`; a word is only broken if it is longer
@@ -191,10 +197,17 @@ mod tests {
 
     #[test]
     fn a_sparkline_shows_what_rose_and_what_was_lost() {
-        let figures = [Some(1.0), Some(2.0), None, Some(8.0), Some(4.5)];
-        assert_eq!(trend(&figures, Charset::Unicode), "▁▂x█▅");
-        assert_eq!(trend(&figures, Charset::Ascii), "_.x^-");
-        assert_eq!(trend(&[Some(100.0), Some(101.0)], Charset::Unicode), "▁▂");
-        assert_eq!(trend(&[None, None], Charset::Unicode), "xx");
+        let shown = |marks: &[Mark], charset| -> String {
+            trend(marks, charset).into_iter().map(|(_, mark)| mark).collect()
+        };
+        let ms = |ms: f64| Mark::Answered(ms * 1000.0);
+        let marks = [ms(1.0), ms(2.0), Mark::Lost, ms(8.0), ms(4.5), Mark::Unsent, Mark::Open];
+        assert_eq!(shown(&marks, Charset::Unicode), "▁▂x█▅!·");
+        assert_eq!(shown(&marks, Charset::Ascii), "_.x^-! ");
+        // A few microseconds are no mountain.
+        assert_eq!(shown(&[ms(0.040), ms(0.042), ms(0.045)], Charset::Unicode), "▁▁▁");
+        assert_eq!(shown(&[ms(100.0), ms(101.0)], Charset::Unicode), "▁▁");
+        assert_eq!(shown(&[Mark::Lost, Mark::Lost], Charset::Unicode), "xx");
+        assert_eq!(trend(&[Mark::Lost], Charset::Unicode)[0].0, Role::Bad);
     }
 }

@@ -81,6 +81,8 @@ pub(super) struct Settings {
     pub(super) finds_pmtu: bool,
     /// Whether to wait for room in the table of neighbours.
     pub(super) waits_for_neighbours: bool,
+    /// Whether it is told when the next probe leaves before the last one is answered.
+    pub(super) tells_outstanding: bool,
     /// Whether anybody listens to the [`Happening`]s.
     pub(super) is_heard: bool,
 }
@@ -187,6 +189,10 @@ pub(super) enum What {
     /// A redirect or a source quench, which ends nothing.
     Notice(ErrorId),
     Unsent(ErrorId),
+    /// Its reply may have come while this machine could not hear it.
+    Excused,
+    /// It is still not answered when the next one leaves.
+    Outstanding,
 }
 
 /// The run as a state.
@@ -342,6 +348,11 @@ impl Engine {
         std::mem::take(&mut self.news)
     }
 
+    /// How many probes of a target were tried so far; the number of the last.
+    pub(super) fn attempts(&self, slot: SlotId) -> u64 {
+        self.tracks[slot as usize].attempts()
+    }
+
     /// What a target's probes amount to so far.
     pub(super) fn statistics(&self, slot: SlotId) -> Statistics {
         self.tracks[slot as usize].statistics()
@@ -412,6 +423,13 @@ pub(super) enum Glance {
     Error,
     /// It did not.
     Silent,
+}
+
+impl Glance {
+    /// Whether nothing is known to be wrong with it.
+    pub(super) fn is_well(self) -> bool {
+        matches!(self, Self::Untried | Self::Alive)
+    }
 }
 
 /// The name a probe's body bears.

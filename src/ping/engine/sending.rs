@@ -131,6 +131,12 @@ impl Engine {
         let track = &mut self.tracks[slot as usize];
         let horizon = now.saturating_sub(MEMORY.max(4 * self.settings.timeout));
         let number = track.issue(now, horizon);
+        if self.settings.tells_outstanding
+            && let Some(last) = number.checked_sub(1)
+            && self.tracks[slot as usize].flight(last).is_some_and(|flight| flight.fate == Fate::Waiting)
+        {
+            self.tell(slot, Some(last), now, What::Outstanding);
+        }
         self.open += 1;
         let size = self.searches.get_mut(&slot).map_or(self.settings.size, Search::next_size);
         if self.hosts.is_swept(slot) {

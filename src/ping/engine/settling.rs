@@ -93,6 +93,7 @@ impl Engine {
             many.statistics.take_back();
         }
         track.change(number, |flight| flight.fate = Fate::Unknown);
+        self.tell(slot, Some(number), now, What::Excused);
         self.settle(slot, now, chances);
     }
 

@@ -18,6 +18,7 @@ nothing older is told.
 services.tsv: PORT, PROTOCOLS (t, u, s, d for tcp, udp, sctp, dccp), NAME, DESCRIPTION, with tabs between, sorted by
 port, and of one port those first that people ask for. notes.tsv: PORT, PROTOCOLS, NOTE, sorted by port: reserved ports,
 uses without a name, reports of unauthorized use. The first line of each is a comment that names the packages.
+by_name.idx: see `index`.
 """
 import json
 import os
@@ -55,6 +56,19 @@ def write(path, comment, rows):
         print(f"# {comment}", file=out)
         for row in rows:
             print(*row, sep="\t", file=out)
+
+
+def index(folder):
+    """Writes by_name.idx: where each line of services.tsv begins, in six digits and a line feed, sorted by its name in lower case."""
+    with open(os.path.join(folder, "services.tsv"), "rb") as table:
+        lines = table.read().split(b"\n")
+    starts, at = [], 0
+    for line in lines:
+        if line and not line.startswith(b"#"):
+            starts.append((line.split(b"\t")[2].lower(), at))
+        at += len(line) + 1
+    with open(os.path.join(folder, "by_name.idx"), "w", encoding="ascii") as out:
+        out.write("".join(f"{start:06d}\n" for _, start in sorted(starts)))
 
 
 def main(newer, newer_date, older, older_date):
@@ -102,6 +116,7 @@ def main(newer, newer_date, older, older_date):
     rows = [(port, letters(names[port, name]), name, described[port, name]) for port, name in sorted(names, key=rank)]
     write(os.path.join(folder, "services.tsv"), comment, rows)
     write(os.path.join(folder, "notes.tsv"), comment, [(key[0], letters(notes[key]), key[1]) for key in sorted(notes)])
+    index(folder)
 
 
 main(*sys.argv[1:])

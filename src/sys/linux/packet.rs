@@ -5,8 +5,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use libc::c_int;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 
 use crate::sys::{ArpSeen, FrameSeen};
 
@@ -26,8 +25,9 @@ impl FrameWatch {
     ///
     /// Errors: CAP_NET_RAW is missing.
     pub fn open(index: u32) -> io::Result<Self> {
-        let everything = c_int::from(u16::to_be(u16::try_from(libc::ETH_P_ALL).expect("small")));
-        let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking(), Some(Protocol::from(everything)))?;
+        // Without a protocol it hears nothing until it is bound: to take it off all links first, the kernel would wait until
+        // every processor has noticed (`packet_do_bind`, net/packet/af_packet.c).
+        let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking(), None)?;
         let watch = Self { socket, index };
         let address = watch.address([0xff; 6]);
         let length = libc::socklen_t::try_from(size_of_val(&address)).expect("20 bytes");

@@ -5,18 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::connection::Tally;
-use crate::measure::Times;
-use crate::output::record::{Align, Cell, Frame, Line, Role, Room};
+use crate::measure::{Summary, Times, microseconds};
+use crate::output::record::{Cell, Frame, FrameColumn, FrameRow, Line, Role};
 
-/// The headings, the columns that go first on a narrow terminal last.
-const TITLES: [(&str, Align, usize); 7] = [
-    ("ADDRESS", Align::Left, 0),
-    ("ROUNDS", Align::Right, 10),
-    ("LAST_MS", Align::Right, 10),
-    ("P50_MS", Align::Right, 9),
-    ("P99_MS", Align::Right, 9),
-    ("MAX_MS", Align::Right, 9),
-    ("PER_SECOND", Align::Right, 12),
+/// The columns; on a narrow terminal the one with the highest number goes first.
+const COLUMNS: [FrameColumn; 7] = [
+    FrameColumn::text("ADDRESS", 0),
+    FrameColumn::number("ROUNDS", 1),
+    FrameColumn::number("LAST ms", 2),
+    FrameColumn::number("P50 ms", 3),
+    FrameColumn::number("P99 ms", 4),
+    FrameColumn::number("MAX ms", 5),
+    FrameColumn::number("ROUNDS/s", 6),
 ];
 
 /// A connection's rounds so far, as its thread keeps them.
@@ -67,35 +67,20 @@ impl Board {
     }
 
     /// The picture of this moment.
-    pub(super) fn frame(&self, since: Duration, room: Room) -> Frame {
+    pub(super) fn frame(&self, since: Duration) -> Frame {
         let rows = self.rows();
-        let widest = rows.iter().map(|(address, _)| address.chars().count()).max().unwrap_or(0).max(7);
-        let mut used = widest;
-        let columns = TITLES.iter().take_while(|(_, _, width)| {
-            used += width;
-            used <= room.columns
-        });
-        let columns = columns.count().max(1);
-        // The header, its rule and the line that says how to end it.
-        let most = room.rows.saturating_sub(4).max(1);
-        let more = rows.len().saturating_sub(most);
-        let more = if more > 0 { format!("{more} more addresses; ") } else { String::new() };
-        let note = Line::default().dim(format!("{more}Ctrl-C ends it with the whole table"));
-        let row = |(address, tallies): &(Arc<str>, Vec<Shared>)| {
-            let mut cells = row(address, tallies, since);
-            cells.truncate(columns);
-            cells
-        };
         Frame {
-            titles: TITLES.iter().take(columns).map(|(title, align, _)| (*title, *align)).collect(),
-            rows: rows.iter().take(most).map(row).collect(),
-            notes: vec![note.cut(room.columns)],
+            columns: COLUMNS.to_vec(),
+            rows: rows.iter().take(Frame::MOST_ROWS).map(|(address, tallies)| row(address, tallies, since)).collect(),
+            more: rows.len().saturating_sub(Frame::MOST_ROWS),
+            notes: Vec::new(),
         }
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rounds are far below 2^53")]
-fn row(address: &str, tallies: &[Shared], since: Duration) -> Vec<Cell> {
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole microseconds, not negative")]
+fn row(address: &str, tallies: &[Shared], since: Duration) -> FrameRow {
     let mut times = Times::default();
     let mut last = None;
     for tally in tallies {
@@ -104,15 +89,18 @@ fn row(address: &str, tallies: &[Shared], since: Duration) -> Vec<Cell> {
         last = last.or(tally.last);
     }
     let summary = times.summary();
-    let time =
-        |pick: fn(&crate::measure::Summary) -> f64| Cell::maybe(summary.as_ref().map(pick), Cell::millis);
-    vec![
-        Cell::text(address).role(Role::Strong),
+    let time = |pick: fn(&Summary) -> f64| Cell::maybe(summary.as_ref().map(pick), Cell::latency);
+    let cells = vec![
+        Cell::address(address),
         Cell::integer(times.count()),
-        Cell::maybe(last, |last| Cell::millis(crate::measure::microseconds(last)).role(Role::Strong)),
+        Cell::maybe(last, |last| Cell::latency(microseconds(last))),
         time(|summary| summary.p50),
         time(|summary| summary.p99),
         time(|summary| summary.max),
         Cell::real(times.count() as f64 / since.as_secs_f64().max(0.001), 0),
-    ]
+    ];
+    // The slowest first, and before them those that have answered nothing.
+    let urgency = summary.map_or(u64::MAX, |summary| summary.p99 as u64);
+    let remark = summary.is_none().then(|| Line::default().with(Role::Caution, "no round has ended yet"));
+    FrameRow { cells, urgency, remark }
 }

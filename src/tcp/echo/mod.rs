@@ -242,7 +242,7 @@ pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Resul
         sys::raise_descriptor_limit();
     }
     let (events, mut happened) = mpsc::channel(EVENTS);
-    let is_drawn = observer.room().is_some() && request.is_long();
+    let is_drawn = observer.is_drawing() && request.is_long();
     let wants_rounds = match observer.attention() {
         Attention::None => false,
         Attention::Usual => request.rounds > 1 && request.is_leisurely() && !is_drawn,
@@ -287,8 +287,11 @@ pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Resul
                 if shows_progress {
                     observer.progress(Some(board.progress()));
                 }
-                let frame = observer.room().filter(|_| is_drawn).map(|room| board.frame(start.elapsed(), room));
-                if is_drawn { observer.draw(frame) } else { record::Flow::Continue(()) }
+                if is_drawn {
+                    observer.draw(Some(board.frame(start.elapsed())))
+                } else {
+                    record::Flow::Continue(())
+                }
             }
             else => break,
         };
@@ -300,6 +303,9 @@ pub async fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Resul
         }
     }
     observer.progress(None);
+    if is_drawn {
+        let _ = observer.draw(None);
+    }
     let interrupted = is_read && stop.is_stopping();
     let reports: Vec<TargetReport> = reports.into_iter().flatten().collect();
     Ok(Echo::new(reports, interrupted, request))

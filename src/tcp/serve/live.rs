@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::session::Counts;
-use crate::output::record::{Align, Cell, Frame, Line, Role, Room};
+use crate::output::record::{Cell, Frame, FrameColumn, FrameRow, Line};
 
-/// The headings, the columns that go first on a narrow terminal last, with the room each takes.
-const TITLES: [(&str, Align, usize); 4] = [
-    ("CLIENT", Align::Left, 24),
-    ("IN", Align::Right, 14),
-    ("OUT", Align::Right, 14),
-    ("SECONDS", Align::Right, 10),
+/// The columns; on a narrow terminal the one with the highest number goes first.
+const COLUMNS: [FrameColumn; 4] = [
+    FrameColumn::text("CLIENT", 0),
+    FrameColumn::number("BYTES IN", 1),
+    FrameColumn::number("BYTES OUT", 2),
+    FrameColumn::number("SECONDS", 3),
 ];
 
 /// A connection that has not ended.
@@ -66,38 +66,27 @@ impl Board {
     }
 
     /// The picture of this moment.
-    pub(super) fn frame(&self, room: Room) -> Frame {
+    pub(super) fn frame(&self) -> Frame {
         let state = self.state();
-        let mut used = 0;
-        let columns = TITLES.iter().take_while(|(_, _, width)| {
-            used += width;
-            used <= room.columns
-        });
-        let columns = columns.count().max(1);
-        // The header, its rule, the line below, and the lines above that say where it listens.
-        let most = room.rows.saturating_sub(6).max(1);
-        let live = state.live.values().map(|live| {
+        let live = state.live.values().take(Frame::MOST_ROWS).map(|live| {
             let (bytes_in, bytes_out) = live.counts.bytes();
-            row(&live.peer, bytes_in, bytes_out, live.start.elapsed())
+            let cells = row(&live.peer, bytes_in, bytes_out, live.start.elapsed());
+            FrameRow { cells, ..FrameRow::default() }
         });
-        let rows = live.take(most).map(|mut row| {
-            row.truncate(columns);
-            row
-        });
-        let more = state.live.len().saturating_sub(most);
-        let more = if more > 0 { format!("{more} more; ") } else { String::new() };
-        let note = format!("{more}{} live of {} connections; Ctrl-C ends it", state.live.len(), state.total);
+        let (current, total) = (state.live.len(), state.total);
+        let count = Line::default().dim(format!("{current} of {total} connections are live"));
         Frame {
-            titles: TITLES.iter().take(columns).map(|(title, align, _)| (*title, *align)).collect(),
-            rows: rows.collect(),
-            notes: vec![Line::default().dim(note).cut(room.columns)],
+            columns: COLUMNS.to_vec(),
+            rows: live.collect(),
+            more: current.saturating_sub(Frame::MOST_ROWS),
+            notes: vec![count],
         }
     }
 }
 
 fn row(peer: &str, bytes_in: u64, bytes_out: u64, took: Duration) -> Vec<Cell> {
     vec![
-        Cell::text(peer).role(Role::Strong),
+        Cell::address(peer),
         Cell::integer(bytes_in),
         Cell::integer(bytes_out),
         Cell::real(took.as_secs_f64(), 1),

@@ -206,7 +206,7 @@ pub fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Serv
     sys::raise_descriptor_limit();
     let (events, happened) = mpsc::channel(EVENTS);
     let board = Arc::new(Board::default());
-    let is_drawn = observer.room().is_some() && !request.explain;
+    let is_drawn = observer.is_drawing() && !request.explain;
     let runtime = sys::runtime()?;
     let (request, asked, shown) = (request.clone(), stop.clone(), is_drawn.then(|| board.clone()));
     let server = std::thread::Builder::new().name("server".to_owned()).spawn(move || -> Result<Served> {
@@ -241,10 +241,12 @@ async fn observe(
                 Some(event) if is_drawn && event.is_in_the_picture() => continue,
                 Some(event) => observer.observe(event),
             },
-            _ = redraws.tick(), if is_drawn => match observer.room() {
-                Some(room) if board.has_changed() => observer.draw(Some(board.frame(room))),
-                _ => continue,
-            },
+            _ = redraws.tick(), if is_drawn => {
+                if !board.has_changed() {
+                    continue;
+                }
+                observer.draw(Some(board.frame()))
+            }
         };
         if flow.is_break() {
             // Nobody can read what it says: it ends at once.

@@ -1,0 +1,139 @@
+//! The names a command may be called by: its own, those of other tools for the same, and any beginning that only one has.
+
+use std::ffi::OsString;
+
+/// The commands, each with the names that people know it by from elsewhere.
+const COMMANDS: [(&str, &[&str]); 8] = [
+    ("ifaces", &["interfaces", "ifconfig", "ipconfig"]),
+    ("ping", &[]),
+    ("port", &["ports", "ss"]),
+    ("tcp-echo", &["echo"]),
+    ("tcp-serve", &["serve"]),
+    ("doctor", &[]),
+    ("generate", &[]),
+    ("help", &[]),
+];
+
+/// The names by which `port` without a port lists every listening socket, as the tools of these names do.
+const LISTINGS: [&str; 2] = ["ports", "ss"];
+
+/// What a word stands for, where a command's name belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Meant {
+    /// This command.
+    Command(&'static str),
+    /// One of several.
+    Several(Vec<&'static str>),
+    /// None.
+    Nothing,
+}
+
+fn meant(word: &str) -> Meant {
+    let is_called = |(name, others): &&(&'static str, &[&'static str])| *name == word || others.contains(&word);
+    if let Some((name, _)) = COMMANDS.iter().find(is_called) {
+        return Meant::Command(name);
+    }
+    let begins = |(name, others): &&(&'static str, &[&'static str])| {
+        name.starts_with(word) || others.iter().any(|other| other.starts_with(word))
+    };
+    let mut found: Vec<&'static str> = COMMANDS.iter().filter(begins).map(|(name, _)| *name).collect();
+    match (word.is_empty(), found.len()) {
+        (true, _) | (_, 0) => Meant::Nothing,
+        (_, 1) => Meant::Command(found.remove(0)),
+        _ => Meant::Several(found),
+    }
+}
+
+/// Puts the command's own name in the place of the one it was called by.
+///
+/// Errors: the word that could be several commands, and these.
+pub(super) fn resolve(args: &mut [OsString]) -> Result<Called, (String, Vec<&'static str>)> {
+    let mut called = Called::default();
+    let Some(place) = place(args) else { return Ok(called) };
+    for index in place..args.len() {
+        let Some(word) = args[index].to_str() else { break };
+        match meant(word) {
+            Meant::Command(name) => {
+                called.is_listing = LISTINGS.contains(&word);
+                called.command = Some(name);
+                args[index] = name.into();
+                // The word behind `help` is a command too.
+                if name == "help" {
+                    continue;
+                }
+            }
+            Meant::Several(names) => return Err((word.to_owned(), names)),
+            Meant::Nothing => {}
+        }
+        break;
+    }
+    Ok(called)
+}
+
+/// Which command was called, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Called {
+    /// The command's own name.
+    pub(super) command: Option<&'static str>,
+    /// Whether by a name that lists all sockets where no port is given.
+    pub(super) is_listing: bool,
+}
+
+/// Where the command's name stands: behind the options that all commands have, and their values.
+fn place(args: &[OsString]) -> Option<usize> {
+    /// The options before a command that have a value.
+    const WITH_VALUE: [&str; 5] = ["--format", "--columns", "--sort", "--width", "--color"];
+    let mut words = args.iter().enumerate().skip(1);
+    while let Some((place, word)) = words.next() {
+        let word = word.to_str()?;
+        if WITH_VALUE.contains(&word) {
+            words.next();
+        } else if !word.starts_with('-') {
+            return Some(place);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_tools_names_and_beginnings_are_understood() {
+        for (word, command) in [
+            ("if", "ifaces"),
+            ("i", "ifaces"),
+            ("ip", "ifaces"),
+            ("interfaces", "ifaces"),
+            ("ifconfig", "ifaces"),
+            ("ipconfig", "ifaces"),
+            ("ports", "port"),
+            ("ss", "port"),
+            ("po", "port"),
+            ("doc", "doctor"),
+            ("serve", "tcp-serve"),
+            ("tcp-s", "tcp-serve"),
+            ("echo", "tcp-echo"),
+        ] {
+            assert_eq!(meant(word), Meant::Command(command), "{word}");
+        }
+        assert_eq!(meant("p"), Meant::Several(vec!["ping", "port"]));
+        assert_eq!(meant("nonsense"), Meant::Nothing);
+        assert_eq!(meant(""), Meant::Nothing);
+    }
+
+    #[test]
+    fn the_name_stands_behind_options_and_their_values() {
+        let resolved = |line: &str| {
+            let mut args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let called = resolve(&mut args).expect(line);
+            (args.join(&OsString::from(" ")).into_string().expect("text"), called.is_listing)
+        };
+        assert_eq!(resolved("netdiag --format csv -q if lo"), ("netdiag --format csv -q ifaces lo".into(), false));
+        assert_eq!(resolved("netdiag ss -l"), ("netdiag port -l".into(), true));
+        assert_eq!(resolved("netdiag help ss"), ("netdiag help port".into(), true));
+        assert_eq!(resolved("netdiag ping if"), ("netdiag ping if".into(), false));
+        assert_eq!(resolved("netdiag --help"), ("netdiag --help".into(), false));
+    }
+}
