@@ -34,6 +34,7 @@ pub struct Error {
     message: String,
     source: Option<anyhow::Error>,
     hints: Vec<String>,
+    listing: Option<(String, Vec<String>)>,
 }
 
 /// The result of everything that can end a command early.
@@ -61,7 +62,7 @@ impl Error {
     }
 
     fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), source: None, hints: Vec::new() }
+        Self { exit, message: message.into(), source: None, hints: Vec::new(), listing: None }
     }
 
     /// Adds what the system said.
@@ -85,6 +86,13 @@ impl Error {
         self
     }
 
+    /// Adds names to choose from, below a line that says what they are.
+    #[must_use]
+    pub fn listing<S: Into<String>>(mut self, what: impl Into<String>, names: impl IntoIterator<Item = S>) -> Self {
+        self.listing = Some((what.into(), names.into_iter().map(Into::into).collect()));
+        self
+    }
+
     /// Says where it is, in front of the message.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
@@ -95,6 +103,11 @@ impl Error {
     /// The exit code this error ends the process with.
     pub fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// Names to choose from, and what they are.
+    pub fn names(&self) -> Option<(&str, &[String])> {
+        self.listing.as_ref().map(|(what, names)| (what.as_str(), names.as_slice()))
     }
 
     /// What the reader can do, one sentence each.

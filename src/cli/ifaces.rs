@@ -66,12 +66,12 @@ impl IfacesArgs {
             .hint("leave out one of them"));
         }
         let watch = self.watch.map(|interval| Watch { interval, count: self.count });
-        let named = options.columns.iter().flatten().chain(&options.sort);
+        let named = options.ids::<crate::ifaces::Iface>();
         let is_shown = if options.columns.is_some() {
-            needs_depth(named)
+            needs_depth(&named)
         } else {
             let is_all = options.format != Format::Table || options.verbose || view == View::Details;
-            is_all || needs_depth(named)
+            is_all || needs_depth(&named)
         };
         Ok(Request {
             family: self.family.family(),

@@ -141,6 +141,9 @@ struct OutputArgs {
     /// Lay tables out for this many columns of text [default: the terminal's]
     #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
     width: Option<u16>,
+    /// One line for each row, its lists with commas, however wide; nothing is left out for want of room
+    #[arg(long, global = true, conflicts_with = "width")]
+    wide: bool,
     /// Whether to use colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_default_value = true)]
     color: ColorArg,
@@ -225,6 +228,7 @@ impl OutputArgs {
             quiet: self.quiet,
             verbose: self.verbose,
             events: false,
+            wide: self.wide,
         }
     }
 }

@@ -20,7 +20,7 @@ static COLUMNS: [Col; 60] = [
         let role = if iface.is_default_route == Some(true) { Role::Strong } else { Role::Plain };
         Cell::text(iface.name.clone()).role(role)
     }),
-    detail("alt_names", "ALT_NAMES", |iface| {
+    detail("alt_names", "ALT NAMES", |iface| {
         Cell::told(iface.alt_names.as_ref(), |names| Cell::list(names.iter().cloned()))
     }),
     Col::new("alias", "ALIAS", |iface| text(iface.alias.as_ref(), iface.tells.alias))
@@ -29,15 +29,15 @@ static COLUMNS: [Col; 60] = [
     Col::new("state", "STATE", state),
     Col::new("kind", "KIND", |iface| word(iface.kind.as_ref(), iface.tells.kind)).dropped_at(5),
     detail("mode", "MODE", |iface| known(iface.mode, iface.tells.kind, Cell::word)),
-    detail("kind_id", "KIND_ID", |iface| number(iface.kind_id, iface.tells.kind)).right(),
+    detail("kind_id", "KIND ID", |iface| number(iface.kind_id, iface.tells.kind)).right(),
     Col::new("mtu", "MTU", |iface| Cell::told(iface.mtu, Cell::integer)).right().dropped_at(4),
-    detail("min_mtu", "MIN_MTU", |iface| number(iface.min_mtu, iface.tells.hardware)).right(),
-    detail("max_mtu", "MAX_MTU", |iface| number(iface.max_mtu, iface.tells.hardware)).right(),
+    detail("min_mtu", "MIN MTU", |iface| number(iface.min_mtu, iface.tells.hardware)).right(),
+    detail("max_mtu", "MAX MTU", |iface| number(iface.max_mtu, iface.tells.hardware)).right(),
     Col::new("mac", "MAC", |iface| {
         known(iface.mac.as_ref(), iface.tells.mac, |mac| Cell::text(mac.to_string()))
     })
     .dropped_at(6),
-    detail("permanent_mac", "PERMANENT_MAC", |iface| {
+    detail("permanent_mac", "PERMANENT MAC", |iface| {
         let mac = iface.permanent_mac.as_ref();
         known(mac, iface.tells.hardware, |mac| Cell::text(mac.to_string()))
     }),
@@ -62,7 +62,7 @@ static COLUMNS: [Col; 60] = [
     detail("addresses.scope", "SCOPE", |iface| {
         of_addresses(iface, |it| word(it.scope.as_ref(), iface.tells.address_details))
     }),
-    detail("addresses.flags", "ADDRESS_FLAGS", |iface| {
+    detail("addresses.flags", "ADDRESS FLAGS", |iface| {
         of_addresses(iface, |it| {
             let flags = iface.tells.address_details.then_some(&it.flags);
             Cell::told(flags, |flags| Cell::series(flags.iter().copied()))
@@ -77,13 +77,13 @@ static COLUMNS: [Col; 60] = [
     detail("addresses.peer", "PEER", |iface| {
         of_addresses(iface, |it| known(it.peer, iface.tells.address_details, |ip| Cell::ip(ip, None)))
     }),
-    detail("addresses.metric", "ADDRESS_METRIC", |iface| {
+    detail("addresses.metric", "ADDRESS METRIC", |iface| {
         of_addresses(iface, |it| number(it.metric, iface.tells.address_details))
     }),
-    detail("addresses.valid_s", "VALID_S", |iface| {
+    detail("addresses.valid_s", "VALID s", |iface| {
         of_addresses(iface, |it| number(it.valid_s, iface.tells.address_details))
     }),
-    detail("addresses.preferred_s", "PREFERRED_S", |iface| {
+    detail("addresses.preferred_s", "PREFERRED s", |iface| {
         of_addresses(iface, |it| number(it.preferred_s, iface.tells.address_details))
     }),
     Col::new("gateways", "GATEWAY", |iface| {
@@ -95,7 +95,7 @@ static COLUMNS: [Col; 60] = [
         of_gateways(iface, |it| Cell::maybe(it.metric, Cell::integer))
     })
     .right(),
-    detail("gateways.protocol", "ROUTE_PROTOCOL", |iface| {
+    detail("gateways.protocol", "ROUTE PROTOCOL", |iface| {
         of_gateways(iface, |it| word(it.protocol.as_ref(), true))
     }),
     Col::new("dns_servers", "DNS", |iface| Cell::list(iface.dns_servers.iter().cloned()))
@@ -107,45 +107,45 @@ static COLUMNS: [Col; 60] = [
     Col::new("link", "LINK", |iface| text(iface.link.as_ref(), iface.tells.relations))
         .if_so(|iface| iface.link.is_some())
         .dropped_at(9),
-    detail("link_index", "LINK_INDEX", |iface| number(iface.link_index, iface.tells.relations)).right(),
-    detail("link_netnsid", "LINK_NETNSID", |iface| {
+    detail("link_index", "LINK INDEX", |iface| number(iface.link_index, iface.tells.relations)).right(),
+    detail("link_netnsid", "LINK NETNSID", |iface| {
         known(iface.link_netnsid, iface.tells.relations, Cell::integer)
     })
     .right(),
-    detail("link_netns", "LINK_NETNS", |iface| text(iface.link_netns.as_ref(), iface.tells.relations)),
+    detail("link_netns", "LINK NETNS", |iface| text(iface.link_netns.as_ref(), iface.tells.relations)),
     Col::new("flags", "FLAGS", |iface| Cell::series(iface.flags.iter().copied())).dropped_at(10),
     detail("carrier", "CARRIER", |iface| Cell::maybe(iface.carrier, Cell::flag)),
-    detail("carrier_changes", "CARRIER_CHANGES", |iface| number(iface.carrier_changes, iface.tells.hardware))
+    detail("carrier_changes", "CARRIER CHANGES", |iface| number(iface.carrier_changes, iface.tells.hardware))
         .right(),
     detail("qdisc", "QDISC", |iface| text(iface.qdisc.as_ref(), iface.tells.hardware)),
-    detail("tx_queue_len", "TX_QUEUE_LEN", |iface| number(iface.tx_queue_len, iface.tells.hardware)).right(),
-    detail("speed_mbit", "SPEED_MBIT", |iface| number(iface.speed_mbit, iface.tells.speed)).right(),
+    detail("tx_queue_len", "TX QUEUE LEN", |iface| number(iface.tx_queue_len, iface.tells.hardware)).right(),
+    detail("speed_mbit", "SPEED Mbit/s", |iface| number(iface.speed_mbit, iface.tells.speed)).right(),
     detail("duplex", "DUPLEX", |iface| known(iface.duplex, iface.tells.hardware, Cell::word)),
     detail("driver", "DRIVER", |iface| text(iface.driver.as_ref(), iface.tells.hardware)),
     detail("bus", "BUS", |iface| text(iface.bus.as_ref(), iface.tells.hardware)),
     detail("wireless.ssid", "SSID", |iface| {
         of_wireless(iface, |it| Cell::maybe(it.ssid.clone(), Cell::text))
     }),
-    detail("wireless.signal_dbm", "SIGNAL_DBM", |iface| {
+    detail("wireless.signal_dbm", "SIGNAL dBm", |iface| {
         of_wireless(iface, |it| Cell::maybe(it.signal_dbm, Cell::integer))
     })
     .right(),
-    counter("counters.rx_bytes", "RX_BYTES", |it| count(it, |it| Some(it.rx_bytes))),
-    counter("counters.rx_packets", "RX_PACKETS", |it| count(it, |it| Some(it.rx_packets))),
-    counter("counters.rx_errors", "RX_ERRORS", |it| count(it, |it| Some(it.rx_errors))),
-    counter("counters.rx_dropped", "RX_DROPPED", |it| count(it, |it| Some(it.rx_dropped))),
-    counter("counters.rx_missed", "RX_MISSED", |it| count(it, |it| it.rx_missed)),
-    counter("counters.rx_multicast", "RX_MULTICAST", |it| count(it, |it| it.rx_multicast)),
-    counter("counters.tx_bytes", "TX_BYTES", |it| count(it, |it| Some(it.tx_bytes))),
-    counter("counters.tx_packets", "TX_PACKETS", |it| count(it, |it| Some(it.tx_packets))),
-    counter("counters.tx_errors", "TX_ERRORS", |it| count(it, |it| Some(it.tx_errors))),
-    counter("counters.tx_dropped", "TX_DROPPED", |it| count(it, |it| it.tx_dropped)),
-    counter("counters.tx_carrier_errors", "TX_CARRIER", |it| count(it, |it| it.tx_carrier_errors)),
+    counter("counters.rx_bytes", "RX BYTES", |it| count(it, |it| Some(it.rx_bytes))),
+    counter("counters.rx_packets", "RX PACKETS", |it| count(it, |it| Some(it.rx_packets))),
+    counter("counters.rx_errors", "RX ERRORS", |it| count(it, |it| Some(it.rx_errors))),
+    counter("counters.rx_dropped", "RX DROPPED", |it| count(it, |it| Some(it.rx_dropped))),
+    counter("counters.rx_missed", "RX MISSED", |it| count(it, |it| it.rx_missed)),
+    counter("counters.rx_multicast", "RX MULTICAST", |it| count(it, |it| it.rx_multicast)),
+    counter("counters.tx_bytes", "TX BYTES", |it| count(it, |it| Some(it.tx_bytes))),
+    counter("counters.tx_packets", "TX PACKETS", |it| count(it, |it| Some(it.tx_packets))),
+    counter("counters.tx_errors", "TX ERRORS", |it| count(it, |it| Some(it.tx_errors))),
+    counter("counters.tx_dropped", "TX DROPPED", |it| count(it, |it| it.tx_dropped)),
+    counter("counters.tx_carrier_errors", "TX CARRIER", |it| count(it, |it| it.tx_carrier_errors)),
     counter("counters.collisions", "COLLISIONS", |it| count(it, |it| it.collisions)),
-    rate("rates.rx_bytes_per_s", "RX_BYTES/S", |it| per_second(it, |it| it.rx_bytes_per_s)),
-    rate("rates.tx_bytes_per_s", "TX_BYTES/S", |it| per_second(it, |it| it.tx_bytes_per_s)),
-    rate("rates.rx_packets_per_s", "RX_PACKETS/S", |it| per_second(it, |it| it.rx_packets_per_s)),
-    rate("rates.tx_packets_per_s", "TX_PACKETS/S", |it| per_second(it, |it| it.tx_packets_per_s)),
+    rate("rates.rx_bytes_per_s", "RX/s", |it| per_second(it, |it| it.rx_bytes_per_s)),
+    rate("rates.tx_bytes_per_s", "TX/s", |it| per_second(it, |it| it.tx_bytes_per_s)),
+    rate("rates.rx_packets_per_s", "RX packets/s", |it| per_second(it, |it| it.rx_packets_per_s)),
+    rate("rates.tx_packets_per_s", "TX packets/s", |it| per_second(it, |it| it.tx_packets_per_s)),
 ];
 
 /// A column for those who ask for everything.
@@ -204,11 +204,9 @@ fn per_second(iface: &Iface, of: fn(&Rates) -> Option<f64>) -> Cell {
 
 /// The state as a person reads it: CSV and JSON have the system's own.
 fn state(iface: &Iface) -> Cell {
-    if iface.state.is_none() {
-        return Cell::told(None, Cell::word);
-    }
+    let Some(raw) = iface.state else { return Cell::told(None, Cell::word) };
     let state = iface.shown_state();
-    Cell::word(state).role(state_role(iface, state))
+    Cell::named(state, raw).role(state_role(iface, state))
 }
 
 impl Iface {
@@ -232,12 +230,9 @@ pub(super) fn state_role(iface: &Iface, state: &str) -> Role {
     }
 }
 
-/// Whether anybody sees a column that only a thorough look can fill, if these are asked for by name.
-pub fn needs_depth<'a>(mut ids: impl Iterator<Item = &'a String>) -> bool {
+/// Whether one of these columns, by their ids, is one that only a thorough look can fill.
+pub fn needs_depth(ids: &[&str]) -> bool {
     const DEEP: [&str; 8] =
         ["counters", "rates", "speed_mbit", "duplex", "driver", "bus", "wireless", "link_netns"];
-    ids.any(|id| {
-        let id = id.strip_prefix('-').unwrap_or(id);
-        DEEP.contains(&id.split('.').next().unwrap_or(id))
-    })
+    ids.iter().any(|id| DEEP.contains(&id.split('.').next().unwrap_or(id)))
 }

@@ -32,7 +32,8 @@ pub(super) fn block(iface: &Iface) -> Block {
 
 fn title(iface: &Iface) -> Line {
     let mut title = Line::default().strong(iface.name.clone());
-    if let Some(state) = iface.state {
+    if iface.state.is_some() {
+        let state = iface.shown_state();
         title = title.plain(": ").with(state_role(iface, state), state);
     }
     // What a system has is down says nothing of who put it there.
@@ -60,6 +61,10 @@ fn title(iface: &Iface) -> Line {
 /// Index, MTU, and what it is joined to.
 fn link(iface: &Iface) -> Line {
     let mut line = Line::new(format!("index {}", iface.index));
+    // The kernel's own word, where a person reads another.
+    if let Some(state) = iface.state.filter(|state| *state != iface.shown_state()) {
+        line = line.plain(format!(", operational state {state}"));
+    }
     if let Some(mtu) = iface.mtu {
         line = line.plain(format!(", MTU {mtu}"));
         if let (Some(least), Some(most)) = (iface.min_mtu, iface.max_mtu) {

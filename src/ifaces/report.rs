@@ -53,6 +53,10 @@ impl Report for Interfaces {
         }
     }
 
+    fn line_each(&self) -> &'static str {
+        "addresses"
+    }
+
     fn block(&self, index: usize) -> Block {
         details::block(&self.interfaces[index])
     }

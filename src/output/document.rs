@@ -217,7 +217,7 @@ fn field(value: &Value) -> String {
         Value::Unsupported => "unsupported".to_owned(),
         Value::Denied => "denied".to_owned(),
         Value::Flag(is) => is.to_string(),
-        Value::Word(word) => (*word).to_owned(),
+        Value::Word(word) | Value::Named { raw: word, .. } => (*word).to_owned(),
         Value::Integer(number) => number.to_string(),
         Value::Real { raw, .. } => raw.to_string(),
         Value::Text(text) => text.escaped(record::Charset::Unicode),

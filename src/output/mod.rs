@@ -30,8 +30,8 @@ use crate::sys;
 
 /// How far what stands below an event's line is indented.
 const BELOW: usize = 4;
-/// More columns that had no room are only counted.
-const MOST_DROPPED: usize = 12;
+/// The columns of text of a terminal whose width is not told.
+const USUAL_COLUMNS: usize = 80;
 /// How far the further lines of a warning or a hint are indented.
 const BESIDE: usize = 2;
 
@@ -59,12 +59,23 @@ pub struct Options {
     pub verbose: bool,
     /// Whether CSV has a row an event, as it happens, instead of a row of the result.
     pub events: bool,
+    /// Whether a row stays one line, with commas in its lists, however wide that is.
+    pub wide: bool,
 }
 
 impl Options {
+    /// The ids of the columns of a record that `columns` and `sort` name, as far as they name any.
+    pub fn ids<R: Record>(&self) -> Vec<&'static str> {
+        select::ids::<R>(self)
+    }
+
     /// Whether something was asked for that speaks of a format, or of a table.
     fn asks_for_table(&self) -> bool {
-        let is_shaped = self.columns.is_some() || self.sort.is_some() || !self.header || self.width.is_some();
+        let is_shaped = self.columns.is_some()
+            || self.sort.is_some()
+            || !self.header
+            || self.width.is_some()
+            || self.wide;
         self.is_format_given || self.verbose || self.quiet || is_shaped
     }
 }
@@ -197,8 +208,18 @@ impl Emitter {
             }
         }
         self.out.flush();
-        for Warning { message, .. } in report.warnings() {
+        let shows_verdict = self.options.format == Format::Table
+            && (self.options.quiet || self.screen.is_terminal)
+            && !report.verdict().is_empty();
+        for Warning { message, .. } in
+            report.warnings().iter().filter(|warning| !(shows_verdict && warning.is_in_verdict))
+        {
             self.warning(message);
+        }
+        if self.is_for_people() && !self.options.quiet {
+            for hint in report.hints() {
+                self.tell_beside(Role::Strong, "hint", &hint);
+            }
         }
         self.close()?;
         Ok(report.exit())
@@ -223,42 +244,35 @@ impl Emitter {
         }
         // A header over nothing tells a script that there is nothing, and a person less than the notes do.
         let is_told = rows.count() > 0 || !self.screen.is_terminal;
-        let screen = Screen { is_flat: matches!(layout, Layout::Lines(_)), ..self.screen };
+        let is_flat = self.options.wide || matches!(layout, Layout::Lines(_));
+        let width = self.screen.width.filter(|_| !self.options.wide);
+        let screen = Screen { is_flat, width, ..self.screen };
+        let line_each = if self.options.wide || is_flat { "" } else { report.line_each() };
+        let is_verbose = matches!(choice, Choice::Default { verbose: true });
         let out = &mut self.out;
         let told = |text: &str| {
             if is_told {
                 out.write(text);
             }
         };
-        let dropped = if layout == Layout::Blocks {
+        let is_blocks = layout == Layout::Blocks;
+        if is_blocks {
             table::blocks(rows.order().iter().map(|index| report.block(*index)), &screen, told);
-            Vec::new()
+        } else if is_verbose && !table::fits(rows, &choice, &screen) {
+            // Everything was asked for, and nothing of it is left out for want of room.
+            table::blocks(rows.iter().map(|row| table::block_of(&*row)), &screen, told);
         } else {
-            table::render(rows, &choice, &screen, self.options.header, told)
-        };
-        if self.options.quiet {
-            return;
+            table::render(rows, &choice, &screen, self.options.header, line_each, told);
         }
         // What is piped stays a table, where it is one.
-        if self.screen.is_terminal || layout == Layout::Blocks {
-            for note in report.notes() {
-                for part in style::wrapped(&note, 0, self.screen.width.unwrap_or(usize::MAX)) {
-                    self.out.write(&style::line(&part, self.screen.charset, self.screen.colored));
-                    self.out.write("\n");
-                }
+        let is_read = self.screen.is_terminal || is_blocks;
+        let verdict = if self.options.quiet || is_read { report.verdict() } else { Vec::new() };
+        let notes = if is_read && !self.options.quiet { report.notes() } else { Vec::new() };
+        for line in verdict.iter().chain(&notes) {
+            for part in style::wrapped(line, 0, self.screen.width.unwrap_or(usize::MAX)) {
+                self.out.write(&style::line(&part, self.screen.charset, self.screen.colored));
+                self.out.write("\n");
             }
-        }
-        if self.options.verbose && !dropped.is_empty() {
-            self.out.flush();
-            let width = self.screen.width.unwrap_or_default();
-            let mut ids = dropped;
-            let place = |id: &&str| R::Row::columns().iter().position(|column| column.id == *id);
-            ids.sort_by_key(place);
-            let more = ids.len().saturating_sub(MOST_DROPPED);
-            ids.truncate(MOST_DROPPED);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let note = format!("no room at {width} columns for: {}{more}", ids.join(", "));
-            self.tell_beside(Role::Dim, "note", &note);
         }
     }
 
@@ -310,6 +324,14 @@ impl Emitter {
         self.tell_beside(Role::Bad, "error", &error.to_string());
         for hint in error.all_hints() {
             self.tell_beside(Role::Strong, "hint", hint);
+        }
+        if let Some((what, names)) = error.names() {
+            self.tell_beside(Role::Strong, "hint", what);
+            let width = environment::error_columns().unwrap_or(USUAL_COLUMNS);
+            for line in table::in_columns(names, width.saturating_sub(BESIDE)) {
+                self.err.write(&format!("{:BESIDE$}{line}\n", ""));
+            }
+            self.err.flush();
         }
     }
 
@@ -394,6 +416,9 @@ impl<E: Event> Observer<E> for Emitter {
                         }
                     }
                     self.out.write("\n");
+                    if event.rings() && self.screen.is_terminal {
+                        self.out.write("\x07");
+                    }
                     self.has_streamed = true;
                 }
             }

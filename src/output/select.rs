@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::Options;
-use super::record::{Column, Record, Report, Shown, Value};
+use super::record::{Cell, Column, Record, Report, Shown, Value};
 use crate::error::{Error, Result};
 use crate::suggest;
 
@@ -51,23 +51,58 @@ pub(super) fn order<R: Record>(options: &Options) -> Result<Option<Order<R>>> {
     Ok(Some(Order { column: find(id, "--sort")?, descending }))
 }
 
-fn find<R: Record>(id: &str, option: &str) -> Result<&'static Column<R>> {
+/// The ids that `--columns` and `--sort` name, as far as they name any.
+pub(super) fn ids<R: Record>(options: &Options) -> Vec<&'static str> {
+    let columns = named::<R>(options).ok().flatten().unwrap_or_default();
+    let order = order::<R>(options).ok().flatten().map(|order| order.column);
+    columns.into_iter().chain(order).map(|column| column.id).collect()
+}
+
+/// A name as it is compared: `AVG ms`, `avg_ms` and `Avg-Ms` are the same.
+fn normal(name: &str) -> String {
+    let parts: Vec<String> = name
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|part| !part.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    parts.join("_")
+}
+
+/// The column of a name: its id, its heading, or the last part of its id where only one column has it, in any case.
+fn find<R: Record>(name: &str, option: &str) -> Result<&'static Column<R>> {
     let columns = R::columns();
-    columns.iter().find(|column| column.id == id).ok_or_else(|| {
-        let ids = columns.iter().map(|column| column.id);
-        let error = Error::usage(format!("unknown column '{id}' in {option}"));
-        // A heading, or the last part of a name, is what people remember.
-        let is_meant = |column: &&Column<R>| {
-            column.title.eq_ignore_ascii_case(id) || column.id.rsplit('.').next() == Some(id)
-        };
-        let meant = columns.iter().find(is_meant).map(|column| column.id);
-        let near = suggest::nearest(id, ids.clone());
-        let error = match meant.as_ref().or(near.first()) {
+    let wanted = normal(name);
+    let by_id = |column: &&Column<R>| column.id == name;
+    let by_id_in_any_case = |column: &&Column<R>| normal(column.id) == wanted;
+    let by_title = |column: &&Column<R>| normal(column.title) == wanted;
+    if let Some(found) = columns.iter().find(by_id).or_else(|| columns.iter().find(by_id_in_any_case)) {
+        return Ok(found);
+    }
+    let titled: Vec<&'static Column<R>> = columns.iter().filter(by_title).collect();
+    if let [only] = titled.as_slice() {
+        return Ok(only);
+    }
+    let by_last_part = |column: &&Column<R>| column.id.rsplit('.').next().is_some_and(|last| normal(last) == wanted);
+    let ending: Vec<&'static Column<R>> = columns.iter().filter(by_last_part).collect();
+    let meant = if titled.is_empty() { ending } else { titled };
+    if let [only] = meant.as_slice() {
+        return Ok(only);
+    }
+    let names = || columns.iter().flat_map(|column| [column.id, column.title]);
+    let error = if meant.is_empty() {
+        let error = Error::usage(format!("unknown column '{name}' in {option}"));
+        let near = suggest::nearest(name, names()).into_iter().next();
+        // A heading stands for its column's id, which is the same in every format.
+        let id = near.and_then(|near| columns.iter().find(|it| it.id == near || it.title == near)).map(|it| it.id);
+        match id {
             Some(near) => error.hint(format!("did you mean '{near}'?")),
             None => error,
-        };
-        error.hint(format!("the columns are {}", ids.collect::<Vec<_>>().join(", ")))
-    })
+        }
+    } else {
+        let ids: Vec<&str> = meant.iter().map(|column| column.id).collect();
+        Error::usage(format!("'{name}' in {option} could be several columns: {}", ids.join(", ")))
+    };
+    Err(error.listing("the columns are", columns.iter().map(|column| column.id)))
 }
 
 /// The rows of a report in the order asked for, made one at a time.
@@ -114,11 +149,19 @@ impl<R: Record + Clone> Choice<R> {
         match self {
             Self::Named(columns) => columns.iter().map(|column| (*column, true)).collect(),
             Self::Default { verbose } => {
-                let candidates = R::columns()
-                    .iter()
-                    .map(|column| (column, *verbose || matches!(column.shown, Shown::Always)));
-                candidates.filter(|(column, is)| *is || !matches!(column.shown, Shown::Verbose)).collect()
+                let candidates = R::columns().iter().map(|column| (column, matches!(column.shown, Shown::Always)));
+                candidates.filter(|(column, _)| *verbose || !matches!(column.shown, Shown::Verbose)).collect()
             }
+        }
+    }
+
+    /// Whether a row makes one of the candidates worth showing.
+    pub(super) fn shows(&self, column: &Column<R>, row: &R, cell: &Cell) -> bool {
+        match self {
+            Self::Named(_) => true,
+            // With everything asked for, whatever has something to say.
+            Self::Default { verbose: true } => !cell.value.is_missing(),
+            Self::Default { verbose: false } => column.shown.holds(row, cell),
         }
     }
 
@@ -135,14 +178,16 @@ impl<R: Record + Clone> Choice<R> {
         };
         let is_for_sure = |column: &&'static Column<R>| match self {
             Self::Named(_) => true,
-            Self::Default { verbose } => *verbose || matches!(column.shown, Shown::Always),
+            Self::Default { .. } => matches!(column.shown, Shown::Always),
         };
+        let is_verbose = matches!(self, Self::Default { verbose: true });
         let mut shown: Vec<bool> = columns.iter().map(is_for_sure).collect();
         let mut is_late = false;
         for (place, row) in rows.iter().enumerate() {
             for (index, (column, shown)) in columns.iter().zip(&mut shown).enumerate() {
                 if !*shown {
                     *shown = match column.shown {
+                        _ if is_verbose => !(column.cell)(&row).value.is_missing(),
                         Shown::IfAny => column.shown.holds(&row, &(column.cell)(&row)),
                         Shown::IfSo(holds) => holds(&row),
                         Shown::Always | Shown::Verbose => false,
@@ -181,7 +226,7 @@ pub(super) fn sorted<R: Report>(report: &R, order: Option<&Order<R::Row>>) -> Ve
 pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
     let rank = |value: &Value| match value {
         Value::Flag(_) | Value::Integer(_) | Value::Real { .. } => 0,
-        Value::Text(_) | Value::Word(_) => 1,
+        Value::Text(_) | Value::Word(_) | Value::Named { .. } => 1,
         Value::Ip(..) => 2,
         Value::List(_) | Value::Series(_) | Value::Trend(_) => 3,
         Value::Unsupported => 4,
@@ -198,6 +243,7 @@ pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
         (Value::Word(a), Value::Word(b)) => natural(a, b),
         (Value::Word(a), Value::Text(b)) => natural(a, &b.to_lossy()),
         (Value::Text(a), Value::Word(b)) => natural(&a.to_lossy(), b),
+        (Value::Named { shown: a, .. }, Value::Named { shown: b, .. }) => natural(a, b),
         _ => rank(a).cmp(&rank(b)).then_with(|| number(a).total_cmp(&number(b))),
     }
 }
@@ -241,16 +287,28 @@ fn digits<'a>(text: &mut &'a str) -> &'a str {
     run.trim_start_matches('0')
 }
 
+/// The ids of the columns that some of the first rows want to be kept.
+pub(super) fn kept<R: Record + Clone>(columns: &[&'static Column<R>], rows: &Rows<'_, R>) -> Vec<&'static str> {
+    /// What a report is about shows in its first rows.
+    const LOOKED_AT: usize = 8;
+    let wants = |column: &&&'static Column<R>| {
+        column.kept.is_some_and(|holds| rows.iter().take(LOOKED_AT).any(|row| holds(&row)))
+    };
+    columns.iter().filter(wants).map(|column| column.id).collect()
+}
+
 /// Drops columns of at least this priority number, the highest first and of equals the last, until `fits`.
 pub(super) fn narrow<R: Record>(
     columns: &mut Vec<&'static Column<R>>,
+    kept: &[&str],
     least: u8,
     fits: impl Fn(&[&'static Column<R>]) -> bool,
 ) -> Vec<&'static str> {
+    let priority = |column: &Column<R>| if kept.contains(&column.id) { 1 } else { column.priority };
     let mut dropped = Vec::new();
     while !fits(columns) {
-        let candidate = columns.iter().enumerate().filter(|(_, column)| column.priority >= least);
-        let Some((index, _)) = candidate.max_by_key(|(index, column)| (column.priority, *index)) else {
+        let candidate = columns.iter().enumerate().filter(|(_, column)| priority(column) >= least);
+        let Some((index, _)) = candidate.max_by_key(|(index, column)| (priority(column), *index)) else {
             break;
         };
         dropped.push(columns.remove(index).id);
@@ -261,6 +319,13 @@ pub(super) fn narrow<R: Record>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_compared_without_case_and_signs() {
+        for (name, same) in [("AVG ms", "avg_ms"), ("LOSS %", "loss"), ("RX/s", "rx_s"), ("rtt_us.avg", "rtt_us_avg")] {
+            assert_eq!(normal(name), same);
+        }
+    }
 
     #[test]
     fn digits_sort_as_numbers() {

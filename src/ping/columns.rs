@@ -8,46 +8,50 @@ impl Record for TargetReport {
     fn columns() -> &'static [Column<Self>] {
         type Col = Column<TargetReport>;
         static COLUMNS: [Col; 33] = [
-            Col::new("target", "TARGET", |row| Cell::text(row.target.clone()).role(Role::Strong)),
-            Col::new("address", "ADDRESS", |row| Cell::maybe(row.address.as_deref(), Cell::text))
+            Col::new("target", "TARGET", |row| Cell::address(row.target.clone())),
+            Col::new("address", "ADDRESS", |row| Cell::maybe(row.address.as_deref(), Cell::address))
                 .if_so(is_named)
-                .dropped_at(2),
-            Col::new("name", "NAME", |row| Cell::maybe(row.name.clone(), Cell::text)).if_any().dropped_at(2),
+                .dropped_at(11),
+            Col::new("name", "NAME", |row| Cell::maybe(row.name.clone(), Cell::address)).if_any().dropped_at(2),
+            // It goes first where one knows what one asked for, and last where it is what the row is about.
             Col::new("tier", "TIER", |row| Cell::maybe(row.tier, |tier| Cell::word(tier.name())))
-                .dropped_at(1),
+                .dropped_at(12)
+                .kept_if(|row| row.meaning.is_some()),
             Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
-            Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().if_so(has_counts).dropped_at(5),
+            Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().if_so(has_counts).dropped_at(7),
             Col::new("received", "RECEIVED", |row| Cell::integer(row.received))
                 .right()
                 .if_so(has_counts)
-                .dropped_at(6),
-            Col::new("loss_percent", "LOSS_%", loss).right().if_so(has_counts).dropped_at(2),
-            Col::new("rtt_us.min", "MIN_MS", |row| rtt(row, |rtt| rtt.min))
-                .right()
-                .if_so(has_several)
-                .dropped_at(6),
-            Col::new("rtt_us.avg", "AVG_MS", |row| rtt(row, |rtt| rtt.avg)).right(),
-            Col::new("rtt_us.max", "MAX_MS", |row| rtt(row, |rtt| rtt.max))
-                .right()
-                .if_so(has_several)
-                .dropped_at(6),
-            Col::new("rtt_us.stddev", "STDDEV_MS", |row| rtt(row, |rtt| rtt.stddev))
-                .right()
-                .if_so(has_several)
                 .dropped_at(8),
-            Col::new("rtt_us.p50", "P50_MS", |row| rtt(row, |rtt| rtt.p50)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.p95", "P95_MS", |row| rtt(row, |rtt| rtt.p95)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.p99", "P99_MS", |row| rtt(row, |rtt| rtt.p99)).right().verbose().dropped_at(8),
-            Col::new("rtt_us.jitter", "JITTER_MS", |row| rtt(row, |rtt| rtt.jitter))
+            Col::new("loss_percent", "LOSS %", loss).right().if_so(has_counts).dropped_at(1),
+            Col::new("rtt_us.min", "MIN ms", |row| rtt(row, |rtt| rtt.min))
+                .right()
+                .if_so(has_several)
+                .dropped_at(6),
+            Col::new("rtt_us.avg", "AVG ms", |row| rtt(row, |rtt| rtt.avg)).right(),
+            Col::new("rtt_us.max", "MAX ms", |row| rtt(row, |rtt| rtt.max))
+                .right()
+                .if_so(has_several)
+                .dropped_at(6),
+            Col::new("rtt_us.stddev", "STDDEV ms", |row| spread(row, |rtt| rtt.stddev))
+                .right()
+                .if_so(has_several)
+                .dropped_at(6),
+            Col::new("rtt_us.p50", "P50 ms", |row| rtt(row, |rtt| rtt.p50)).right().verbose().dropped_at(8),
+            Col::new("rtt_us.p95", "P95 ms", |row| rtt(row, |rtt| rtt.p95)).right().verbose().dropped_at(8),
+            Col::new("rtt_us.p99", "P99 ms", |row| rtt(row, |rtt| rtt.p99)).right().verbose().dropped_at(8),
+            Col::new("rtt_us.jitter", "JITTER ms", |row| spread(row, |rtt| rtt.jitter))
                 .right()
                 .verbose()
                 .dropped_at(9),
-            Col::new("unsent", "UNSENT", |row| some(row.unsent))
+            Col::new("unsent", "NOT SENT", |row| {
+                Cell::integer(row.unsent).role(if row.unsent > 0 { Role::Bad } else { Role::Plain })
+            })
                 .right()
                 .if_so(|row| row.unsent > 0)
                 .dropped_at(4),
             Col::new("lost", "LOST", |row| Cell::integer(row.lost)).right().verbose().dropped_at(9),
-            Col::new("in_flight", "IN_FLIGHT", |row| Cell::integer(row.in_flight))
+            Col::new("in_flight", "IN FLIGHT", |row| Cell::integer(row.in_flight))
                 .right()
                 .verbose()
                 .dropped_at(9),
@@ -78,7 +82,7 @@ impl Record for TargetReport {
                 .right()
                 .verbose()
                 .dropped_at(10),
-            Col::new("longest_outage.duration_s", "OUTAGE_S", |row| {
+            Col::new("longest_outage.duration_s", "OUTAGE s", |row| {
                 Cell::maybe(row.longest_outage.as_ref(), |outage| Cell::real(outage.duration_s, 1))
             })
             .right()
@@ -89,7 +93,7 @@ impl Record for TargetReport {
             })
             .right()
             .if_any(),
-            Col::new("path_mtu.limited_by", "LIMITED_BY", |row| {
+            Col::new("path_mtu.limited_by", "LIMITED BY", |row| {
                 Cell::maybe(row.path_mtu.and_then(|found| found.limited_by), |by| Cell::text(by.to_string()))
             })
             .if_any()
@@ -129,13 +133,22 @@ fn has_outage(row: &TargetReport) -> bool {
 }
 
 fn loss(row: &TargetReport) -> Cell {
+    if row.loss_percent.is_none() && row.unsent > 0 {
+        // What was never sent is not lost, and not well either.
+        return Cell::MISSING;
+    }
     Cell::maybe(row.loss_percent, |percent| {
         let decimals = if percent.fract() == 0.0 { 0 } else { 2 };
-        Cell::real(percent, decimals).role(if percent > 0.0 { Role::Bad } else { Role::Plain })
+        Cell::real(percent, decimals).role(if percent > 0.0 { Role::Bad } else { Role::Good })
     })
 }
 
 fn rtt(row: &TargetReport, figure: fn(&Summary) -> f64) -> Cell {
+    Cell::maybe(row.rtt_us.as_ref(), |summary| Cell::latency(figure(summary)))
+}
+
+/// How far times lie apart, which is no time that anybody waits.
+fn spread(row: &TargetReport, figure: fn(&Summary) -> f64) -> Cell {
     Cell::maybe(row.rtt_us.as_ref(), |summary| Cell::millis(figure(summary)))
 }
 

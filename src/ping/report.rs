@@ -219,21 +219,16 @@ impl Report for Ping {
         Cow::Owned(self.targets.row(self.targets.shown[index]))
     }
 
+    fn verdict(&self) -> Vec<Line> {
+        self.sweeps.iter().map(Sweep::line).collect()
+    }
+
     fn notes(&self) -> Vec<Line> {
-        let swept = self.sweeps.iter().map(|sweep| {
-            let Sweep { prefix, hosts, probed, alive, errors, .. } = sweep;
-            let rest = match hosts - probed {
-                0 => String::new(),
-                rest => format!(", {rest} were not probed"),
-            };
-            let errors = if *errors > 0 { format!(", {errors} met an error") } else { String::new() };
-            Line::default().dim(format!("{prefix}: {alive} of {probed} hosts answered{errors}{rest}"))
-        });
         let has_open =
             || self.targets.shown.iter().any(|slot| self.targets.engine.statistics(*slot).in_flight() > 0);
         let interrupted = (self.interrupted && has_open())
             .then(|| Line::default().dim("interrupted: probes in flight are not counted as lost"));
-        swept.chain(interrupted).collect()
+        interrupted.into_iter().collect()
     }
 
     fn is_interrupted(&self) -> bool {
@@ -413,14 +408,13 @@ impl TargetReport {
     /// Makes it the row of a search for the path's MTU: that larger probes do not pass is its result, no loss.
     fn with_path_mtu(self, found: PathMtu) -> Self {
         let meaning = match (found.limited_by, found.is_told) {
-            (Some(by), _) => format!("{by} says that more does not pass"),
-            (None, true) => "this machine's own link takes no more".to_owned(),
+            (Some(by), _) => format!("{by} reports that larger packets do not pass"),
+            (None, true) => "limited by this machine's own MTU".to_owned(),
             (None, false) if found.payload_bytes == super::pmtu::MOST_BODY => {
-                "the largest there is passes".to_owned()
+                "the largest packet there is passes".to_owned()
             }
             (None, false) => {
-                "larger packets vanish without a word: a black hole for whoever relies on being told"
-                    .to_owned()
+                "larger packets are dropped without an ICMP error (an MTU black hole): connections may hang".to_owned()
             }
         };
         Self {
@@ -450,7 +444,7 @@ fn meaning(
     let could_send = statistics.received() > 0 || errors.iter().all(|error| error.from.is_some());
     let told = errors.iter().find_map(|error| Some((error.from?, &error.meaning)));
     let meaning = match told.filter(|_| outcome == Outcome::Error) {
-        Some((from, meaning)) => format!("{from} says '{meaning}': the way ends there"),
+        Some((from, meaning)) => format!("{from} reports '{meaning}'"),
         None => tier.meaning(outcome, could_send).to_owned(),
     };
     match remark {
@@ -495,6 +489,8 @@ fn judge(
     match groups.iter().filter(|group| !answers(group)).collect::<Vec<_>>().as_slice() {
         [] => Exit::Fine,
         bad if interrupted && !bad.iter().any(|group| is_known(group)) => Exit::Interrupted,
+        // What could not be heard is not silent.
+        bad if !bad.iter().any(|group| is_known(group)) => Exit::Untested,
         _ => Exit::Negative,
     }
 }
@@ -514,22 +510,43 @@ impl Sweep {
 
     /// What its reader would not see from those that answered.
     fn warnings(&self, is_overdue: bool, lists_all: bool) -> Vec<Warning> {
-        let Self { prefix, hosts, probed, errors, reasons, .. } = self;
+        let Self { prefix, hosts, probed, errors, .. } = self;
         let mut warnings = Vec::new();
         if probed < hosts && is_overdue {
             let rest = hosts - probed;
             let message = format!("{prefix}: {rest} of {hosts} hosts were not probed before the deadline");
             warnings.push(Warning::new("sweep-incomplete", message));
         }
-        if let Some(first) = reasons.first() {
-            let from = first.from.map(|from| format!(" from {from}")).unwrap_or_default();
-            let others = if reasons.len() > 1 { ", and others" } else { "" };
+        if let Some(reason) = self.reason() {
             let list = if lists_all { "" } else { " (--all lists them)" };
-            let hosts = if *errors == 1 { "1 host".to_owned() } else { format!("{errors} hosts") };
-            let message = format!("{prefix}: {hosts} met an error: {}{from}{others}{list}", first.meaning);
-            warnings.push(Warning::new("sweep-errors", message));
+            let message = format!("{prefix}: {errors} unreachable: {reason}{list}");
+            warnings.push(Warning::new("sweep-errors", message).in_verdict());
         }
         warnings
+    }
+
+    /// Why most of those could not be reached that met an error.
+    fn reason(&self) -> Option<String> {
+        let first = self.reasons.first()?;
+        let from = first.from.map(|from| format!(" from {from}")).unwrap_or_default();
+        let others = if self.reasons.len() > 1 { ", and others" } else { "" };
+        Some(format!("{}{from}{others}", first.meaning))
+    }
+
+    /// What became of it, in a line.
+    fn line(&self) -> Line {
+        let Self { prefix, hosts, probed, alive, errors, .. } = self;
+        let role = if *alive > 0 { Role::Good } else { Role::Bad };
+        let line = Line::default().strong(prefix.clone()).plain(": ").with(role, format!("{alive} alive"));
+        let line = line.plain(format!(" of {probed} hosts"));
+        let line = match self.reason() {
+            Some(reason) => line.with(Role::Caution, format!(", {errors} unreachable")).dim(format!(" ({reason})")),
+            None => line,
+        };
+        match hosts - probed {
+            0 => line,
+            rest => line.with(Role::Caution, format!(", {rest} not probed")),
+        }
     }
 
     /// Whether anybody answered; `None` if nobody did before it was stopped.
@@ -553,6 +570,7 @@ mod tests {
         assert_eq!(of(&[alive, silent], false), Exit::Negative);
         assert_eq!(of(&[alive, None], true), Exit::Interrupted);
         assert_eq!(of(&[None], true), Exit::Interrupted);
+        assert_eq!(of(&[alive, None], false), Exit::Untested);
         assert_eq!(of(&[alive], true), Exit::Fine);
         assert_eq!(of(&[silent, None], true), Exit::Negative);
         assert_eq!(of(&[None, Some(Outcome::Unresolved)], true), Exit::Negative);

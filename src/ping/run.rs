@@ -1,5 +1,6 @@
 //! A run: an engine, a transport and a clock, and somebody who is told.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,8 +23,6 @@ use crate::sys::{self, Listen, StopRequests};
 /// The least time from one target's first probe to the next one's, and between the probes of a sweep: 1,000 a
 /// second.
 const SPACING: Duration = Duration::from_millis(1);
-/// So many neighbours that are not there are told of.
-const MOST_LOST: usize = 20;
 /// So many probes are given to the transport at once: a little fewer than it receives at once, so that one call
 /// takes all their replies and knows that these were all.
 const BATCH: usize = 60;
@@ -160,6 +159,7 @@ impl<'a> Run<'a> {
                 self.disturbed(disturbance, now);
             }
             self.look_for_missed(now);
+            self.look_for_trouble(now);
             self.engine.expire(now);
             is_read = self.tell().is_continue();
             self.warn_of_neighbours(now);
@@ -369,6 +369,14 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether nothing can be received: then nothing is known of what was sent.
+    fn look_for_trouble(&mut self, now: Moment) {
+        let Some(trouble) = self.transport.trouble() else { return };
+        let message = format!("cannot receive: {trouble}; probes of that time are not counted as lost");
+        self.engine.excuse(now);
+        let _ = self.warn("cannot-receive", message, now);
+    }
+
     fn warn_of_neighbours(&mut self, now: Moment) {
         if self.engine.neighbours.refusals == 0
             || self.warnings.iter().any(|warning| warning.code == "neighbour-table-full")
@@ -457,19 +465,7 @@ impl<'a> Run<'a> {
             warnings: self.warnings,
         };
         let mut ping = Ping::new(self.engine, self.clock, end);
-        let silent = ping.silent_neighbours();
-        let lost = if silent.is_empty() { None } else { sys::lost_neighbours().ok() };
-        for ip in silent
-            .into_iter()
-            .filter(|ip| lost.as_ref().is_some_and(|lost| lost.contains(ip)))
-            .take(MOST_LOST)
-        {
-            let asked = if ip.is_ipv4() { "ARP" } else { "neighbour discovery" };
-            let message = format!(
-                "{ip}: no machine on this link answers for the address ({asked}), so the probes did not leave this one"
-            );
-            ping.warnings.push(Warning::new("no-neighbour", message));
-        }
+        ping.warnings.extend(without_neighbour(&ping.silent_neighbours()));
         // A probe that met an error is no riddle; only one that met silence may have met a hidden one.
         if hides_errors && ping.has_silence() {
             let message = "an unprivileged ICMP socket shows no ICMP errors, so a router may have said why probes were lost";
@@ -477,6 +473,34 @@ impl<'a> Run<'a> {
         }
         ping
     }
+}
+
+/// The warnings about targets on this machine's links that nobody has: one for each family, however many there are.
+fn without_neighbour(silent: &[IpAddr]) -> Vec<Warning> {
+    /// So many are named.
+    const NAMED: usize = 3;
+    let lost = if silent.is_empty() { None } else { sys::lost_neighbours().ok() };
+    let Some(lost) = lost else { return Vec::new() };
+    let of_family = |is_v4: bool| -> Option<Warning> {
+        let mut none: Vec<&IpAddr> =
+            silent.iter().filter(|ip| ip.is_ipv4() == is_v4 && lost.contains(ip)).collect();
+        none.sort_unstable();
+        none.dedup();
+        let asked = if is_v4 { "ARP" } else { "neighbour discovery" };
+        let named: Vec<String> = none.iter().take(NAMED).map(ToString::to_string).collect();
+        let who = match (none.as_slice(), none.len().saturating_sub(NAMED)) {
+            ([], _) => return None,
+            ([one], _) => format!("{one}: no machine on this link answers for the address"),
+            (_, 0) => format!("{}: no machine on this link answers for these addresses", named.join(", ")),
+            (all, more) => format!(
+                "{} targets ({} and {more} more): no machine on this link answers for these addresses",
+                all.len(),
+                named.join(", ")
+            ),
+        };
+        Some(Warning::new("no-neighbour", format!("{who} ({asked}); nothing was sent")))
+    };
+    [true, false].into_iter().filter_map(of_family).collect()
 }
 
 fn nanos(time: Duration) -> Nanos {

@@ -65,6 +65,10 @@ impl Report for Ports {
         }
     }
 
+    fn line_each(&self) -> &'static str {
+        if self.purpose == Purpose::Listening { "holders" } else { "" }
+    }
+
     fn block(&self, index: usize) -> Block {
         block::block(&self.ports[index], &self.settings)
     }
@@ -107,7 +111,7 @@ type Col = Column<Port>;
 
 static COLUMNS: [Col; 31] = [
     Col::new("port", "PORT", |port| Cell::integer(port.port).role(Role::Strong)).right(),
-    Col::new("last_port", "LAST_PORT", |port| Cell::maybe(port.last_port, Cell::integer)).right().if_any(),
+    Col::new("last_port", "LAST PORT", |port| Cell::maybe(port.last_port, Cell::integer)).right().if_any(),
     Col::new("holders.protocol", "PROTO", |port| of_sockets(port, |it| Cell::word(it[0].protocol.name())))
         .if_so(is_listed),
     Col::new("holders.local", "LOCAL", |port| of_sockets(port, |it| Cell::text(it[0].local.as_str())))
@@ -139,7 +143,7 @@ static COLUMNS: [Col; 31] = [
     Col::new("holders.interface", "INTERFACE", |port| of_sockets(port, |it| text(it[0].interface.as_ref())))
         .if_so(|port| is_listed(port) && any(port, |holder| holder.interface.is_some()))
         .dropped_at(3),
-    detail("holders.accept_queue", "ACCEPT_QUEUE", |port| {
+    detail("holders.accept_queue", "ACCEPT QUEUE", |port| {
         of_sockets(port, |it| Cell::maybe(it[0].accept_queue, Cell::integer))
     })
     .right(),
@@ -147,12 +151,12 @@ static COLUMNS: [Col; 31] = [
         of_sockets(port, |it| Cell::maybe(it[0].backlog, Cell::integer))
     })
     .right(),
-    detail("holders.remaining_ms", "REMAINING_MS", |port| {
+    detail("holders.remaining_ms", "REMAINING ms", |port| {
         of_sockets(port, |it| Cell::maybe(it[0].remaining_ms, Cell::integer))
     })
     .right(),
     Col::new("class", "CLASS", |port| Cell::text(port.class.name())).dropped_at(5),
-    Col::new("iana_range", "IANA_RANGE", |port| Cell::text(port.iana_range.name()))
+    Col::new("iana_range", "IANA RANGE", |port| Cell::text(port.iana_range.name()))
         .if_so(is_told)
         .dropped_at(6),
     Col::new("is_ephemeral_here", "EPHEMERAL", |port| Cell::told(port.is_ephemeral_here, Cell::flag))
@@ -169,7 +173,7 @@ static COLUMNS: [Col; 31] = [
     detail("services.protocols", "PROTOCOLS", |port| {
         Cell::list(port.services.iter().map(|service| protocols(&service.protocols)))
     }),
-    Col::new("holders", "HELD_BY", held_by).if_so(is_told).dropped_at(2),
+    Col::new("holders", "HELD BY", held_by).if_so(is_told).dropped_at(2),
     Col::new("bindable", "BINDABLE", bindable).if_so(|port| is_told(port) && port.bindable.is_some()),
     Col::new("services.description", "DESCRIPTION", |port| {
         Cell::list(port.services.iter().map(|service| service.description)).role(Role::Dim)

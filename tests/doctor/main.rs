@@ -29,7 +29,7 @@ use libtest_mimic::Arguments;
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // They mostly rest; `matrix` lets few do anything at a time.
-    arguments.test_threads = arguments.test_threads.or(Some(24));
+    arguments.test_threads = arguments.test_threads.or(Some(12));
     if arguments.list {
         return matrix::run(&arguments, None);
     }

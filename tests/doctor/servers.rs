@@ -14,16 +14,20 @@ use crate::net::Host;
 /// How often a server looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A server under way.
+/// A server under way. It waits in the kernel, and takes no time of a processor while nobody asks it.
 pub(crate) struct Server {
     stop: Arc<AtomicBool>,
+    /// The socket that its thread waits on.
+    socket: Option<socket2::Socket>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        let deadline = Instant::now() + Duration::from_secs(30);
+        // Shut down, it wakes who waits on it, whatever the kernel says of one that is not connected.
+        let _ = self.socket.take().map(|socket| socket.shutdown(std::net::Shutdown::Both));
+        let deadline = Instant::now() + Duration::from_secs(120);
         for thread in self.threads.drain(..) {
             while !thread.is_finished() && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(1));
@@ -107,10 +111,10 @@ pub(crate) fn serve(host: &Host, at: SocketAddr, manner: Manner) -> Server {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        socket.set_nonblocking(true)?;
         Ok(socket.into())
     });
     let stop = Arc::new(AtomicBool::new(false));
+    let socket = Some(socket2::Socket::from(listener.try_clone().expect("a descriptor")));
     let mut threads = Vec::new();
     if matches!(manner, Manner::NeverAccepts) {
         // Somebody is waiting already, and there is no room for more.
@@ -132,7 +136,7 @@ pub(crate) fn serve(host: &Host, at: SocketAddr, manner: Manner) -> Server {
                 std::thread::sleep(LOOK);
             }
         }));
-        return Server { stop, threads };
+        return Server { stop, socket, threads };
     }
     let stopped = stop.clone();
     threads.push(std::thread::spawn(move || {
@@ -145,7 +149,8 @@ pub(crate) fn serve(host: &Host, at: SocketAddr, manner: Manner) -> Server {
                         let _ = talk(stream, &manner, &stopped);
                     }));
                 }
-                Err(_) => std::thread::sleep(Duration::from_millis(2)),
+                // It was shut down, or a client has left before it was accepted.
+                Err(_) => {}
             }
             talks.retain(|talk: &JoinHandle<()>| !talk.is_finished());
         }
@@ -153,7 +158,7 @@ pub(crate) fn serve(host: &Host, at: SocketAddr, manner: Manner) -> Server {
             let _ = talk.join();
         }
     }));
-    Server { stop, threads }
+    Server { stop, socket, threads }
 }
 
 /// Reads what comes next; `None` at the end.
@@ -183,7 +188,6 @@ fn pause(time: Duration, stop: &AtomicBool) {
 }
 
 fn talk(mut stream: TcpStream, manner: &Manner, stop: &AtomicBool) -> std::io::Result<()> {
-    stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(LOOK))?;
     stream.set_write_timeout(Some(Duration::from_secs(5)))?;
     let reset = |stream: &TcpStream| socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
@@ -315,9 +319,9 @@ pub(crate) fn name_server(host: &Host, at: IpAddr, answers: Answers) -> Server {
                 other => break other?,
             }
         };
-        socket.set_read_timeout(Some(LOOK))?;
         Ok(socket)
     });
+    let waits_on = Some(socket2::Socket::from(socket.try_clone().expect("a descriptor")));
     let (namespace, stop) = (host.namespace(), Arc::new(AtomicBool::new(false)));
     let (stopped, count) = (stop.clone(), AtomicUsize::new(0));
     let thread = std::thread::spawn(move || {
@@ -370,7 +374,7 @@ pub(crate) fn name_server(host: &Host, at: IpAddr, answers: Answers) -> Server {
             let _ = thread.join();
         }
     });
-    Server { stop, threads: vec![thread] }
+    Server { stop, socket: waits_on, threads: vec![thread] }
 }
 
 /// Asks another server from this host, on a port of its own, and hands on what it says.

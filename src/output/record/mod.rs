@@ -73,6 +73,11 @@ pub trait Report: Serialize {
         Vec::new()
     }
 
+    /// What a person may do next, a sentence each.
+    fn hints(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What a person and a script are warned of.
     fn warnings(&self) -> &[Warning] {
         &[]
@@ -129,6 +134,9 @@ impl Block {
 /// Something that limits how far the result can be trusted, or that its reader should change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Warning {
+    /// Whether the verdict's lines say the same, where they are shown.
+    #[serde(skip)]
+    pub is_in_verdict: bool,
     /// A stable kebab-case name for scripts.
     pub code: &'static str,
     /// One sentence for people, lower case, without a full stop.
@@ -138,7 +146,14 @@ pub struct Warning {
 impl Warning {
     /// Makes a warning from its stable code and its sentence.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { is_in_verdict: false, code, message: message.into() }
+    }
+
+    /// Says that the verdict's lines say the same.
+    #[must_use]
+    pub fn in_verdict(mut self) -> Self {
+        self.is_in_verdict = true;
+        self
     }
 }
 
@@ -154,6 +169,8 @@ pub struct Column<R> {
     pub shown: Shown<R>,
     /// The side its cells are flush with.
     pub align: Align,
+    /// For which rows it goes as one of the last, whatever its priority.
+    pub kept: Option<fn(&R) -> bool>,
     /// Whether the text may be broken between words, the last resort on a narrow terminal.
     pub wraps: bool,
     /// Takes the cell out of a row.
@@ -195,13 +212,29 @@ pub enum Align {
 impl<R> Column<R> {
     /// Makes a column that is always shown, never dropped, left-aligned and never wrapped.
     pub const fn new(id: &'static str, title: &'static str, cell: fn(&R) -> Cell) -> Self {
-        Self { id, title, priority: 0, shown: Shown::Always, align: Align::Left, wraps: false, cell }
+        Self {
+            id,
+            title,
+            priority: 0,
+            shown: Shown::Always,
+            align: Align::Left,
+            kept: None,
+            wraps: false,
+            cell,
+        }
     }
 
     /// Lets the column go on a narrow terminal; the highest priority number goes first.
     #[must_use]
     pub const fn dropped_at(mut self, priority: u8) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// Lets the column go as one of the last where this holds for one of the first rows.
+    #[must_use]
+    pub const fn kept_if(mut self, holds: fn(&R) -> bool) -> Self {
+        self.kept = Some(holds);
         self
     }
 
@@ -274,6 +307,13 @@ pub enum Value {
     },
     /// A word of our own.
     Word(&'static str),
+    /// A word for people, and the one that scripts are given instead, in CSV too.
+    Named {
+        /// What a person reads.
+        shown: &'static str,
+        /// What a script reads: the value of the JSON key.
+        raw: &'static str,
+    },
     /// Text, ours or not: the emitter does not have to trust it.
     Text(Untrusted),
     /// An address, with the length of its prefix if it has one.
@@ -349,6 +389,11 @@ impl Cell {
     /// Makes a cell of a word of our own.
     pub fn word(word: &'static str) -> Self {
         Self::plain(Value::Word(word))
+    }
+
+    /// Makes a cell of a word for people, and of the one that scripts are given.
+    pub fn named(shown: &'static str, raw: &'static str) -> Self {
+        Self::plain(Value::Named { shown, raw })
     }
 
     /// Makes a cell of an address, with the length of its prefix if it has one.

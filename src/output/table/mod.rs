@@ -12,9 +12,10 @@ use text::width;
 use unicode_width::UnicodeWidthStr;
 
 pub(super) use block::blocks;
+pub(super) use text::in_columns;
 
 use super::environment::Screen;
-use super::record::{Cell, Column, FrameColumn, FrameRow, Record, Value};
+use super::record::{Block, Cell, Charset, Column, FrameColumn, FrameRow, Line, Record, Value};
 use super::select::{Choice, Rows};
 use super::{select, style};
 
@@ -33,6 +34,7 @@ pub(super) fn render<R: Record + Clone>(
     choice: &Choice<R>,
     screen: &Screen,
     header: bool,
+    line_each: &str,
     mut out: impl FnMut(&str),
 ) -> Vec<&'static str> {
     /// So many rows are rendered at a time.
@@ -40,13 +42,14 @@ pub(super) fn render<R: Record + Clone>(
     // What the user named is shown, whatever room there is.
     let room = screen.width.filter(|_| matches!(choice, Choice::Default { .. }));
     if !screen.is_terminal {
-        return sheet::render(rows, choice, screen, header, room, out);
+        return sheet::render(rows, choice, screen, header, room, line_each, out);
     }
     if rows.count() <= COMFY_MOST_ROWS {
         let all: Vec<Cow<'_, R>> = rows.iter().collect();
         let (mut columns, _) = choice.columns(rows, |_, _, _| {});
         let grid = Grid::new(&all, &columns, screen, header);
-        let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, room));
+        let kept = select::kept(&columns, rows);
+        let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &grid.widths, &kept, room));
         let mut grid = if dropped.is_empty() { grid } else { Grid::new(&all, &columns, screen, header) };
         if screen.is_flat {
             // A row may be longer than the screen, and its rule need not be.
@@ -79,7 +82,8 @@ pub(super) fn render<R: Record + Clone>(
     }
     let natural: Vec<(&str, usize)> =
         columns.iter().map(|column| column.id).zip(widths.iter().copied()).collect();
-    let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &widths, room));
+    let kept = select::kept(&columns, rows);
+    let dropped = room.map_or_else(Vec::new, |room| narrow(&mut columns, &widths, &kept, room));
     let natural = |column: &&'static Column<R>| {
         natural.iter().find(|(id, _)| *id == column.id).map(|(_, width)| *width)
     };
@@ -163,6 +167,45 @@ pub(super) fn picture(columns: &[FrameColumn], rows: &[&FrameRow], screen: &Scre
     lines
 }
 
+/// Whether a table of all that there is to show fits this screen.
+pub(super) fn fits<R: Record + Clone>(rows: &Rows<'_, R>, choice: &Choice<R>, screen: &Screen) -> bool {
+    let Some(room) = screen.width else { return true };
+    let (columns, _) = choice.columns(rows, |_, _, _| {});
+    let widths: Vec<usize> = columns
+        .iter()
+        .map(|column| {
+            let cells = rows.iter().map(|row| width(&(column.cell)(&row).value, screen));
+            cells.fold(column.title.width(), usize::max)
+        })
+        .collect();
+    total(&widths) <= room
+}
+
+/// A row as a block, with a line for each column that has something to say; the first is the title.
+pub(super) fn block_of<R: Record>(row: &R) -> Block {
+    let mut columns = R::columns().iter();
+    let title = columns.next().map_or_else(Line::default, |column| value_line(&(column.cell)(row)).remove(0));
+    let mut block = Block::new(title);
+    for column in columns {
+        let cell = (column.cell)(row);
+        if !cell.value.is_missing() {
+            block.field(column.title, value_line(&cell));
+        }
+    }
+    block
+}
+
+/// A cell as lines, one for each item of a list.
+fn value_line(cell: &Cell) -> Vec<Line> {
+    let line = |value: &Value| {
+        Line::default().with(cell.role, text::text(value, Charset::Unicode).into_owned())
+    };
+    match &cell.value {
+        Value::List(items) if !items.is_empty() => items.iter().map(line).collect(),
+        value => vec![line(value)],
+    }
+}
+
 /// The width of a table with columns of these widths.
 fn total(widths: &[usize]) -> usize {
     widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
@@ -173,6 +216,7 @@ fn total(widths: &[usize]) -> usize {
 fn narrow<R: Record>(
     columns: &mut Vec<&'static Column<R>>,
     widths: &[usize],
+    kept: &[&str],
     room: usize,
 ) -> Vec<&'static str> {
     /// From this priority number on a column goes sooner than a text is broken.
@@ -186,9 +230,9 @@ fn narrow<R: Record>(
         };
         left.iter().map(|column| width(column)).sum::<usize>() + GAP * left.len().saturating_sub(1)
     };
-    let mut dropped = select::narrow(columns, EXPENDABLE, |left| total(left, false) <= room);
+    let mut dropped = select::narrow(columns, kept, EXPENDABLE, |left| total(left, false) <= room);
     if total(columns, false) > room {
-        dropped.extend(select::narrow(columns, 1, |left| total(left, true) <= room));
+        dropped.extend(select::narrow(columns, kept, 1, |left| total(left, true) <= room));
     }
     dropped
 }
@@ -196,7 +240,6 @@ fn narrow<R: Record>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::record::Charset;
     use serde::Serialize;
 
     #[derive(Clone, Serialize)]
@@ -246,7 +289,7 @@ mod tests {
         let row = |index: usize| Cow::Borrowed(&nics[index]);
         let mut text = String::new();
         let choice = Choice::Default { verbose: false };
-        let dropped = render(&Rows::new(&row, &order), &choice, screen, true, |piece| text.push_str(piece));
+        let dropped = render(&Rows::new(&row, &order), &choice, screen, true, "", |piece| text.push_str(piece));
         (text, dropped)
     }
 
@@ -257,6 +300,20 @@ mod tests {
         assert_eq!(text.lines().count(), 2);
         assert!(text.contains("10.0.0.1/8,::1/128"));
         assert!(text.contains("eth0\\x1b[2J"));
+    }
+
+    #[test]
+    fn piped_each_item_of_one_list_has_its_line() {
+        let nics = [Nic { addresses: vec!["10.0.0.1/8", "::1/128"], ..NIC }, NIC];
+        let order = [0, 1];
+        let row = |index: usize| Cow::Borrowed(&nics[index]);
+        let mut text = String::new();
+        let (rows, choice) = (Rows::new(&row, &order), Choice::Default { verbose: false });
+        render(&rows, &choice, &screen(false, None), true, "addresses", |piece| text.push_str(piece));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[1].ends_with("10.0.0.1/8") && lines[2].ends_with("::1/128") && lines[3].ends_with('-'));
+        assert!(lines[1..].iter().all(|line| line.contains(NIC.mac) && line.contains(NIC.note)), "{text}");
     }
 
     #[test]
@@ -310,7 +367,8 @@ mod tests {
         let columns: Vec<&'static Column<Nic>> = vec![&Nic::columns()[2], &Nic::columns()[0]];
         let mut text = String::new();
         let screen = screen(false, None);
-        render(&Rows::new(&row, &[0]), &Choice::Named(columns), &screen, true, |piece| text.push_str(piece));
+        let rows = Rows::new(&row, &[0]);
+        render(&rows, &Choice::Named(columns), &screen, true, "", |piece| text.push_str(piece));
         assert!(
             text.starts_with("NOTE") && text.lines().nth(1).is_some_and(|line| line.ends_with("[2J")),
             "{text}"

@@ -5,8 +5,8 @@ use unicode_width::UnicodeWidthStr;
 use super::text::{self, columns};
 use super::{GAP, narrow};
 use crate::output::environment::Screen;
-use crate::output::record::{Align, Column, Record, Role};
-use crate::output::select::{Choice, Rows};
+use crate::output::record::{Align, Cell, Column, Record, Role, Value};
+use crate::output::select::{self, Choice, Rows};
 use crate::output::style;
 
 /// The text of all cells, one behind the other: each row is made once, and hardly anything besides.
@@ -18,13 +18,15 @@ struct Sheet {
     roles: Vec<Role>,
 }
 
-/// Renders rows, and gives the ids of the columns there was no room for.
+/// Renders rows, and gives the ids of the columns there was no room for. Each item of the list that `line_each` names has a
+/// line of its own, on which the rest of its row is said again.
 pub(super) fn render<R: Record + Clone>(
     rows: &Rows<'_, R>,
     choice: &Choice<R>,
     screen: &Screen,
     header: bool,
     room: Option<usize>,
+    line_each: &str,
     mut out: impl FnMut(&str),
 ) -> Vec<&'static str> {
     /// So much is written at a time.
@@ -33,18 +35,44 @@ pub(super) fn render<R: Record + Clone>(
     let mut sheet = Sheet { text: String::new(), ends: Vec::new(), roles: Vec::new() };
     let title = |column: &Column<R>| if header { column.title.width() } else { 0 };
     let mut widths: Vec<usize> = candidates.iter().map(|(column, _)| title(column)).collect();
+    let is_each: Vec<bool> = candidates
+        .iter()
+        .map(|(column, _)| {
+            let below = column.id.strip_prefix(line_each).filter(|_| !line_each.is_empty());
+            below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
+        })
+        .collect();
+    let mut lines = 0;
+    let mut cells: Vec<Cell> = Vec::new();
     for row in rows.iter() {
-        for ((column, is_shown), widest) in candidates.iter_mut().zip(&mut widths) {
+        cells.clear();
+        let mut height = 1;
+        for ((column, is_shown), is_each) in candidates.iter_mut().zip(&is_each) {
             let cell = (column.cell)(&row);
-            *is_shown = *is_shown || column.shown.holds(&row, &cell);
-            let start = sheet.text.len();
-            text::write(&mut sheet.text, &cell.value, screen.charset);
-            *widest = columns(&sheet.text[start..]).max(*widest);
-            sheet.ends.push(sheet.text.len());
-            if screen.colored {
-                sheet.roles.push(if cell.value.is_missing() { Role::Dim } else { cell.role });
+            *is_shown = *is_shown || choice.shows(column, &row, &cell);
+            if let Value::List(items) = &cell.value
+                && *is_each
+            {
+                height = items.len().max(height);
+            }
+            cells.push(cell);
+        }
+        for line in 0..height {
+            for ((cell, is_each), widest) in cells.iter().zip(&is_each).zip(&mut widths) {
+                let value = match &cell.value {
+                    Value::List(items) if *is_each => items.get(line).unwrap_or(&Value::Missing),
+                    value => value,
+                };
+                let start = sheet.text.len();
+                text::write(&mut sheet.text, value, screen.charset);
+                *widest = columns(&sheet.text[start..]).max(*widest);
+                sheet.ends.push(sheet.text.len());
+                if screen.colored {
+                    sheet.roles.push(if value.is_missing() { Role::Dim } else { cell.role });
+                }
             }
         }
+        lines += height;
     }
     let mut shown: Vec<&'static Column<R>> =
         candidates.iter().filter(|(_, is_shown)| *is_shown).map(|(column, _)| *column).collect();
@@ -54,7 +82,8 @@ pub(super) fn render<R: Record + Clone>(
         .filter(|((_, is_shown), _)| *is_shown)
         .map(|(_, width)| *width)
         .collect();
-    let dropped = room.map_or_else(Vec::new, |room| narrow(&mut shown, &natural, room));
+    let kept = select::kept(&shown, rows);
+    let dropped = room.map_or_else(Vec::new, |room| narrow(&mut shown, &natural, &kept, room));
     // The places of the columns in a row of cells, their widths and sides.
     let places: Vec<(usize, usize, Align)> = candidates
         .iter()
@@ -70,7 +99,7 @@ pub(super) fn render<R: Record + Clone>(
             .map(|(column, (_, width, align))| (column.title, Role::Strong, *width, *align));
         pad(&mut line, titles, screen.colored);
     }
-    for row in 0..rows.count() {
+    for row in 0..lines {
         let cells = places.iter().map(|(place, width, align)| {
             let cell = row * candidates.len() + place;
             let start = cell.checked_sub(1).map_or(0, |before| sheet.ends[before]);

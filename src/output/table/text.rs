@@ -28,7 +28,7 @@ pub(super) fn width(value: &Value, screen: &Screen) -> usize {
             let digits = number.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
             digits + usize::from(*number < 0)
         }
-        Value::Word(word) => columns(word),
+        Value::Word(word) | Value::Named { shown: word, .. } => columns(word),
         Value::Text(text) if text.as_bytes().iter().all(|byte| (b' '..=b'~').contains(byte)) => {
             text.as_bytes().len()
         }
@@ -67,7 +67,7 @@ pub(super) fn text(value: &Value, charset: Charset) -> Cow<'static, str> {
         Value::Unsupported => Cow::Borrowed("unsupported"),
         Value::Denied => Cow::Borrowed("denied"),
         Value::Flag(is) => Cow::Borrowed(if *is { "yes" } else { "no" }),
-        Value::Word(word) => Cow::Borrowed(word),
+        Value::Word(word) | Value::Named { shown: word, .. } => Cow::Borrowed(word),
         _ => {
             let mut text = String::new();
             write(&mut text, value, charset);
@@ -79,7 +79,12 @@ pub(super) fn text(value: &Value, charset: Charset) -> Cow<'static, str> {
 /// Adds a value as a person reads it, on one line.
 pub(super) fn write(out: &mut String, value: &Value, charset: Charset) {
     let written = match value {
-        Value::Missing | Value::Unsupported | Value::Denied | Value::Flag(_) | Value::Word(_) => {
+        Value::Missing
+        | Value::Unsupported
+        | Value::Denied
+        | Value::Flag(_)
+        | Value::Word(_)
+        | Value::Named { .. } => {
             out.push_str(&text(value, charset));
             Ok(())
         }
@@ -175,6 +180,20 @@ pub(super) fn wrapped(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Names of our own below one another in as many columns as fit a width, as ls(1) lists files.
+pub(in crate::output) fn in_columns(names: &[String], width: usize) -> Vec<String> {
+    const GAP: usize = 2;
+    let widest = names.iter().map(|name| name.width()).max().unwrap_or(0) + GAP;
+    let across = (width / widest.max(1)).max(1);
+    let down = names.len().div_ceil(across);
+    (0..down)
+        .map(|row| {
+            let line: String = names.iter().skip(row).step_by(down).map(|name| format!("{name:widest$}")).collect();
+            line.trim_end().to_owned()
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +212,14 @@ mod tests {
         ] {
             assert_eq!(fixed(value, decimals), text);
         }
+    }
+
+    #[test]
+    fn names_are_listed_in_columns() {
+        let names: Vec<String> = ["one", "two", "three", "four", "five"].map(str::to_owned).into();
+        assert_eq!(in_columns(&names, 16), ["one    four", "two    five", "three"]);
+        assert_eq!(in_columns(&names, 3).len(), 5);
+        assert!(in_columns(&[], 80).is_empty());
     }
 
     #[test]

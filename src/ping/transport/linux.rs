@@ -27,6 +27,8 @@ struct Lane {
     family: Family,
     /// The bytes of a batch.
     bytes: Vec<u8>,
+    /// What the system said to the last attempt to receive, and to the one before.
+    trouble: Option<io::Error>,
 }
 
 /// What draining the error queue came upon.
@@ -51,7 +53,7 @@ impl Linux {
         let open = |family: &Family| {
             let socket = IcmpSocket::open(*family, &options);
             let socket = socket.map_err(|error| cannot_open(request, error))?;
-            Ok(Lane { socket, family: *family, bytes: Vec::new() })
+            Ok(Lane { socket, family: *family, bytes: Vec::new(), trouble: None })
         };
         let lanes = families.iter().map(open).collect::<Result<_>>()?;
         sys::wait_until_stamping();
@@ -86,6 +88,10 @@ impl Transport for Linux {
         let sockets: Vec<&IcmpSocket> = self.lanes.iter().map(|lane| &lane.socket).collect();
         // What cannot be waited for is looked at again at once; the loop is bounded by the clock.
         let _ = sys::wait_for_icmp(&sockets, Some(stop.waker()), timeout);
+    }
+
+    fn trouble(&self) -> Option<&io::Error> {
+        self.lanes.iter().find_map(|lane| lane.trouble.as_ref())
     }
 
     fn missed(&self) -> u64 {
@@ -202,6 +208,11 @@ impl Lane {
     }
 
     fn receive(&mut self, engine: &mut Engine, clock: &mut Clock) {
+        /// An error that is an earlier probe's is told once: what is told so often in a row lasts.
+        const LASTS: usize = 4;
+        /// A socket that fails looks ready all the time.
+        const PAUSE: Duration = Duration::from_millis(5);
+        let mut failures = 0;
         for _ in 0..MOST_BATCHES {
             let got = self.socket.receive();
             // A message's send stamp is in the queue before its reply is: what is there now has all of them.
@@ -214,13 +225,28 @@ impl Lane {
                             deliver(&message, &self.socket, engine, clock, now);
                         }
                     }
+                    self.trouble = None;
                     if count < self.socket.batch() {
                         return;
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock && drained.errors == 0 => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.trouble = None;
+                    if drained.errors == 0 {
+                        return;
+                    }
+                }
                 // The error of an earlier probe, which the queue has too.
-                Err(_) => {}
+                Err(_) if drained.errors > 0 => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    failures += 1;
+                    if failures >= LASTS {
+                        self.trouble = Some(error);
+                        std::thread::sleep(PAUSE);
+                        return;
+                    }
+                }
             }
         }
     }

@@ -32,6 +32,11 @@ pub(super) trait Transport {
         0
     }
 
+    /// Why nothing can be received, as long as that is so.
+    fn trouble(&self) -> Option<&io::Error> {
+        None
+    }
+
     /// How many probes of a sweep may be open at once without that replies are missed.
     fn sweep_window(&self) -> usize {
         usize::MAX

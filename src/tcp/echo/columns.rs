@@ -18,27 +18,27 @@ impl Record for AddressReport {
             })
             .if_any()
             .dropped_at(4),
-            Col::new("phases_us.connect", "CONNECT_MS", |row| time(row.phases_us.connect))
+            Col::new("phases_us.connect", "CONNECT ms", |row| time(row.phases_us.connect))
                 .right()
                 .if_any()
                 .dropped_at(3),
-            Col::new("phases_us.send", "SEND_MS", |row| time(row.phases_us.send))
+            Col::new("phases_us.send", "SEND ms", |row| time(row.phases_us.send))
                 .right()
                 .if_so(is_single)
                 .dropped_at(6),
-            Col::new("phases_us.first_byte", "FIRST_MS", |row| time(row.phases_us.first_byte))
+            Col::new("phases_us.first_byte", "FIRST BYTE ms", |row| time(row.phases_us.first_byte))
                 .right()
                 .if_so(is_single)
                 .dropped_at(4),
-            Col::new("phases_us.echo", "ECHO_MS", |row| time(row.phases_us.echo))
+            Col::new("phases_us.echo", "ECHO ms", |row| time(row.phases_us.echo))
                 .right()
                 .if_so(is_single)
                 .dropped_at(2),
-            Col::new("phases_us.close", "CLOSE_MS", |row| time(row.phases_us.close))
+            Col::new("phases_us.close", "CLOSE ms", |row| time(row.phases_us.close))
                 .right()
                 .if_any()
                 .dropped_at(6),
-            Col::new("tcp_info.rtt_us", "KERNEL_RTT_MS", |row| {
+            Col::new("tcp_info.rtt_us", "KERNEL RTT ms", |row| {
                 Cell::maybe(row.tcp_info.as_ref(), |info| Cell::millis(f64::from(info.rtt_us)))
             })
             .right()
@@ -59,35 +59,35 @@ impl Record for AddressReport {
                 .right()
                 .if_so(is_repeated)
                 .dropped_at(2),
-            Col::new("rtt_us.min", "MIN_MS", |row| time(row.rtt_us.map(|rtt| rtt.min)))
+            Col::new("rtt_us.min", "MIN ms", |row| time(row.rtt_us.map(|rtt| rtt.min)))
                 .right()
                 .if_so(is_repeated)
                 .dropped_at(5),
-            Col::new("rtt_us.avg", "AVG_MS", |row| time(row.rtt_us.map(|rtt| rtt.avg)))
+            Col::new("rtt_us.avg", "AVG ms", |row| time(row.rtt_us.map(|rtt| rtt.avg)))
                 .right()
                 .if_so(is_repeated)
                 .dropped_at(3),
-            Col::new("rtt_us.max", "MAX_MS", |row| time(row.rtt_us.map(|rtt| rtt.max)))
+            Col::new("rtt_us.max", "MAX ms", |row| time(row.rtt_us.map(|rtt| rtt.max)))
                 .right()
                 .if_so(is_repeated)
                 .dropped_at(4),
-            Col::new("rtt_us.stddev", "STDDEV_MS", |row| time(row.rtt_us.map(|rtt| rtt.stddev)))
+            Col::new("rtt_us.stddev", "STDDEV ms", |row| time(row.rtt_us.map(|rtt| rtt.stddev)))
                 .right()
                 .verbose()
                 .dropped_at(8),
-            Col::new("rtt_us.p50", "P50_MS", |row| time(row.rtt_us.map(|rtt| rtt.p50)))
+            Col::new("rtt_us.p50", "P50 ms", |row| time(row.rtt_us.map(|rtt| rtt.p50)))
                 .right()
                 .if_so(is_repeated)
                 .dropped_at(1),
-            Col::new("rtt_us.p95", "P95_MS", |row| time(row.rtt_us.map(|rtt| rtt.p95)))
+            Col::new("rtt_us.p95", "P95 ms", |row| time(row.rtt_us.map(|rtt| rtt.p95)))
                 .right()
                 .verbose()
                 .dropped_at(8),
-            Col::new("rtt_us.p99", "P99_MS", |row| time(row.rtt_us.map(|rtt| rtt.p99)))
+            Col::new("rtt_us.p99", "P99 ms", |row| time(row.rtt_us.map(|rtt| rtt.p99)))
                 .right()
                 .if_so(is_repeated)
                 .dropped_at(2),
-            Col::new("rounds_per_s", "PER_SECOND", |row| {
+            Col::new("rounds_per_s", "ROUNDS/s", |row| {
                 Cell::maybe(row.rounds_per_s, |rate| Cell::real(rate, 0))
             })
             .right()
@@ -97,13 +97,13 @@ impl Record for AddressReport {
                 .right()
                 .if_so(|row| row.connections > 1)
                 .dropped_at(4),
-            Col::new("connects_us.p50", "CONNECTS_P50_MS", |row| {
+            Col::new("connects_us.p50", "CONNECT P50 ms", |row| {
                 time(row.connects_us.map(|times| times.p50))
             })
             .right()
             .if_any()
             .dropped_at(6),
-            Col::new("time_wait.after", "TIME_WAIT", |row| {
+            Col::new("time_wait.after", "TIME-WAIT", |row| {
                 Cell::maybe(row.time_wait, |held| Cell::integer(held.after))
             })
             .right()
@@ -116,7 +116,7 @@ impl Record for AddressReport {
             .right()
             .verbose()
             .dropped_at(9),
-            Col::new("failure.from", "SAID_BY", |row| {
+            Col::new("failure.from", "SAID BY", |row| {
                 Cell::maybe(row.failure.as_ref().and_then(|failure| failure.from), |from| {
                     Cell::text(from.to_string())
                 })

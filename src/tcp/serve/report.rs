@@ -97,8 +97,8 @@ impl Record for Served {
                 .right()
                 .if_so(|served| served.refused > 0)
                 .dropped_at(2),
-            Col::new("bytes_in", "BYTES_IN", |served| Cell::integer(served.bytes_in)).right().dropped_at(1),
-            Col::new("bytes_out", "BYTES_OUT", |served| Cell::integer(served.bytes_out))
+            Col::new("bytes_in", "BYTES IN", |served| Cell::integer(served.bytes_in)).right().dropped_at(1),
+            Col::new("bytes_out", "BYTES OUT", |served| Cell::integer(served.bytes_out))
                 .right()
                 .dropped_at(1),
             Col::new("errors", "ERRORS", |served| Cell::integer(served.errors)).right().dropped_at(2),
