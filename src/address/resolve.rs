@@ -39,6 +39,14 @@ pub enum ResolveError {
         /// The family that was asked for.
         family: Family,
     },
+    /// This machine lacks what it takes to ask.
+    #[error("cannot resolve '{name}': no thread to ask with")]
+    Lacking {
+        /// The name that was to be asked for.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The zone names no interface of this machine.
     #[error("there is no interface '{0}' on this machine")]
     Zone(String),
@@ -84,7 +92,7 @@ async fn look_up(name: &str) -> Result<Vec<Address>, ResolveError> {
     };
     let name = name.to_owned();
     if let Err(source) = std::thread::Builder::new().spawn(resolver) {
-        return Err(ResolveError::Name { name, source });
+        return Err(ResolveError::Lacking { name, source });
     }
     match tokio::time::timeout(NAME_TIMEOUT, answer).await {
         Ok(Ok(Ok(addresses))) => Ok(addresses),

@@ -189,6 +189,42 @@ struct FamilyArgs {
     ipv6: bool,
 }
 
+/// The address family under the name that programs have for it, and the sizes of a socket's buffers.
+#[derive(Args)]
+#[command(next_help_heading = "Socket")]
+struct SocketArgs {
+    /// Address family, as in socket(2): inet (IPv4) or inet6 (IPv6)
+    #[arg(long, value_name = "FAMILY", value_parser = address_family)]
+    address_family: Option<Family>,
+    /// Receive buffer size (SO_RCVBUF) in bytes, with k, M or G for powers of 1024 [default: the system's]
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true, visible_alias = "rcvbuf", value_parser = buffer_size)]
+    receive_buffer: Option<usize>,
+    /// Send buffer size (SO_SNDBUF) in bytes, with k, M or G for powers of 1024 [default: the system's]
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true, visible_alias = "sndbuf", value_parser = buffer_size)]
+    send_buffer: Option<usize>,
+}
+
+impl SocketArgs {
+    fn buffers(&self) -> crate::tcp::Buffers {
+        crate::tcp::Buffers { send: self.send_buffer, receive: self.receive_buffer }
+    }
+}
+
+fn address_family(text: &str) -> std::result::Result<Family, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "inet" | "af_inet" | "ipv4" | "4" => Ok(Family::Ipv4),
+        "inet6" | "af_inet6" | "ipv6" | "6" => Ok(Family::Ipv6),
+        _ => Err("it is inet (IPv4) or inet6 (IPv6)".to_owned()),
+    }
+}
+
+fn buffer_size(text: &str) -> std::result::Result<usize, String> {
+    /// What socket options take: an `int` of C.
+    const MOST: u64 = 1 << 30;
+    let bytes = size(text)?;
+    usize::try_from(bytes).ok().filter(|_| (1..=MOST).contains(&bytes)).ok_or_else(|| "a buffer has 1 byte to 1G".to_owned())
+}
+
 impl FamilyArgs {
     fn family(&self) -> Option<Family> {
         match (self.ipv4, self.ipv6) {

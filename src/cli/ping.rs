@@ -18,10 +18,10 @@ use crate::ping::{Pace, Request, Target, TransportChoice};
 Without -c it goes on until Ctrl-C on a terminal, or until the deadline, and sends 4 probes where output is no terminal.",
     after_long_help = "\
 Without -c it goes on until Ctrl-C on a terminal, or until the deadline, and sends 4 probes where output is no terminal.
-Ctrl-\\ (SIGQUIT) tells how it goes so far.
+Ctrl-\\ (SIGQUIT) prints the statistics so far. On a terminal several targets are a live table: q ends it, ? shows its keys.
 
 Examples:
-  netdiag ping                            is my own card all right, the LAN, the internet
+  netdiag ping                            loopback, LAN, internet: what works
   netdiag ping 127.0.0.1                  this machine's own network software
   netdiag ping -c 3 127.0.0.1 ::1         two targets, three probes each
   netdiag ping fe80::1%eth0               a link-local address on an interface
@@ -47,16 +47,16 @@ pub(super) struct PingArgs {
     /// How long to wait for each reply, in seconds
     #[arg(short = 'W', long, value_name = "SECS", allow_negative_numbers = true, default_value = "2", value_parser = seconds)]
     timeout: Duration,
-    /// Stop after this time whatever is left to do, in seconds
+    /// Stop after this many seconds, whatever is left to do
     #[arg(short = 'w', long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     deadline: Option<Duration>,
-    /// More probes for a target that has answered none of its own
+    /// Extra probes for silent targets
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u32).range(..=100))]
     retries: u32,
-    /// Probes a second in all, to hosts and prefixes; 0 for as fast as the socket takes [prefixes: 1000]
+    /// Probes per second in total, to hosts and prefixes; 0: as fast as possible [default for prefixes: 1000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "interval", value_parser = clap::value_parser!(u32).range(..=100_000_000))]
     rate: Option<u32>,
-    /// To each host the next probe as soon as a reply comes, or 100 a second, whichever is more
+    /// Send the next probe as soon as a reply comes, or 100 a second, whichever is more
     #[arg(short = 'f', long, conflicts_with_all = ["interval", "rate"])]
     flood: bool,
     /// The bytes behind the ICMP header, 0 to 65507
@@ -68,7 +68,7 @@ pub(super) struct PingArgs {
     /// The probes' type of service or traffic class, 0 to 255 or 0x00 to 0xff
     #[arg(short = 'Q', long, value_name = "N", allow_negative_numbers = true, value_parser = tos)]
     tos: Option<u8>,
-    /// Nobody may fragment the probes: who would have to says so, with the MTU
+    /// Forbid fragments: a router that would have to fragment reports its MTU instead
     #[arg(short = 'D', long)]
     dont_fragment: bool,
     /// As iputils' ping: do forbids fragments (-D), want leaves it to the system
@@ -106,13 +106,13 @@ pub(super) struct PingArgs {
     /// List the hosts of a prefix that stay silent too
     #[arg(long)]
     all: bool,
-    /// Do not wait while the kernel's table of neighbours is full: warn, and leave those hosts out
+    /// Do not wait while the kernel's neighbour table is full: warn, and leave those hosts out
     #[arg(long)]
     no_wait: bool,
     /// Sweep a prefix of more than 65,536 addresses
     #[arg(long)]
     yes: bool,
-    /// How probes travel
+    /// How probes are sent and received
     #[arg(long, value_enum, default_value_t, value_name = "TRANSPORT")]
     transport: TransportArg,
     /// With --format csv: a row for each event, as it happens, instead of one for each target at the end
@@ -122,10 +122,10 @@ pub(super) struct PingArgs {
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum TransportArg {
-    /// The best this system has: on Linux with the kernel's time stamps
+    /// The best that this system has: on Linux with the kernel's time stamps
     #[default]
     Auto,
-    /// The one that every system has, with this program's own times
+    /// The one that every system has, with times taken by this program
     Portable,
 }
 

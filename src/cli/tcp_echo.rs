@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{FamilyArgs, seconds, seconds_or_none, size};
+use super::{FamilyArgs, SocketArgs, seconds, seconds_or_none, size};
 use crate::address::{Family, Host, HostError, HostPorts};
 use crate::address::{check_family, check_zone};
 use crate::error::{Error, Result};
@@ -25,13 +25,14 @@ Examples:
   netdiag tcp-echo 127.0.0.1:7777 -c 5000 --rate 1000
   netdiag tcp-echo 127.0.0.1:7777 -c 1000 -i 0 --connections 50
   netdiag tcp-echo 127.0.0.1:7777 --explain
+  netdiag tcp-echo -z 127.0.0.1 22        is the port open, as nc -z asks
   netdiag tcp-echo 127.0.0.1:1-1024 --connect-only
   netdiag tcp-echo '[::1]:7777' --connect-only -c 4 --json")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct TcpEchoArgs {
-    /// The services; an IPv6 address stands in brackets. With --connect-only also several ports: HOST:20-25,80
-    #[arg(value_name = "HOST:PORT", required = true, value_parser = HostPorts::to_connect)]
-    targets: Vec<HostPorts>,
+    /// The services, or HOST PORT; an IPv6 address stands in brackets. With --connect-only also several ports: HOST:20-25,80
+    #[arg(value_name = "HOST:PORT", required = true)]
+    targets: Vec<String>,
     /// How often the bytes go there and back, on each connection
     #[arg(short, long, value_name = "ROUNDS", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
@@ -57,7 +58,7 @@ pub(super) struct TcpEchoArgs {
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     close: CloseArg,
     /// How long to wait for the connection, and then whenever nothing moves, in seconds
-    #[arg(long, value_name = "SECS", allow_negative_numbers = true, default_value = "5", value_parser = seconds)]
+    #[arg(short = 'w', long, value_name = "SECS", allow_negative_numbers = true, default_value = "5", value_parser = seconds)]
     timeout: Duration,
     #[command(flatten)]
     family: FamilyArgs,
@@ -65,10 +66,10 @@ pub(super) struct TcpEchoArgs {
     #[arg(long)]
     all_addresses: bool,
     /// Only connect and close; with --count so many times
-    #[arg(long, conflicts_with_all = ["size", "reconnect", "spin"])]
+    #[arg(short = 'z', long, conflicts_with_all = ["size", "reconnect", "spin"])]
     connect_only: bool,
     /// Tell each step of one connection: the call, the connection's state, the segments, the buffers
-    #[arg(long, conflicts_with_all = ["count", "interval", "rate", "connections", "reconnect", "spin", "all_addresses"])]
+    #[arg(long, conflicts_with_all = ["interval", "rate", "connections", "reconnect", "spin", "all_addresses"])]
     explain: bool,
     /// Of more than 32 ports also list those that do not connect
     #[arg(long)]
@@ -79,6 +80,8 @@ pub(super) struct TcpEchoArgs {
     /// Connect by this interface
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
+    #[command(flatten)]
+    socket: SocketArgs,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -92,10 +95,11 @@ enum CloseArg {
 
 impl TcpEchoArgs {
     pub(super) fn request(self) -> Result<Request> {
-        let family = self.family.family();
+        let family = same_family(self.family.family(), self.socket.address_family)?;
+        let targets = targets(&self.targets)?;
         // A name's addresses of the other family cannot be reached from there.
         let wanted = family.or(self.source.map(|source| Family::of(source.ip())));
-        for target in &self.targets {
+        for target in &targets {
             check_family(family, target.host.family(), &target.host)?;
             check_zone(&target.host, self.interface.as_deref())?;
             if let Host::Address { ip, .. } = &target.host
@@ -113,7 +117,8 @@ impl TcpEchoArgs {
                     .hint("give a source of the target's family"));
             }
         }
-        self.check_several()?;
+        self.check_several(&targets)?;
+        let buffers = self.socket.buffers();
         let pace = match self.rate {
             Some(rate) if rate > 0.0 => Pace::Rate(rate),
             Some(_) => Pace::Flat,
@@ -121,7 +126,7 @@ impl TcpEchoArgs {
             None => Pace::Every(self.interval),
         };
         Ok(Request {
-            targets: self.targets,
+            targets,
             rounds: self.count,
             pace,
             size: self.size,
@@ -136,15 +141,18 @@ impl TcpEchoArgs {
                 CloseArg::Fin => CloseWith::Fin,
                 CloseArg::Rst => CloseWith::Rst,
             },
-            origin: Origin { source: self.source, interface: self.interface },
+            origin: Origin { source: self.source, interface: self.interface, buffers },
             lists_all: self.all,
             explain: self.explain,
         })
     }
 
     /// Refuses what only one of several can have.
-    fn check_several(&self) -> Result<()> {
-        if self.explain && self.targets.len() > 1 {
+    fn check_several(&self, targets: &[HostPorts]) -> Result<()> {
+        if self.explain && self.count > 1 {
+            return Err(Error::usage("--explain tells the steps of one round").hint("leave out --count"));
+        }
+        if self.explain && targets.len() > 1 {
             return Err(
                 Error::usage("--explain tells the steps of one connection").hint("name one HOST:PORT")
             );
@@ -153,7 +161,7 @@ impl TcpEchoArgs {
             return Err(Error::usage(format!("--explain tells of a round of at most {EXPLAINED} bytes"))
                 .hint("leave out --size, or --explain"));
         }
-        let range = self.targets.iter().find(|target| target.only_port().is_none());
+        let range = targets.iter().find(|target| target.only_port().is_none());
         if let Some(range) = range {
             if !self.connect_only {
                 return Err(Error::usage(format!("{range} is several ports, and an echo needs one service"))
@@ -167,7 +175,7 @@ impl TcpEchoArgs {
             return Err(Error::usage("--all is for several ports, as in HOST:20-25 --connect-only"));
         }
         let is_repeated = self.count > 1 && (self.reconnect || self.connect_only);
-        let is_several = self.targets.len() > 1
+        let is_several = targets.len() > 1
             || range.is_some()
             || self.connections > 1
             || self.all_addresses
@@ -180,6 +188,38 @@ impl TcpEchoArgs {
             .hint("give --source without a port"));
         }
         Ok(())
+    }
+}
+
+/// The services that the words of a command line name: HOST:PORT each, or HOST and PORT one after the other, as nc(1) has it.
+fn targets(words: &[String]) -> Result<Vec<HostPorts>> {
+    let mut targets = Vec::new();
+    let mut words = words.iter().peekable();
+    while let Some(word) = words.next() {
+        let is_port = |next: &&String| {
+            !next.is_empty() && next.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b',')
+        };
+        let parsed = match HostPorts::to_connect(word) {
+            Err(HostError::PortMissing) if words.peek().is_some_and(is_port) => {
+                let port = words.next().map_or("", String::as_str);
+                let is_bare_ipv6 = word.contains(':') && !word.starts_with('[');
+                let host = if is_bare_ipv6 { format!("[{word}]") } else { word.clone() };
+                HostPorts::to_connect(&format!("{host}:{port}"))
+            }
+            parsed => parsed,
+        };
+        targets.push(parsed.map_err(|error| Error::usage(format!("'{word}' is no service to connect to: {error}")))?);
+    }
+    Ok(targets)
+}
+
+/// The family that -4, -6 or --address-family name.
+fn same_family(short: Option<Family>, long: Option<Family>) -> Result<Option<Family>> {
+    match (short, long) {
+        (Some(one), Some(other)) if one != other => {
+            Err(Error::usage("-4 or -6 and --address-family name different families").hint("leave out one of them"))
+        }
+        _ => Ok(short.or(long)),
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{seconds, seconds_or_none, size};
-use crate::address::HostPort;
+use super::{SocketArgs, seconds, seconds_or_none, size};
+use crate::address::{Family, HostPort};
 use crate::error::{Error, Result};
 use crate::tcp::serve::{Cut, Faults, Request};
 
@@ -30,9 +30,9 @@ Examples:
   netdiag tcp-serve 127.0.0.1:7777 --no-accept --backlog 2"
 )]
 pub(super) struct TcpServeArgs {
-    /// The address and port to listen on; a port alone is on 127.0.0.1, and port 0 lets the system choose
-    #[arg(value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = HostPort::to_listen)]
-    listen: HostPort,
+    /// The address and port to listen on; a port alone is on 127.0.0.1, and port 0 lets the system choose [default: 127.0.0.1:0]
+    #[arg(value_name = "ADDR:PORT", default_value = "127.0.0.1:0", hide_default_value = true)]
+    listen: String,
     /// One client at a time
     #[arg(long)]
     single: bool,
@@ -57,6 +57,8 @@ pub(super) struct TcpServeArgs {
     /// Tell each step: the call, the connection's state, the buffers
     #[arg(long)]
     explain: bool,
+    #[command(flatten)]
+    socket: SocketArgs,
     #[command(flatten)]
     faults: FaultArgs,
 }
@@ -96,7 +98,9 @@ impl TcpServeArgs {
                 .hint(format!("leave out what is wrong on purpose: {}", faults.names().join(", "))));
         }
         Ok(Request {
-            listen: self.listen,
+            listen: listen_on(&self.listen, self.socket.address_family)?,
+            family: self.socket.address_family,
+            buffers: self.socket.buffers(),
             single: self.single,
             backlog: self.backlog,
             reuse_address: !self.no_reuse_address,
@@ -108,6 +112,20 @@ impl TcpServeArgs {
             explain: self.explain,
         })
     }
+}
+
+/// Where to listen: a port alone, or the default, is on the loopback of the family.
+fn listen_on(text: &str, family: Option<Family>) -> Result<HostPort> {
+    let is_port = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let text = match family {
+        Some(Family::Ipv6) if is_port => format!("[::1]:{text}"),
+        Some(Family::Ipv6) if text == "127.0.0.1:0" => "[::1]:0".to_owned(),
+        _ => text.to_owned(),
+    };
+    let listen = HostPort::to_listen(&text)
+        .map_err(|error| Error::usage(format!("'{text}' is nothing to listen on: {error}")))?;
+    crate::address::check_family(family, listen.host.family(), &listen.host)?;
+    Ok(listen)
 }
 
 impl FaultArgs {

@@ -310,9 +310,18 @@ impl Emitter {
                 Some(rest) => Line::default().with(Role::Bad, "error: ").plain(rest),
                 None => Line::new(line),
             };
-            let line = style::line(&line, self.screen.charset, self.screen.errors_colored);
-            self.err.write(&line);
-            self.err.write("\n");
+            let width = environment::error_columns().unwrap_or(usize::MAX);
+            // What fits stays as it is laid out.
+            let parts = if style::width(&line, self.screen.charset) > width {
+                style::wrapped(&line, BESIDE, width)
+            } else {
+                vec![line]
+            };
+            for (number, part) in parts.iter().enumerate() {
+                let indent = if number == 0 { 0 } else { BESIDE };
+                let part = style::line(part, self.screen.charset, self.screen.errors_colored);
+                self.err.write(&format!("{:indent$}{part}\n", ""));
+            }
         }
         self.err.flush();
     }

@@ -16,7 +16,7 @@ impl Record for TargetReport {
             // It goes first where one knows what one asked for, and last where it is what the row is about.
             Col::new("tier", "TIER", |row| Cell::maybe(row.tier, |tier| Cell::word(tier.name())))
                 .dropped_at(12)
-                .kept_if(|row| row.meaning.is_some()),
+                .kept_if(|row| row.is_tier),
             Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
             Col::new("sent", "SENT", |row| Cell::integer(row.sent)).right().if_so(has_counts).dropped_at(7),
             Col::new("received", "RECEIVED", |row| Cell::integer(row.received))

@@ -14,10 +14,10 @@ const COLUMNS: [FrameColumn; 8] = [
     FrameColumn::number("SENT", 6),
     FrameColumn::number("LOSS %", 0),
     FrameColumn::number("LAST ms", 2),
-    FrameColumn::number("AVG ms", 1),
+    FrameColumn::number("AVG ms", 4),
     FrameColumn::number("P95 ms", 7),
-    FrameColumn::number("NOT SENT", 3),
-    FrameColumn::text("LATEST", 4),
+    FrameColumn::number("NOT SENT", 5),
+    FrameColumn::text("LATEST", 3),
 ];
 /// The place of the column that is only there where something could not be sent.
 const NOT_SENT: usize = 6;

@@ -89,6 +89,9 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
             (Target::Host(_), Some(Err(ResolveError::Zone(zone)))) => {
                 return Err(unknown_interface(&zone));
             }
+            (Target::Host(host), Some(Err(ResolveError::Lacking { source, .. }))) => {
+                return Err(sys::lacks(format!("cannot resolve '{host}'"), source));
+            }
             (Target::Host(host), Some(Ok(addresses))) => {
                 let wanted = if request.all_addresses { addresses.len() } else { 1 };
                 if let Some(address) = addresses.iter().find(|address| hosts.is_group(address.ip)) {

@@ -156,6 +156,9 @@ pub struct TargetReport {
     /// Whether it is a host of a sweep, of which the outcome of one probe says it all.
     #[serde(skip)]
     pub(super) is_swept: bool,
+    /// Whether it stands for one of the three tiers.
+    #[serde(skip)]
+    pub(super) is_tier: bool,
 }
 
 /// A stretch of probes of which none was answered.
@@ -367,6 +370,7 @@ impl Results {
             },
             meaning,
             is_swept: self.engine.hosts().is_swept(slot),
+            is_tier: self.is_tiers,
         };
         match self.engine.path_mtu(slot) {
             Some(found) => row.with_path_mtu(found),

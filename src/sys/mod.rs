@@ -339,15 +339,18 @@ pub fn is_output_closed() -> bool {
 /// The error for what this machine lacks to test at all, with the way out where there is a known one.
 pub fn lacks(what: impl Into<String>, source: io::Error) -> Error {
     #[cfg(unix)]
-    let limit = unix::exhausted_descriptors(&source);
+    let (files, processes) = (unix::exhausted_descriptors(&source), unix::exhausted_processes(&source));
     #[cfg(not(unix))]
-    let limit: Option<u64> = None;
+    let (files, processes): (Option<u64>, Option<u64>) = (None, None);
     let error = Error::untested(what).caused_by(source);
-    match limit {
-        Some(limit) => {
+    match (files, processes) {
+        (Some(limit), _) => {
             error.hint(format!("let this shell's programs open more files (now {limit}): ulimit -n 4096"))
         }
-        None => error,
+        (None, Some(limit)) => error.hint(format!(
+            "let this user have more processes and threads (now {limit}, all programs counted): ulimit -u 4096"
+        )),
+        (None, None) => error,
     }
 }
 

@@ -36,6 +36,19 @@ pub(super) fn exhausted_descriptors(error: &std::io::Error) -> Option<u64> {
     if result == 0 { u64::try_from(limit.rlim_cur).ok() } else { None }
 }
 
+/// The limit of processes and threads of this user (RLIMIT_NPROC), if an error says that no more can be had.
+pub(super) fn exhausted_processes(error: &std::io::Error) -> Option<u64> {
+    if error.raw_os_error() != Some(libc::EAGAIN) {
+        return None;
+    }
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is what the call may write.
+    let result = unsafe { libc::getrlimit(libc::RLIMIT_NPROC, &raw mut limit) };
+    #[allow(clippy::useless_conversion, reason = "signed on FreeBSD")]
+    let limit = u64::try_from(limit.rlim_cur).ok().filter(|_| result == 0);
+    limit.filter(|limit| *limit < u64::from(u32::MAX))
+}
+
 /// Raises the soft limit of open files to the hard one (`getrlimit(2)`), and gives what then holds.
 pub(super) fn raise_descriptor_limit() -> u64 {
     /// The usual one, where it cannot be read.

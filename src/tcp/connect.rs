@@ -10,20 +10,22 @@ use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::failure::Speaker;
-use super::privileged;
+use super::{Buffers, privileged};
 use super::surroundings::{Surroundings, is_own_address};
 use super::{Failure, Outcome};
 use crate::address::{Endpoint, Family, foreign_address, unknown_interface};
 use crate::error::{Error, Result};
 use crate::sys::{self, IcmpError};
 
-/// From where to connect.
+/// From where to connect, and with which buffers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The address and port to bind; port 0 lets the system choose.
     pub source: Option<SocketAddr>,
     /// The interface to leave by.
     pub interface: Option<String>,
+    /// The sizes of the two buffers.
+    pub buffers: Buffers,
 }
 
 /// A connection that stands.
@@ -270,9 +272,9 @@ pub(super) fn silence(target: SocketAddr, retransmissions: Option<u32>, timeout:
         syn_retransmissions: retransmissions,
         ..match full {
             Some(listener) => Failure::new(
-                Outcome::Filtered,
+                Outcome::QueueFull,
                 format!(
-                    "no answer within {}: the server's queue is full, with {} to be accepted and a backlog of {}",
+                    "no reply within {}: the server's queue is full, with {} waiting to be accepted and a backlog of {}",
                     humantime::format_duration(timeout),
                     listener.receive_queue,
                     listener.send_queue,
@@ -308,6 +310,8 @@ fn open(target: SocketAddr, origin: &Origin) -> std::result::Result<Socket, Refu
         .map_err(cannot("cannot open a socket"))?;
     // Small rounds are timed one by one; Nagle's algorithm (RFC 896) would wait to fill a segment.
     socket.set_tcp_nodelay(true).map_err(cannot("cannot prepare a socket"))?;
+    // Before connecting: the window that is offered then depends on it (RFC 7323, 2).
+    origin.buffers.apply(&socket).map_err(Refused::Cannot)?;
     if let Some(interface) = &origin.interface {
         bind_interface(&socket, interface).map_err(Refused::Cannot)?;
     }

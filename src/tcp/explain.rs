@@ -47,6 +47,22 @@ pub struct Step {
     pub meaning: String,
     /// Whether the sentence says more than was seen: it follows from the counts and the protocol.
     pub inferred: bool,
+    /// The segments that the call stands for, in their order, as `SYN ->` and `<- SYN,ACK`: by the counts and the protocol.
+    pub segments: Vec<String>,
+    /// What is not as it was after the step before.
+    #[serde(skip)]
+    changed: Changed,
+}
+
+/// Which of the figures beside a step have changed since the last: the others are not repeated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a figure's")]
+struct Changed {
+    buffers: bool,
+    queues: bool,
+    rtt: bool,
+    cwnd: bool,
+    other_end: bool,
 }
 
 /// The other end of a connection, seen on this machine.
@@ -134,6 +150,19 @@ impl Observation {
             let before = self.before.segments.unwrap_or_default();
             after.segments.map(|segments| pick(segments).saturating_sub(pick(before)))
         };
+        let sizes = |it: &Snapshot| it.buffers.map(|it| (it.send_bytes, it.receive_bytes));
+        let queues = |it: &Snapshot| it.buffers.map(|it| (it.unacknowledged_bytes, it.unread_bytes));
+        let is_filled = |it: &Snapshot| {
+            it.buffers.is_some_and(|it| it.unacknowledged_bytes.unwrap_or(0) + it.unread_bytes.unwrap_or(0) > 0)
+        };
+        let before = &self.before;
+        let changed = Changed {
+            buffers: sizes(before) != sizes(&after),
+            queues: queues(before) != queues(&after) && (is_filled(before) || is_filled(&after)),
+            rtt: before.rtt_us != after.rtt_us,
+            cwnd: before.cwnd_segments != after.cwnd_segments,
+            other_end: before.other_end != after.other_end,
+        };
         let step = Step {
             side: self.side,
             call,
@@ -154,6 +183,8 @@ impl Observation {
             remaining_ms: after.remaining.and_then(|left| u64::try_from(left.as_millis()).ok()),
             meaning: String::new(),
             inferred: false,
+            segments: Vec::new(),
+            changed,
         };
         self.before = after;
         step
@@ -202,6 +233,14 @@ impl Step {
         self
     }
 
+    /// Makes it a call that was broken off because it took too long, in which nothing has changed.
+    #[must_use]
+    pub(super) fn timed_out(mut self) -> Self {
+        "-1: timed out".clone_into(&mut self.result);
+        self.state_after = self.state_before;
+        self
+    }
+
     /// Says what it means, where that follows from the counts and the protocol.
     #[must_use]
     pub(super) fn infers(mut self, meaning: impl Into<String>) -> Self {
@@ -210,61 +249,153 @@ impl Step {
         self
     }
 
-    /// The step itself: the call, its time, the states, the segments.
+    /// Draws the segments that it stands for, in their order.
+    #[must_use]
+    pub(super) fn draws<S: Into<String>>(mut self, segments: impl IntoIterator<Item = S>) -> Self {
+        self.segments = segments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Draws bytes that left, and their acknowledgement if it has come.
+    #[must_use]
+    pub(super) fn draws_sent(self, what: &str) -> Self {
+        let acknowledged = self.segments_in.is_some_and(|came| came > 0).then(|| "<- ACK".to_owned());
+        self.draws(std::iter::once(format!("{what} ->")).chain(acknowledged))
+    }
+
+    /// Draws what came, and its acknowledgement if that has left.
+    #[must_use]
+    pub(super) fn draws_received(self, what: &str) -> Self {
+        let acknowledges = self.segments_out.is_some_and(|out| out > 0).then(|| "ACK ->".to_owned());
+        self.draws(std::iter::once(format!("<- {what}")).chain(acknowledges))
+    }
+
+    /// The lesson's step that the call is, by its number and name: create, connect, send, receive and close of a client;
+    /// create, bind, listen, accept, receive, send and close of a server. `None` of other calls.
+    fn lesson(&self) -> Option<(u8, &'static str)> {
+        match (self.side, self.call) {
+            (_, "socket") => Some((1, "create")),
+            ("client", "connect") => Some((2, "connect")),
+            ("client", "send") => Some((3, "send")),
+            ("client", "recv") => Some((4, "receive")),
+            ("client", "close") => Some((5, "close")),
+            ("server", "bind") => Some((2, "bind")),
+            ("server", "listen") => Some((3, "listen")),
+            ("server", "accept") => Some((4, "accept")),
+            ("server", "recv") => Some((5, "receive")),
+            ("server", "send") => Some((6, "send")),
+            ("server", "close") => Some((7, "close")),
+            _ => None,
+        }
+    }
+
+    /// The step itself: the call, its time, the states, its number in the lesson.
     pub(super) fn line(&self) -> Line {
         let call = format!("{}({}) = {}", self.call, self.arguments, self.result);
         let is_bad = self.result.starts_with("-1");
         let mut line = Line::default()
             .with(if is_bad { Role::Bad } else { Role::Strong }, format!("{call:<34}"))
             .plain(format!(" {:>9.3} ms", self.elapsed_us / 1000.0));
-        if let (Some(before), Some(after)) = (self.state_before, self.state_after) {
-            let states = format!("{} -> {}", before.name(), after.name());
-            let role = if before == after { Role::Dim } else { Role::Good };
-            line = line.plain("  ").with(role, states);
+        match (self.state_before, self.state_after) {
+            (Some(before), Some(after)) if before == after => line = line.plain("  ").dim(after.name()),
+            (Some(before), Some(after)) => {
+                line = line.plain("  ").dim(before.name()).plain(" -> ").with(Role::Good, after.name());
+            }
+            _ => {}
         }
-        line
+        match self.lesson() {
+            Some((number, name)) => line.dim(format!("  (step {number}: {name})")),
+            None => line,
+        }
     }
 
-    /// What stands below it: its meaning, and the buffers of both ends.
+    /// What stands below it: the segments, its meaning, and the figures that have changed.
     pub(super) fn below(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        if !self.segments.is_empty() {
+            lines.push(Line::default().with(Role::Address, self.segments.join("   ")));
+        }
         let meaning =
             if self.inferred { format!("{} (inferred)", self.meaning) } else { self.meaning.clone() };
-        let mut lines = vec![Line::new(meaning)];
+        lines.push(Line::new(meaning));
+        let figures = self.figures();
+        if !figures.is_empty() {
+            lines.push(Line::default().dim(figures));
+        }
+        lines
+    }
+
+    /// The figures that have changed, in a line.
+    fn figures(&self) -> String {
         let mut known = Vec::new();
-        if let (Some(out), Some(came)) = (self.segments_out, self.segments_in) {
+        if let (Some(out), Some(came)) = (self.segments_out, self.segments_in)
+            && out + came > 0
+        {
             known.push(format!("segments out+{out} in+{came}"));
         }
         if let Some(TcpBuffers { send_bytes, receive_bytes, unacknowledged_bytes, unread_bytes }) =
             self.buffers
         {
-            let one = |name: &str, inside: Option<u32>, room: Option<usize>, what: &str| {
-                room.map(|room| {
-                    format!(
-                        "{name} {room} B{}",
-                        inside.map(|inside| format!(", {inside} {what}")).unwrap_or_default()
-                    )
-                })
-            };
-            known.extend(one("SO_SNDBUF", unacknowledged_bytes, send_bytes, "unacknowledged"));
-            known.extend(one("SO_RCVBUF", unread_bytes, receive_bytes, "unread"));
+            if self.changed.buffers {
+                known.extend(send_bytes.map(|bytes| format!("SO_SNDBUF {bytes} B")));
+                known.extend(receive_bytes.map(|bytes| format!("SO_RCVBUF {bytes} B")));
+            }
+            if self.changed.queues {
+                known.extend(unacknowledged_bytes.map(|bytes| format!("{bytes} B sent and not acknowledged")));
+                known.extend(unread_bytes.map(|bytes| format!("{bytes} B received and not read")));
+            }
         }
-        known.extend(self.rtt_us.map(|rtt| format!("rtt {:.3} ms", f64::from(rtt) / 1000.0)));
-        known.extend(self.cwnd_segments.filter(|_| self.rtt_us.is_some()).map(|cwnd| format!("cwnd {cwnd}")));
+        if self.changed.rtt {
+            known.extend(self.rtt_us.map(|rtt| format!("rtt {:.3} ms", f64::from(rtt) / 1000.0)));
+        }
+        if self.changed.cwnd && self.rtt_us.is_some() {
+            known.extend(self.cwnd_segments.map(|cwnd| format!("cwnd {cwnd}")));
+        }
         known.extend(self.remaining_ms.map(|left| format!("{left} ms left")));
         let mut known = known.join("; ");
-        if let Some(other) = self.other_end {
+        if let Some(other) = self.other_end.filter(|_| self.changed.other_end) {
             let side = if self.side == "client" { "server" } else { "client" };
-            let accepted = if other.is_accepted { "" } else { ", not accepted yet" };
-            known = format!(
-                "{known} | {side}: {}, {} unacknowledged, {} unread{accepted}",
-                other.state.name(),
-                other.unacknowledged_bytes,
-                other.unread_bytes
-            );
+            let mut parts = vec![other.state.name().to_owned()];
+            if other.unacknowledged_bytes > 0 {
+                parts.push(format!("{} B not acknowledged", other.unacknowledged_bytes));
+            }
+            if other.unread_bytes > 0 {
+                parts.push(format!("{} B not read", other.unread_bytes));
+            }
+            if !other.is_accepted {
+                parts.push("not accepted yet".to_owned());
+            }
+            let gap = if known.is_empty() { "" } else { " | " };
+            known = format!("{known}{gap}{side}: {}", parts.join(", "));
         }
-        if !known.is_empty() {
-            lines.push(Line::default().dim(known));
-        }
-        lines
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_its_number_and_only_what_changed() {
+        let mut observation = Observation::new("client");
+        observation.before();
+        let nothing = Ok("3".to_owned());
+        let step = observation.after::<std::net::TcpStream>(None, "socket", "AF_INET".to_owned(), &nothing);
+        let text = |line: &Line| -> String { line.pieces().iter().map(|(_, text)| text.to_lossy()).collect() };
+        assert!(text(&step.line()).ends_with("(step 1: create)"), "{:?}", step.line());
+        let mut step = step.meaning("a socket").draws(["SYN ->", "<- SYN,ACK"]);
+        assert_eq!(step.below().iter().map(text).collect::<Vec<_>>(), ["SYN ->   <- SYN,ACK", "a socket"]);
+        step.buffers = Some(TcpBuffers {
+            send_bytes: Some(16384),
+            receive_bytes: Some(131_072),
+            unacknowledged_bytes: Some(64),
+            unread_bytes: Some(0),
+        });
+        assert_eq!(step.figures(), "", "what has not changed is not repeated");
+        step.changed.buffers = true;
+        assert_eq!(step.figures(), "SO_SNDBUF 16384 B; SO_RCVBUF 131072 B");
+        step.changed = Changed { queues: true, ..Changed::default() };
+        assert_eq!(step.figures(), "64 B sent and not acknowledged; 0 B received and not read");
     }
 }

@@ -24,6 +24,8 @@ pub enum Outcome {
     Reset,
     /// No answer at all.
     Filtered,
+    /// No answer, because the server's queue of connections to be accepted is full.
+    QueueFull,
     /// ICMP says the host cannot be reached.
     UnreachableHost,
     /// ICMP says the network cannot be reached.
@@ -48,6 +50,21 @@ pub enum Outcome {
     NoLocalPort,
     /// This machine forbids it.
     Permission,
+    /// This machine could not make the connection, for a reason that its system names.
+    ConnectFailed,
+    /// This machine could not send on a connection that stood.
+    SendFailed,
+    /// This machine could not receive on a connection that stood.
+    ReceiveFailed,
+}
+
+/// The call on a connection that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// `send(2)`.
+    Send,
+    /// `recv(2)`.
+    Receive,
 }
 
 /// Why probing failed, and who said so.
@@ -92,6 +109,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Reset => "reset",
             Self::Filtered => "filtered",
+            Self::QueueFull => "queue-full",
             Self::UnreachableHost => "unreachable-host",
             Self::UnreachableNetwork => "unreachable-network",
             Self::Prohibited => "prohibited",
@@ -104,7 +122,15 @@ impl Outcome {
             Self::NoRoute => "no-route",
             Self::NoLocalPort => "no-local-port",
             Self::Permission => "permission",
+            Self::ConnectFailed => "connect-failed",
+            Self::SendFailed => "send-failed",
+            Self::ReceiveFailed => "receive-failed",
         }
+    }
+
+    /// Whether the connection stood, and what answered on it was no echo.
+    pub(super) fn is_no_echo(self) -> bool {
+        matches!(self, Self::Mismatch | Self::ClosedEarly | Self::Short | Self::TimedOutReading | Self::Reset)
     }
 
     /// The outcome in a table.
@@ -130,9 +156,9 @@ impl Failure {
     pub(super) fn filtered(waited: Duration, retransmissions: Option<u32>) -> Self {
         let waited = humantime::format_duration(waited);
         let tries = match retransmissions {
-            None => "no answer".to_owned(),
-            Some(0) => "no answer to the SYN".to_owned(),
-            Some(again) => format!("no answer to {} SYNs", again + 1),
+            None => "no reply".to_owned(),
+            Some(0) => "no reply to the SYN".to_owned(),
+            Some(again) => format!("no reply to {} SYNs", again + 1),
         };
         Self {
             syn_retransmissions: retransmissions,
@@ -167,12 +193,12 @@ impl Failure {
                  discovery failed)"
                     .to_owned()
             }
-            (Speaker::Other, Some(from)) => format!("{from} says: {what}"),
+            (Speaker::Other, Some(from)) => format!("{from} reports: {what}"),
             (Speaker::Other, None) => what.to_owned(),
             (_, Some(from)) => {
-                format!("this machine itself ({from}) says, by a firewall rule of its own: {what}")
+                format!("a firewall rule of this machine ({from}) reports: {what}")
             }
-            (_, None) => format!("this machine itself says: {what}"),
+            (_, None) => format!("this machine itself reports: {what}"),
         };
         let (icmp_type, icmp_code) = (Some(error.icmp_type), Some(error.icmp_code));
         Self { kind, message, from: error.from, icmp_type, icmp_code, syn_retransmissions: None }
@@ -184,7 +210,7 @@ impl Failure {
             || Self::new(Outcome::NoRoute, format!("this machine has no usable route there ({error})"));
         match error.kind() {
             ErrorKind::ConnectionRefused => {
-                Self::new(Outcome::Refused, "the host answers with a reset: nothing listens on this port")
+                Self::new(Outcome::Refused, "the host replies with a reset: nothing listens on this port")
             }
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
                 Self::new(Outcome::Reset, "connected, then reset by the other end at once")
@@ -196,6 +222,7 @@ impl Failure {
             {
                 no_route()
             }
+            ErrorKind::NetworkDown => no_route(),
             ErrorKind::NetworkUnreachable => {
                 Self::new(Outcome::UnreachableNetwork, "the network cannot be reached")
             }
@@ -213,24 +240,34 @@ impl Failure {
             }
             ErrorKind::PermissionDenied => Self::new(
                 Outcome::Permission,
-                format!("forbidden on this machine, by a firewall say ({error})"),
+                format!("forbidden on this machine, by a firewall for example ({error})"),
             ),
-            _ if at_once => no_route(),
-            _ => Self::new(Outcome::UnreachableHost, format!("the connection was not made ({error})")),
+            // It has a name of its own, and is given none of the others.
+            _ => Self::new(Outcome::ConnectFailed, format!("this machine could not connect: {error}")),
         }
     }
 
-    /// The failure of reading or writing on a connection that stood.
-    pub(super) fn of_exchange(error: &io::Error, received: u64) -> Self {
+    /// The failure of sending or receiving on a connection that stood, after so many bytes had come back.
+    pub(super) fn of_exchange(error: &io::Error, call: Call, received: u64) -> Self {
+        let could_not = match call {
+            Call::Send => "could not send",
+            Call::Receive => "could not receive",
+        };
+        let own = |kind| Self::new(kind, format!("connected, then {could_not}: {error}"));
         match error.kind() {
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => Self::new(
                 Outcome::Reset,
                 format!("connected, then reset by the other end after {received} bytes came back"),
             ),
             ErrorKind::TimedOut => {
-                Self::new(Outcome::TimedOutReading, "connected, then the path went silent")
+                Self::new(Outcome::TimedOutReading, "connected, then nothing was acknowledged any more")
             }
-            _ => Self::new(Outcome::Reset, format!("connected, then the connection broke ({error})")),
+            // An ICMP error that outlasted the retransmissions.
+            ErrorKind::HostUnreachable => own(Outcome::UnreachableHost),
+            ErrorKind::NetworkUnreachable => own(Outcome::UnreachableNetwork),
+            ErrorKind::PermissionDenied => own(Outcome::Permission),
+            _ if call == Call::Send => own(Outcome::SendFailed),
+            _ => own(Outcome::ReceiveFailed),
         }
     }
 }
@@ -296,7 +333,7 @@ mod tests {
             let failure = failure(family, icmp_type, code);
             assert_eq!((failure.kind, failure.from), (kind, from), "{family:?} {icmp_type} {code}");
             assert_eq!((failure.icmp_type, failure.icmp_code), (Some(icmp_type), Some(code)));
-            assert!(failure.message.starts_with("10.0.0.254 says: "), "{}", failure.message);
+            assert!(failure.message.starts_with("10.0.0.254 reports: "), "{}", failure.message);
         }
     }
 
@@ -312,5 +349,38 @@ mod tests {
         assert_eq!(of(ErrorKind::ConnectionRefused, false), Outcome::Refused);
         assert_eq!(of(ErrorKind::TimedOut, false), Outcome::Filtered);
         assert_eq!(of(ErrorKind::AddrNotAvailable, true), Outcome::NoLocalPort);
+    }
+
+    /// No errno is given another's name: what is not understood is told as what could not be done, with the system's words.
+    #[test]
+    #[cfg(unix)]
+    fn every_errno_is_understood_or_named() {
+        let resets = [libc::ECONNRESET, libc::ECONNABORTED, libc::EPIPE];
+        for errno in 1..=133 {
+            let error = io::Error::from_raw_os_error(errno);
+            for call in [Call::Send, Call::Receive] {
+                let failure = Failure::of_exchange(&error, call, 0);
+                assert_eq!(failure.kind == Outcome::Reset, resets.contains(&errno), "{error}");
+                let is_told = failure.message.contains(&error.to_string());
+                assert!(is_told || resets.contains(&errno) || errno == libc::ETIMEDOUT, "{failure:?}");
+            }
+            for at_once in [false, true] {
+                let failure = Failure::of_connect(&error, at_once, Duration::from_secs(1));
+                let understood = [
+                    libc::ECONNREFUSED,
+                    libc::ECONNRESET,
+                    libc::ECONNABORTED,
+                    libc::EPIPE,
+                    libc::ETIMEDOUT,
+                    libc::ENETUNREACH,
+                    libc::EHOSTUNREACH,
+                ];
+                let is_told = failure.message.contains(&error.to_string());
+                assert!(is_told || understood.contains(&errno), "{errno}: {failure:?}");
+            }
+        }
+        let failure = Failure::of_exchange(&io::Error::from_raw_os_error(libc::ENOBUFS), Call::Send, 0);
+        assert_eq!(failure.kind, Outcome::SendFailed);
+        assert!(failure.message.contains("could not send"), "{failure:?}");
     }
 }

@@ -134,7 +134,7 @@ pub(super) fn picture(columns: &[FrameColumn], rows: &[&FrameRow], screen: &Scre
     let room = screen.width.unwrap_or(usize::MAX);
     let widest = remarks.iter().map(|remark| text::columns(remark)).max().unwrap_or(0);
     // A remark may be cut short, but not away.
-    let remark = if has_remarks { GAP + widest.min(room / 3) } else { 0 };
+    let remark = if has_remarks { GAP + widest.min(room / 4) } else { 0 };
     let taken = |kept: &[usize], grid: &Grid| -> usize {
         let width = |index: &usize| if is_trend[*index] { TREND.0 } else { grid.widths[*index] };
         kept.iter().map(width).sum::<usize>() + GAP * kept.len().saturating_sub(1)
@@ -159,9 +159,14 @@ pub(super) fn picture(columns: &[FrameColumn], rows: &[&FrameRow], screen: &Scre
     for (line, row) in lines.iter_mut().skip(2).zip(rows) {
         if let Some(remark) = &row.remark {
             let fill = width.saturating_sub(style::visible_columns(line)) + GAP;
-            let remark = style::line(&remark.clone().cut(left), screen.charset, screen.colored);
+            let is_cut = style::width(remark, screen.charset) > left;
+            let shown = if is_cut { remark.clone().cut(left.saturating_sub(1)) } else { remark.clone() };
             line.push_str(&" ".repeat(fill));
-            line.push_str(&remark);
+            line.push_str(&style::line(&shown, screen.charset, screen.colored));
+            line.push_str(match screen.charset {
+                Charset::Unicode if is_cut => "…",
+                _ => "",
+            });
         }
     }
     lines

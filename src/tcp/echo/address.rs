@@ -276,6 +276,10 @@ async fn conclude(
                 report.received_bytes += bytes as u64;
                 Some(Failure::new(Outcome::Mismatch, exchange::surplus(bytes)))
             }
+            Some(other @ Close::Failed(_)) => {
+                report.warnings.extend(other.warning(&report.address));
+                None
+            }
             Some(Close::StaysOpen | Close::Surplus(_)) | None => None,
         };
         if let Some(failure) = failure.or(surplus) {

@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::super::payload::Payload;
+use super::super::failure::Call;
 use super::super::{Failure, Outcome};
 use super::link::{Halt, Link};
 use crate::error::Error;
+use crate::output::record::Warning;
 use crate::sys;
 
 /// The bytes written and read at once, at most.
@@ -231,11 +233,16 @@ impl Exchange {
                         link.moved();
                     }
                     Err(error) if is_passing(&error) => {}
-                    // The reader is told the same, after whatever the other end had said before.
-                    Err(_) => break,
+                    // The reader is told of a reset, too, after whatever the other end had said before.
+                    Err(error) if is_reset(&error) => break,
+                    Err(error) => {
+                        // Of anything else it is not: it is woken.
+                        let _ = stream.shutdown(Shutdown::Both);
+                        return (outgoing, start.elapsed(), Some(error));
+                    }
                 }
             }
-            (outgoing, start.elapsed())
+            (outgoing, start.elapsed(), None)
         };
         let writer = match std::thread::Builder::new().name("writer".to_owned()).spawn(writer) {
             Ok(writer) => writer,
@@ -249,10 +256,15 @@ impl Exchange {
             // The writer may wait for room that never comes.
             let _ = self.stream().shutdown(Shutdown::Both);
         }
-        let send;
-        (self.outgoing, send) = writer.join().expect("writing does not panic");
-        round.timing.send = send;
-        result
+        let (outgoing, send, unsent) = writer.join().expect("writing does not panic");
+        (self.outgoing, round.timing.send) = (outgoing, send);
+        match unsent {
+            Some(error) if result.is_err() => {
+                self.check_halt(round)?;
+                Err(Failure::of_exchange(&error, Call::Send, round.received).into())
+            }
+            _ => result,
+        }
     }
 
     /// What follows from a write that failed: nothing if it is to be tried again.
@@ -270,7 +282,7 @@ impl Exchange {
                 Ok(_) | Err(_) => break,
             }
         }
-        Err(Failure::of_exchange(error, round.received).into())
+        Err(Failure::of_exchange(error, Call::Send, round.received).into())
     }
 
     fn receive(&mut self) -> io::Result<usize> {
@@ -291,7 +303,7 @@ impl Exchange {
                 if is_passing(&error) {
                     Ok(())
                 } else {
-                    Err(Failure::of_exchange(&error, round.received).into())
+                    Err(Failure::of_exchange(&error, Call::Receive, round.received).into())
                 }
             }
         }
@@ -335,6 +347,14 @@ impl Exchange {
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock)
         || cfg!(not(unix)) && error.kind() == ErrorKind::TimedOut
+}
+
+/// Whether an error says that the other end has broken the connection off.
+fn is_reset(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
+    )
 }
 
 fn piece(left: u64, room: usize) -> usize {
@@ -413,14 +433,35 @@ pub(super) enum Close {
     StaysOpen,
     /// Not before it had sent so many bytes more than it was sent, at least.
     Surplus(usize),
+    /// Closing failed here, with this error of the system.
+    Failed(i32),
+}
+
+impl Close {
+    /// What follows from a call that failed while closing.
+    pub(super) fn of(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            // There is no connection any more: the other end has reset it.
+            _ if is_reset(error) || error.kind() == ErrorKind::NotConnected => Self::Reset,
+            Some(errno) => Self::Failed(errno),
+            None => Self::Reset,
+        }
+    }
+
+    /// The warning that closing failed here, where it did.
+    pub(super) fn warning(self, address: &str) -> Option<Warning> {
+        let Self::Failed(errno) = self else { return None };
+        let error = io::Error::from_raw_os_error(errno);
+        Some(Warning::new("close-failed", format!("{address}: the connection could not be closed in order: {error}")))
+    }
 }
 
 /// Closes from this end after the last whole echo and waits for the other to close too.
 pub(super) fn close(stream: &TcpStream) -> Close {
     let start = Instant::now();
     let waits = stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(CLOSE_PATIENCE)));
-    if waits.and_then(|()| stream.shutdown(Shutdown::Write)).is_err() {
-        return Close::Reset;
+    if let Err(error) = waits.and_then(|()| stream.shutdown(Shutdown::Write)) {
+        return Close::of(&error);
     }
     loop {
         return match (&*stream).read(&mut [0; 512]) {
@@ -430,7 +471,7 @@ pub(super) fn close(stream: &TcpStream) -> Close {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 Close::StaysOpen
             }
-            Err(_) => Close::Reset,
+            Err(error) => Close::of(&error),
         };
     }
 }

@@ -324,6 +324,9 @@ async fn target_report(target: HostPorts, mut context: Context) -> Result<Target
     let addresses = match resolved {
         Ok(addresses) => addresses,
         Err(ResolveError::Zone(zone)) => return Err(unknown_interface(&zone)),
+        Err(ResolveError::Lacking { name, source }) => {
+            return Err(sys::lacks(format!("cannot resolve '{name}'"), source));
+        }
         Err(error) => {
             let failure = Failure::new(Outcome::Unresolved, format!("{:#}", anyhow::Error::from(error)));
             let what = What::Failed { failure: failure.clone() };

@@ -10,6 +10,7 @@ use socket2::SockRef;
 use super::super::connect::Prepared;
 use super::super::explain::{self, Observation, Step};
 use super::super::payload::Payload;
+use super::super::failure::Call;
 use super::super::{Failure, Outcome};
 use super::exchange::{Broken, Close};
 use super::{Request, link::Link};
@@ -100,7 +101,7 @@ impl Narration<'_> {
         );
         let bound = self.request.origin.source.map(|source| format!("; bound to {}", Endpoint(source)));
         (self.tell)(step.meaning(format!(
-            "the end of a TCP connection to be, with a send and a receive buffer{}; TCP_NODELAY lets small writes leave at once",
+            "one end of a future TCP connection, with a send and a receive buffer{}; TCP_NODELAY lets small writes leave at once",
             bound.unwrap_or_default()
         )));
         observation.before();
@@ -118,8 +119,11 @@ impl Narration<'_> {
                 let step = observation.after(Some(&*stream), "connect", target, &Ok("0".to_owned()));
                 let from =
                     local.map_or_else(String::new, |local| format!("this end is {}; ", Endpoint(local)));
+                let again = step.segments_out.unwrap_or(0).saturating_sub(2);
+                let syn = if again > 0 { format!("SYN -> ({again} more)") } else { "SYN ->".to_owned() };
+                let step = step.draws([syn.as_str(), "<- SYN,ACK", "ACK ->"]);
                 (self.tell)(step.infers(format!(
-                    "{from}SYN, SYN-ACK, ACK: each end has shown the other that it is heard, and the connection stands"
+                    "{from}each end has confirmed that it hears the other (three-way handshake); the connection stands"
                 )));
                 Ok(Some(stream))
             }
@@ -136,6 +140,14 @@ impl Narration<'_> {
                 if let Some(buffers) = &mut step.buffers {
                     (buffers.unacknowledged_bytes, buffers.unread_bytes) = (None, None);
                 }
+                let step = match failure.kind {
+                    Outcome::Refused => step.draws(["SYN ->", "<- RST,ACK"]),
+                    Outcome::Filtered | Outcome::QueueFull => match failure.syn_retransmissions.unwrap_or(0) {
+                        0 => step.draws(["SYN ->"]),
+                        again => step.draws([format!("SYN -> ({again} more)")]),
+                    },
+                    _ => step,
+                };
                 (self.tell)(step.meaning(failure.message.clone()));
                 self.link.leaves();
                 told.failure = Some(failure);
@@ -164,12 +176,15 @@ impl Narration<'_> {
             self.link.waits(false);
             let shown = result.as_ref().map(ToString::to_string).map_err(explain::copy);
             let step = observation.after(Some(stream), "send", (size - sent).to_string(), &shown);
-            (self.tell)(step.meaning(
-                "copied the bytes into the send buffer, where they stay until they are acknowledged; the kernel sends them",
-            ));
+            (self.tell)(match &result {
+                Ok(written) => step.draws_sent(&format!("{written} bytes")).meaning(
+                    "copied the bytes into the send buffer, where they stay until they are acknowledged; the kernel sends them",
+                ),
+                Err(_) => step.meaning("this machine could not send"),
+            });
             match result {
                 Ok(written) => sent += written,
-                Err(error) => return Err(self.broken(&error, told)),
+                Err(error) => return Err(self.broken(&error, Call::Send, told)),
             }
             told.sent = sent as u64;
         }
@@ -184,16 +199,15 @@ impl Narration<'_> {
             let step = observation.after(Some(stream), "recv", incoming.len().to_string(), &shown);
             let length = match result {
                 Ok(0) if self.link.halted().is_some() => {
-                    let broken = self.broken(&io::ErrorKind::TimedOut.into(), told);
+                    let broken = self.broken(&io::ErrorKind::TimedOut.into(), Call::Receive, told);
                     if let Broken::Failed(failure) = &broken {
-                        let mut step = Step { result: "-1: timed out".to_owned(), ..step };
-                        step.state_after = step.state_before;
-                        (self.tell)(step.meaning(failure.message.clone()));
+                        (self.tell)(step.timed_out().meaning(failure.message.clone()));
                     }
                     return Err(broken);
                 }
                 Ok(0) => {
-                    (self.tell)(step.meaning("0 bytes: the other end has closed its side (FIN)"));
+                    let step = step.draws_received("FIN");
+                    (self.tell)(step.meaning("0 bytes: the other end has closed its side"));
                     let failure = if received == 0 {
                         Failure::new(
                             Outcome::ClosedEarly,
@@ -210,21 +224,23 @@ impl Narration<'_> {
                 Ok(length) => length,
                 Err(error) => {
                     let meaning = if error.kind() == io::ErrorKind::ConnectionReset {
-                        "a reset (RST) came: the other end broke the connection off, and what it had not sent is lost"
+                        "a reset (RST) came: the other end broke the connection off; what it had not sent is lost"
                     } else {
-                        "the connection broke"
+                        "this machine could not receive"
                     };
-                    (self.tell)(step.meaning(meaning));
-                    return Err(self.broken(&error, told));
+                    let is_reset = error.kind() == io::ErrorKind::ConnectionReset;
+                    (self.tell)(if is_reset { step.draws(["<- RST"]) } else { step }.meaning(meaning));
+                    return Err(self.broken(&error, Call::Receive, told));
                 }
             };
             told.first_byte.get_or_insert_with(|| start.elapsed());
+            let step = step.draws_received(&format!("{length} bytes"));
             let difference = payload.first_difference(received as u64, &incoming[..length], &mut scratch);
             received += length;
             told.received = received as u64;
             if let Some(offset) = difference {
                 (self.tell)(
-                    step.meaning(format!("took what had come; byte {offset} is not the one that was sent")),
+                    step.meaning(format!("took what had arrived; byte {offset} is not the one that was sent")),
                 );
                 return Err(Failure::new(
                     Outcome::Mismatch,
@@ -233,7 +249,7 @@ impl Narration<'_> {
                 .into());
             }
             (self.tell)(step.meaning(format!(
-                "took from the receive buffer what had come: {received} of {size} bytes, each as it was sent"
+                "took what had arrived out of the receive buffer: {received} of {size} bytes, each as it was sent"
             )));
         }
         told.echo = Some(start.elapsed());
@@ -244,7 +260,7 @@ impl Narration<'_> {
         self.link.halted() == Some(super::link::Halt::Asked)
     }
 
-    fn broken(&self, error: &io::Error, told: &Told) -> Broken {
+    fn broken(&self, error: &io::Error, call: Call, told: &Told) -> Broken {
         match self.link.halted() {
             Some(super::link::Halt::Asked) => Broken::Stopped,
             Some(super::link::Halt::Stalled) => {
@@ -254,7 +270,7 @@ impl Narration<'_> {
                 let message = format!("connected and sent, but no byte came back for {waited}{more}");
                 Failure::new(Outcome::TimedOutReading, message).into()
             }
-            None => Failure::of_exchange(error, told.received).into(),
+            None => Failure::of_exchange(error, call, told.received).into(),
         }
     }
 
@@ -281,10 +297,12 @@ impl Narration<'_> {
         let shown = result.as_ref().map(|()| "0".to_owned()).map_err(explain::copy);
         let step = observation.after(Some(stream), "shutdown", "SHUT_WR".to_owned(), &shown);
         if result.is_ok() {
-            (self.tell)(step.infers("this end has nothing more to say: FIN; it can still listen"));
+            (self.tell)(
+                step.draws_sent("FIN").infers("this end sends no more, and says so (FIN); it can still receive"),
+            );
         } else {
             (self.tell)(step.meaning("there is no connection any more that could be closed"));
-            told.close = Some(Close::Reset);
+            told.close = Some(result.as_ref().err().map_or(Close::Reset, Close::of));
             return;
         }
         let _ = stream.set_read_timeout(Some(CLOSE_PATIENCE));
@@ -295,25 +313,28 @@ impl Narration<'_> {
         told.close = Some(match result {
             Ok(0) => {
                 (self.tell)(
-                    step.infers("0 bytes: the other end has said FIN too, and this one has acknowledged it"),
+                    step.draws(["<- FIN", "ACK ->"])
+                        .infers("0 bytes: the other end sends no more either, and this one has acknowledged that"),
                 );
                 Close::Finished(start.elapsed())
             }
             Ok(more) => {
-                (self.tell)(step.meaning("bytes that nobody sent"));
+                (self.tell)(step.draws_received(&format!("{more} bytes")).meaning("bytes that were never sent"));
                 Close::Surplus(more)
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                 (self.tell)(
-                    step.meaning(
-                        "the other end does not close: it may go on talking for as long as it likes",
-                    ),
+                    step.meaning("the other end does not close its side: it may go on sending"),
                 );
                 Close::StaysOpen
             }
-            Err(_) => {
-                (self.tell)(step.meaning("the other end broke the connection off"));
-                Close::Reset
+            Err(error) => {
+                let close = Close::of(&error);
+                (self.tell)(match close {
+                    Close::Reset => step.draws(["<- RST"]).meaning("the other end broke the connection off"),
+                    _ => step.meaning("this machine could not receive"),
+                });
+                close
             }
         });
     }
@@ -335,16 +356,16 @@ impl Narration<'_> {
         }
         let meaning = match step.state_after {
             Some(TcpState::TimeWait) => {
-                "the program is done with it; the kernel keeps the port for a while, lest a late segment be taken for \
-                 another connection's"
+                "the program has let go of it; the kernel keeps the port for a minute, so that no late segment is taken \
+                 for another connection's"
             }
             Some(TcpState::FinWait1 | TcpState::FinWait2) => {
-                "the program is done with it; the kernel waits for the other end's FIN, a minute at most"
+                "the program has let go of it; the kernel waits for the other end's FIN, a minute at most"
             }
             Some(TcpState::Closed) => {
-                "the program is done with it, and so is the kernel: nothing is left here"
+                "the program has let go of it, and the kernel too: nothing is left here"
             }
-            _ => "the program is done with it",
+            _ => "the program has let go of it",
         };
         (self.tell)(step.meaning(meaning));
     }

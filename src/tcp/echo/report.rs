@@ -291,6 +291,7 @@ impl AddressReport {
                 self.verified = Some(false);
                 self.fail(Failure::new(Outcome::Mismatch, exchange::surplus(bytes)));
             }
+            Some(failed @ Close::Failed(_)) => self.warnings.extend(failed.warning(&self.address)),
             Some(Close::StaysOpen | Close::Surplus(_)) | None => {}
         }
         if let Some(failure) = told.failure {
@@ -355,6 +356,20 @@ impl AddressReport {
     }
 }
 
+/// What to do about a service that accepts connections and sends back something else, or nothing.
+fn no_echo_service(target: &str) -> String {
+    let (host, port) = target.rsplit_once(':').unwrap_or((target, ""));
+    let service = match port {
+        "80" => format!("http://{host}/"),
+        "443" => format!("https://{host}/"),
+        _ => target.to_owned(),
+    };
+    format!(
+        "the port is open; the service is not an echo server. The port alone: netdiag tcp-echo {target} --connect-only; \
+         the service: netdiag doctor {service}"
+    )
+}
+
 impl Report for Echo {
     const SCHEMA: &'static str = "netdiag.tcp-echo/1";
     const ROWS: &'static str = "/addresses";
@@ -380,6 +395,18 @@ impl Report for Echo {
             .any(|row| !row.steps.is_empty())
             .then(|| Line::default().dim("the phases include the time it took to look at each step"));
         interrupted.into_iter().chain(looking).chain(kernel).collect()
+    }
+
+    fn hints(&self) -> Vec<String> {
+        /// So many services are told of.
+        const MOST: usize = 3;
+        let no_echo = |row: &&AddressReport| {
+            row.phases_us.connect.is_some() && row.outcome.is_some_and(Outcome::is_no_echo)
+        };
+        let mut targets: Vec<&str> = self.addresses.iter().filter(no_echo).map(|row| row.target.as_str()).collect();
+        targets.dedup();
+        targets.truncate(MOST);
+        targets.into_iter().map(no_echo_service).collect()
     }
 
     fn warnings(&self) -> &[Warning] {

@@ -1,13 +1,13 @@
 //! Listening, and why it may not be possible.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
 use super::Request;
-use crate::address::{Address, Endpoint, HostPort, foreign_address, resolve};
+use crate::address::{Address, Endpoint, Family, HostPort, ResolveError, foreign_address, resolve};
 use crate::error::{Error, Result};
 use crate::sys::{self, TcpState};
 use crate::tcp::explain::{self, Observation, Step};
@@ -20,7 +20,7 @@ const SLOW_BUFFER: usize = 4096;
 pub(super) async fn open_all(request: &Request) -> Result<Vec<(TcpListener, Vec<Step>)>> {
     let mut listeners = Vec::new();
     let mut port = request.listen.port;
-    for address in addresses(&request.listen).await? {
+    for address in addresses(&request.listen, request.family).await? {
         let (listener, steps) = open(address.with_port(port), request)?;
         // Where the system chooses a port, it is the same for all of them.
         if port == 0 {
@@ -32,11 +32,12 @@ pub(super) async fn open_all(request: &Request) -> Result<Vec<(TcpListener, Vec<
 }
 
 /// The addresses to listen on.
-async fn addresses(listen: &HostPort) -> Result<Vec<Address>> {
-    let addresses = resolve(&listen.host, None).await.map_err(|error| {
-        Error::usage(format!("cannot listen on {listen}"))
+async fn addresses(listen: &HostPort, family: Option<Family>) -> Result<Vec<Address>> {
+    let addresses = resolve(&listen.host, family).await.map_err(|error| match error {
+        ResolveError::Lacking { source, .. } => sys::lacks(format!("cannot listen on {listen}"), source),
+        error => Error::usage(format!("cannot listen on {listen}"))
             .caused_by(error)
-            .hint("give an address of this machine")
+            .hint("give an address of this machine"),
     })?;
     if addresses.is_empty() {
         return Err(Error::usage(format!("{listen} has no address")));
@@ -58,7 +59,7 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
         format!("{family}, SOCK_STREAM"),
         &Ok(explain::descriptor(&socket)),
     );
-    steps.push(step.meaning("a socket: the end of a TCP connection to be, with two buffers of its own"));
+    steps.push(step.meaning("a socket: one end of future TCP connections"));
     // Windows' option of this name lets two servers share a port; its default is Unix's with it set.
     if cfg!(unix) {
         observation.before();
@@ -82,6 +83,8 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
         // Whatever the system's default: `[::]` is every address of both families.
         let _ = socket.set_only_v6(false);
     }
+    // Each connection that is accepted has the listener's.
+    request.buffers.apply(&socket)?;
     if request.faults.slow_read.is_some() {
         socket
             .set_recv_buffer_size(SLOW_BUFFER)
@@ -90,7 +93,7 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
     observation.before();
     socket.bind(&address.into()).map_err(|error| cannot_bind(address, request.reuse_address, error))?;
     let step = observation.after(Some(&socket), "bind", Endpoint(address).to_string(), &Ok("0".to_owned()));
-    steps.push(step.meaning("the address and port are this socket's now"));
+    steps.push(step.meaning("the address and port now belong to this socket"));
     observation.before();
     let listening = socket.listen(request.backlog);
     listening.map_err(|error| cannot_bind(address, request.reuse_address, error))?;
@@ -98,7 +101,7 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
     // `sk_acceptq_is_full` (net/sock.h) admits one more.
     let waiting = i64::from(request.backlog) + 1;
     steps.push(step.meaning(format!(
-        "from now on the kernel answers clients by itself, and keeps up to {waiting} that wait to be accepted"
+        "from now on the kernel makes connections with clients by itself; up to {waiting} may wait to be accepted"
     )));
     socket.set_nonblocking(true).map_err(|error| sys::lacks("cannot prepare a socket", error))?;
     let listener = TcpListener::from_std(socket.into());
@@ -119,6 +122,22 @@ fn cannot_bind(address: SocketAddr, reuse_address: bool, error: io::Error) -> Er
     }
 }
 
+/// Whether a socket is in the way of one that listens on an address, for both families where that is IPv6's wildcard.
+fn collides(socket: &sys::InetSocket, address: SocketAddr) -> bool {
+    let (held, wanted) = (socket.local.ip(), address.ip());
+    match (held.to_canonical(), wanted.to_canonical()) {
+        (IpAddr::V4(held), IpAddr::V4(wanted)) => {
+            held == wanted || held.is_unspecified() || wanted.is_unspecified()
+        }
+        (IpAddr::V6(held), IpAddr::V6(wanted)) => {
+            held == wanted || held.is_unspecified() || wanted.is_unspecified()
+        }
+        // IPv6's wildcard takes IPv4 too, unless its socket is for IPv6 alone (`ipv6(7)`, IPV6_V6ONLY).
+        (IpAddr::V6(held), IpAddr::V4(_)) => held.is_unspecified() && socket.v6only != Some(true),
+        (IpAddr::V4(_), IpAddr::V6(wanted)) => wanted.is_unspecified(),
+    }
+}
+
 /// Who holds a port, for how long, and what to do.
 fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
     let port = address.port();
@@ -126,11 +145,7 @@ fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
     let Ok(sockets) = sys::tcp_sockets(port, 0) else {
         return error.hint(format!("somebody holds port {port}: end that program, or {another}"));
     };
-    let collides = |local: SocketAddr| {
-        let (one, other) = (local.ip().to_canonical(), address.ip().to_canonical());
-        one == other || one.is_unspecified() || other.is_unspecified()
-    };
-    let mut holders: Vec<_> = sockets.into_iter().filter(|socket| collides(socket.local)).collect();
+    let mut holders: Vec<_> = sockets.into_iter().filter(|socket| collides(socket, address)).collect();
     holders.sort_by_key(|socket| (socket.state != TcpState::Listen, std::cmp::Reverse(socket.remaining)));
     match holders.first() {
         Some(holder) if holder.state == TcpState::TimeWait && !reuse_address => {
@@ -141,7 +156,11 @@ fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
         }
         Some(holder) => {
             let state = holder.state.name();
-            let user = holder.uid.map_or_else(|| "an unknown user".to_owned(), |uid| format!("user {uid}"));
+            let user = match holder.uid.map(|uid| (uid, sys::user_name(uid))) {
+                Some((_, Some(name))) => String::from_utf8_lossy(&name).escape_debug().to_string(),
+                Some((uid, None)) => format!("user {uid}"),
+                None => "an unknown user".to_owned(),
+            };
             let owners = sys::owners(&[holder.inode]);
             let who = match owners.processes.first() {
                 Some(sys::Owner { process, .. }) => {
@@ -153,7 +172,7 @@ fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
             };
             error
                 .hint(format!("{who} holds {} ({state})", Endpoint(holder.local)))
-                .hint(format!("end it, or {another}"))
+                .hint(format!("end it, or {another}; netdiag port {port} tells more"))
         }
         None => error.hint(format!("somebody holds port {port}: end that program, or {another}")),
     }

@@ -19,8 +19,9 @@ use tokio::sync::mpsc;
 pub use faults::{Cut, Faults};
 pub use report::{Served, ServedConnection};
 
+use super::Buffers;
 use super::explain::Step;
-use crate::address::HostPort;
+use crate::address::{Family, HostPort};
 use crate::error::{Error, Result};
 use crate::output::record::{self, Line, Observer, Role};
 use crate::sys::{self, Listen, StopRequests};
@@ -49,6 +50,10 @@ pub struct Request {
     pub idle_timeout: Option<Duration>,
     /// How many bytes of a connection are echoed before it is closed.
     pub max_bytes: Option<u64>,
+    /// Only addresses of this family.
+    pub family: Option<Family>,
+    /// The sizes of each connection's buffers.
+    pub buffers: Buffers,
     /// What the server does wrong on purpose.
     pub faults: Faults,
     /// Whether each step is told.

@@ -50,9 +50,8 @@ impl Narrator {
             String::new(),
             &Ok(Endpoint(peer).unmapped().to_string()),
         );
-        self.tell(accepted.infers(
-            "the kernel had shaken hands with this client by itself (SYN, SYN-ACK, ACK); accept only hands over the \
-             connection, as a new socket",
+        self.tell(accepted.draws(["<- SYN", "SYN,ACK ->", "<- ACK"]).infers(
+            "the kernel has already made the connection with this client; accept hands it over as a new socket",
         ))
         .await;
         let mut buffer = vec![0; CHUNK];
@@ -69,11 +68,16 @@ impl Narrator {
                 let result = read.as_ref().map(ToString::to_string).map_err(explain::copy);
                 let step = observation.after(Some(&stream), "recv", CHUNK.to_string(), &result);
                 self.tell(match &read {
-                    Ok(0) => step.meaning("0 bytes: the client has closed its side (FIN); no more will come"),
-                    Ok(_) => step.meaning(
-                        "took from the receive buffer what had come: a stream has no messages, only bytes",
+                    Ok(0) => step
+                        .draws_received("FIN")
+                        .meaning("0 bytes: the client has closed its side; no more will come"),
+                    Ok(length) => step.draws_received(&format!("{length} bytes")).meaning(
+                        "took what had arrived out of the receive buffer: a stream has no messages, only bytes",
                     ),
-                    Err(_) => step.meaning("the client broke the connection off"),
+                    Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                        step.draws(["<- RST"]).meaning("the client broke the connection off")
+                    }
+                    Err(_) => step.meaning("this machine could not receive"),
                 })
                 .await;
             }
@@ -89,6 +93,7 @@ impl Narrator {
             if told <= TOLD {
                 let step =
                     observation.after(Some(&stream), "send", length.to_string(), &Ok(length.to_string()));
+                let step = step.draws_sent(&format!("{length} bytes"));
                 self.tell(step.meaning("copied the same bytes into the send buffer; the kernel sends them"))
                     .await;
             }
@@ -101,9 +106,8 @@ impl Narrator {
         drop(stream);
         let step = observation.after::<TcpStream>(None, "close", String::new(), &Ok("0".to_owned()));
         self.tell(
-            step.meaning(
-                "sent this end's FIN; once it is acknowledged nothing is left of the connection here",
-            ),
+            step.draws(["FIN ->", "<- ACK"])
+                .infers("this end sends no more; once that is acknowledged nothing is left of the connection here"),
         )
         .await;
         Ok(reason)
