@@ -88,7 +88,11 @@ impl Error {
 
     /// Adds names to choose from, below a line that says what they are.
     #[must_use]
-    pub fn listing<S: Into<String>>(mut self, what: impl Into<String>, names: impl IntoIterator<Item = S>) -> Self {
+    pub fn listing<S: Into<String>>(
+        mut self,
+        what: impl Into<String>,
+        names: impl IntoIterator<Item = S>,
+    ) -> Self {
         self.listing = Some((what.into(), names.into_iter().map(Into::into).collect()));
         self
     }

@@ -3,7 +3,11 @@
 /// A command, the option, and what says the same here.
 const FOREIGN: &[(&str, &str, &str)] = &[
     ("ping", "-l", "to send without waiting for replies: --flood, or --rate 0"),
-    ("ping", "-p", "there is no pattern to choose: every probe is filled with bytes of its own, and each reply is compared"),
+    (
+        "ping",
+        "-p",
+        "there is no pattern to choose: every probe is filled with bytes of its own, and each reply is compared",
+    ),
     ("ping", "-S", "to send from an address: --source ADDR; socket buffers are sized by netdiag itself"),
     ("ping", "-A", "to send the next probe as soon as a reply comes: --flood"),
     ("ping", "-b", "a broadcast address is no host: sweep its prefix, as in netdiag ping 192.0.2.0/24"),
@@ -12,7 +16,11 @@ const FOREIGN: &[(&str, &str, &str)] = &[
     ("ping", "-R", "routers hardly record routes any more; -t 1, -t 2 and so on make each of them answer"),
     ("ping", "-T", "the kernel's time stamps are always used where there are any"),
     ("ping", "-U", "the kernel's time stamps are always used where there are any"),
-    ("ping", "-m", "to send with a firewall mark is not possible here; --source and --interface choose the route"),
+    (
+        "ping",
+        "-m",
+        "to send with a firewall mark is not possible here; --source and --interface choose the route",
+    ),
     ("ping", "-g", "to sweep a range give its prefix, as in netdiag ping 192.0.2.0/28"),
     ("ifaces", "-a", "all interfaces are listed without it; --up lists only those that are up"),
     ("ifaces", "-s", "counters: --details; rates: --watch 1"),
@@ -29,7 +37,11 @@ const FOREIGN: &[(&str, &str, &str)] = &[
     ("port", "-e", "all that is known: --details"),
     ("port", "-i", "give the port itself, as in netdiag port 443 or netdiag port tcp:443"),
     ("port", "-s", "counts of a listing: netdiag port --list --json"),
-    ("tcp-echo", "-u", "UDP services are not probed; netdiag port tells who receives on a UDP port of this machine"),
+    (
+        "tcp-echo",
+        "-u",
+        "UDP services are not probed; netdiag port tells who receives on a UDP port of this machine",
+    ),
     ("tcp-echo", "-n", "names are only looked up for the target; an address stays an address"),
     ("tcp-echo", "-p", "to connect from a port: --source ADDR:PORT"),
     ("tcp-echo", "-l", "to listen: netdiag tcp-serve ADDR:PORT"),
@@ -37,7 +49,11 @@ const FOREIGN: &[(&str, &str, &str)] = &[
     ("tcp-echo", "-N", "the sending side is always closed after the last byte"),
     ("tcp-serve", "-l", "it always listens; give the port, as in netdiag tcp-serve 7777"),
     ("tcp-serve", "-p", "give the port itself, as in netdiag tcp-serve 7777"),
-    ("tcp-serve", "-k", "it serves one client after the other, and many at once; --single serves one at a time"),
+    (
+        "tcp-serve",
+        "-k",
+        "it serves one client after the other, and many at once; --single serves one at a time",
+    ),
     ("tcp-serve", "-e", "it runs no program: it sends back what comes"),
     ("tcp-serve", "-u", "it serves TCP only"),
     ("doctor", "-c", "it looks once; to watch a host: netdiag ping HOST"),

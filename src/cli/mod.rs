@@ -222,7 +222,10 @@ fn buffer_size(text: &str) -> std::result::Result<usize, String> {
     /// What socket options take: an `int` of C.
     const MOST: u64 = 1 << 30;
     let bytes = size(text)?;
-    usize::try_from(bytes).ok().filter(|_| (1..=MOST).contains(&bytes)).ok_or_else(|| "a buffer has 1 byte to 1G".to_owned())
+    usize::try_from(bytes)
+        .ok()
+        .filter(|_| (1..=MOST).contains(&bytes))
+        .ok_or_else(|| "a buffer has 1 byte to 1G".to_owned())
 }
 
 impl FamilyArgs {
@@ -370,7 +373,8 @@ fn unparsed(error: &clap::Error, command: Option<&'static str>) -> Parsed {
     match error.kind() {
         ErrorKind::UnknownArgument => {
             let unknown = unknown_option(error, command);
-            unknown.map_or_else(|| Parsed::Wrong(text.to_string()), |it| Parsed::Refused(Options::default(), it))
+            unknown
+                .map_or_else(|| Parsed::Wrong(text.to_string()), |it| Parsed::Refused(Options::default(), it))
         }
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             Parsed::Text(Help { plain: text.to_string(), colored: text.ansi().to_string() })

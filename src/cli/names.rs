@@ -29,7 +29,8 @@ enum Meant {
 }
 
 fn meant(word: &str) -> Meant {
-    let is_called = |(name, others): &&(&'static str, &[&'static str])| *name == word || others.contains(&word);
+    let is_called =
+        |(name, others): &&(&'static str, &[&'static str])| *name == word || others.contains(&word);
     if let Some((name, _)) = COMMANDS.iter().find(is_called) {
         return Meant::Command(name);
     }
@@ -130,7 +131,10 @@ mod tests {
             let called = resolve(&mut args).expect(line);
             (args.join(&OsString::from(" ")).into_string().expect("text"), called.is_listing)
         };
-        assert_eq!(resolved("netdiag --format csv -q if lo"), ("netdiag --format csv -q ifaces lo".into(), false));
+        assert_eq!(
+            resolved("netdiag --format csv -q if lo"),
+            ("netdiag --format csv -q ifaces lo".into(), false)
+        );
         assert_eq!(resolved("netdiag ss -l"), ("netdiag port -l".into(), true));
         assert_eq!(resolved("netdiag help ss"), ("netdiag help port".into(), true));
         assert_eq!(resolved("netdiag ping if"), ("netdiag ping if".into(), false));

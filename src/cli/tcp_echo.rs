@@ -175,11 +175,8 @@ impl TcpEchoArgs {
             return Err(Error::usage("--all is for several ports, as in HOST:20-25 --connect-only"));
         }
         let is_repeated = self.count > 1 && (self.reconnect || self.connect_only);
-        let is_several = targets.len() > 1
-            || range.is_some()
-            || self.connections > 1
-            || self.all_addresses
-            || is_repeated;
+        let is_several =
+            targets.len() > 1 || range.is_some() || self.connections > 1 || self.all_addresses || is_repeated;
         if let Some(source) = self.source.filter(|source| source.port() != 0 && is_several) {
             return Err(Error::usage(format!(
                 "port {} cannot be the source of several connections",
@@ -208,7 +205,9 @@ fn targets(words: &[String]) -> Result<Vec<HostPorts>> {
             }
             parsed => parsed,
         };
-        targets.push(parsed.map_err(|error| Error::usage(format!("'{word}' is no service to connect to: {error}")))?);
+        targets.push(
+            parsed.map_err(|error| Error::usage(format!("'{word}' is no service to connect to: {error}")))?,
+        );
     }
     Ok(targets)
 }
@@ -217,7 +216,8 @@ fn targets(words: &[String]) -> Result<Vec<HostPorts>> {
 fn same_family(short: Option<Family>, long: Option<Family>) -> Result<Option<Family>> {
     match (short, long) {
         (Some(one), Some(other)) if one != other => {
-            Err(Error::usage("-4 or -6 and --address-family name different families").hint("leave out one of them"))
+            Err(Error::usage("-4 or -6 and --address-family name different families")
+                .hint("leave out one of them"))
         }
         _ => Ok(short.or(long)),
     }

@@ -31,8 +31,8 @@ Examples:
 )]
 pub(super) struct TcpServeArgs {
     /// The address and port to listen on; a port alone is on 127.0.0.1, and port 0 lets the system choose [default: 127.0.0.1:0]
-    #[arg(value_name = "ADDR:PORT", default_value = "127.0.0.1:0", hide_default_value = true)]
-    listen: String,
+    #[arg(value_name = "ADDR:PORT")]
+    listen: Option<String>,
     /// One client at a time
     #[arg(long)]
     single: bool,
@@ -98,7 +98,7 @@ impl TcpServeArgs {
                 .hint(format!("leave out what is wrong on purpose: {}", faults.names().join(", "))));
         }
         Ok(Request {
-            listen: listen_on(&self.listen, self.socket.address_family)?,
+            listen: listen_on(self.listen.as_deref().unwrap_or("0"), self.socket.address_family)?,
             family: self.socket.address_family,
             buffers: self.socket.buffers(),
             single: self.single,
@@ -114,12 +114,11 @@ impl TcpServeArgs {
     }
 }
 
-/// Where to listen: a port alone, or the default, is on the loopback of the family.
+/// Where to listen: a port alone is on the loopback of the family.
 fn listen_on(text: &str, family: Option<Family>) -> Result<HostPort> {
     let is_port = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let text = match family {
         Some(Family::Ipv6) if is_port => format!("[::1]:{text}"),
-        Some(Family::Ipv6) if text == "127.0.0.1:0" => "[::1]:0".to_owned(),
         _ => text.to_owned(),
     };
     let listen = HostPort::to_listen(&text)

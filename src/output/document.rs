@@ -225,7 +225,8 @@ fn field(value: &Value) -> String {
         Value::Ip(ip, Some(length)) => format!("{ip}/{length}"),
         Value::List(items) | Value::Series(items) => items.iter().map(field).collect::<Vec<_>>().join(";"),
         Value::Trend(marks) => {
-            let mark = |mark: &Mark| if let Mark::Answered(us) = mark { us.to_string() } else { String::new() };
+            let mark =
+                |mark: &Mark| if let Mark::Answered(us) = mark { us.to_string() } else { String::new() };
             marks.iter().map(mark).collect::<Vec<_>>().join(";")
         }
     }

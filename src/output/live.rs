@@ -181,7 +181,8 @@ impl View {
             Order::Given => {}
             Order::WorstFirst => rows.sort_by_key(|row| Reverse(row.urgency)),
             Order::By(column) => {
-                let value = |row: &FrameRow| row.cells.get(column).map_or(Value::Missing, |it| it.value.clone());
+                let value =
+                    |row: &FrameRow| row.cells.get(column).map_or(Value::Missing, |it| it.value.clone());
                 rows.sort_by(|one, other| by_value(&value(one), &value(other)));
             }
         }
@@ -340,7 +341,9 @@ mod tests {
     #[test]
     fn the_line_below_says_what_is_shown() {
         let all = frame(&[("a", 0, 0), ("b", 0, 1)]);
-        let text = |view: &View, shown| style::line(&view.line(&all, shown), super::super::record::Charset::Ascii, false);
+        let text = |view: &View, shown| {
+            style::line(&view.line(&all, shown), super::super::record::Charset::Ascii, false)
+        };
         assert_eq!(text(&View::default(), 2), "worst first; q ends it, ? shows the keys");
         let view = View { first: 1, order: Order::By(1), is_paused: true, shows_keys: false };
         assert_eq!(text(&view, 1), "paused; rows 2-2 of 2; sorted by LOSS %; q ends it, ? shows the keys");

@@ -82,7 +82,8 @@ fn find<R: Record>(name: &str, option: &str) -> Result<&'static Column<R>> {
     if let [only] = titled.as_slice() {
         return Ok(only);
     }
-    let by_last_part = |column: &&Column<R>| column.id.rsplit('.').next().is_some_and(|last| normal(last) == wanted);
+    let by_last_part =
+        |column: &&Column<R>| column.id.rsplit('.').next().is_some_and(|last| normal(last) == wanted);
     let ending: Vec<&'static Column<R>> = columns.iter().filter(by_last_part).collect();
     let meant = if titled.is_empty() { ending } else { titled };
     if let [only] = meant.as_slice() {
@@ -93,7 +94,8 @@ fn find<R: Record>(name: &str, option: &str) -> Result<&'static Column<R>> {
         let error = Error::usage(format!("unknown column '{name}' in {option}"));
         let near = suggest::nearest(name, names()).into_iter().next();
         // A heading stands for its column's id, which is the same in every format.
-        let id = near.and_then(|near| columns.iter().find(|it| it.id == near || it.title == near)).map(|it| it.id);
+        let id =
+            near.and_then(|near| columns.iter().find(|it| it.id == near || it.title == near)).map(|it| it.id);
         match id {
             Some(near) => error.hint(format!("did you mean '{near}'?")),
             None => error,
@@ -149,7 +151,8 @@ impl<R: Record + Clone> Choice<R> {
         match self {
             Self::Named(columns) => columns.iter().map(|column| (*column, true)).collect(),
             Self::Default { verbose } => {
-                let candidates = R::columns().iter().map(|column| (column, matches!(column.shown, Shown::Always)));
+                let candidates =
+                    R::columns().iter().map(|column| (column, matches!(column.shown, Shown::Always)));
                 candidates.filter(|(column, _)| *verbose || !matches!(column.shown, Shown::Verbose)).collect()
             }
         }
@@ -288,7 +291,10 @@ fn digits<'a>(text: &mut &'a str) -> &'a str {
 }
 
 /// The ids of the columns that some of the first rows want to be kept.
-pub(super) fn kept<R: Record + Clone>(columns: &[&'static Column<R>], rows: &Rows<'_, R>) -> Vec<&'static str> {
+pub(super) fn kept<R: Record + Clone>(
+    columns: &[&'static Column<R>],
+    rows: &Rows<'_, R>,
+) -> Vec<&'static str> {
     /// What a report is about shows in its first rows.
     const LOOKED_AT: usize = 8;
     let wants = |column: &&&'static Column<R>| {
@@ -322,7 +328,9 @@ mod tests {
 
     #[test]
     fn names_are_compared_without_case_and_signs() {
-        for (name, same) in [("AVG ms", "avg_ms"), ("LOSS %", "loss"), ("RX/s", "rx_s"), ("rtt_us.avg", "rtt_us_avg")] {
+        for (name, same) in
+            [("AVG ms", "avg_ms"), ("LOSS %", "loss"), ("RX/s", "rx_s"), ("rtt_us.avg", "rtt_us_avg")]
+        {
             assert_eq!(normal(name), same);
         }
     }

@@ -12,7 +12,9 @@ impl Record for TargetReport {
             Col::new("address", "ADDRESS", |row| Cell::maybe(row.address.as_deref(), Cell::address))
                 .if_so(is_named)
                 .dropped_at(11),
-            Col::new("name", "NAME", |row| Cell::maybe(row.name.clone(), Cell::address)).if_any().dropped_at(2),
+            Col::new("name", "NAME", |row| Cell::maybe(row.name.clone(), Cell::address))
+                .if_any()
+                .dropped_at(2),
             // It goes first where one knows what one asked for, and last where it is what the row is about.
             Col::new("tier", "TIER", |row| Cell::maybe(row.tier, |tier| Cell::word(tier.name())))
                 .dropped_at(12)
@@ -47,9 +49,9 @@ impl Record for TargetReport {
             Col::new("unsent", "NOT SENT", |row| {
                 Cell::integer(row.unsent).role(if row.unsent > 0 { Role::Bad } else { Role::Plain })
             })
-                .right()
-                .if_so(|row| row.unsent > 0)
-                .dropped_at(4),
+            .right()
+            .if_so(|row| row.unsent > 0)
+            .dropped_at(4),
             Col::new("lost", "LOST", |row| Cell::integer(row.lost)).right().verbose().dropped_at(9),
             Col::new("in_flight", "IN FLIGHT", |row| Cell::integer(row.in_flight))
                 .right()

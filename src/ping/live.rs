@@ -163,7 +163,11 @@ impl Live {
             last,
             Cell::maybe(rtt, |rtt| Cell::latency(rtt.avg)),
             Cell::maybe(rtt, |rtt| Cell::latency(rtt.p95)),
-            Cell::integer(statistics.unsent()).role(if statistics.unsent() > 0 { Role::Bad } else { Role::Dim }),
+            Cell::integer(statistics.unsent()).role(if statistics.unsent() > 0 {
+                Role::Bad
+            } else {
+                Role::Dim
+            }),
             Cell::trend(marks.marks.iter().copied().collect()),
         ];
         FrameRow { cells, urgency, remark }
@@ -193,10 +197,9 @@ pub(super) fn progress(engine: &Engine, now: Moment) -> Line {
     let line =
         line.with(Role::Good, format!("{} alive", progress.alive)).plain(format!(" of {total} hosts {bar}"));
     match engine.held_for(now) {
-        Some(wait) => line.with(
-            Role::Caution,
-            format!(" neighbour table full, waiting for {} s", wait / 1_000_000_000),
-        ),
+        Some(wait) => {
+            line.with(Role::Caution, format!(" neighbour table full, waiting for {} s", wait / 1_000_000_000))
+        }
         None => line,
     }
 }

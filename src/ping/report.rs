@@ -418,7 +418,8 @@ impl TargetReport {
                 "the largest packet there is passes".to_owned()
             }
             (None, false) => {
-                "larger packets are dropped without an ICMP error (an MTU black hole): connections may hang".to_owned()
+                "larger packets are dropped without an ICMP error (an MTU black hole): connections may hang"
+                    .to_owned()
             }
         };
         Self {
@@ -544,7 +545,9 @@ impl Sweep {
         let line = Line::default().strong(prefix.clone()).plain(": ").with(role, format!("{alive} alive"));
         let line = line.plain(format!(" of {probed} hosts"));
         let line = match self.reason() {
-            Some(reason) => line.with(Role::Caution, format!(", {errors} unreachable")).dim(format!(" ({reason})")),
+            Some(reason) => {
+                line.with(Role::Caution, format!(", {errors} unreachable")).dim(format!(" ({reason})"))
+            }
             None => line,
         };
         match hosts - probed {

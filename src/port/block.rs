@@ -3,7 +3,7 @@
 use super::report::{Answer, protocols, sockets};
 use super::{Bindable, Cause, Holder, Ownership, Port};
 use crate::address::Family;
-use crate::output::record::{Block, Line, Role};
+use crate::output::record::{Block, Line, Role, Untrusted};
 use crate::sys::{PortSettings, Transport};
 
 /// More sockets are only counted.
@@ -68,7 +68,16 @@ fn title(port: &Port) -> Line {
                 servers.iter().filter_map(|it| it.pid).filter(|it| *it != pid).collect();
             others.sort_unstable();
             others.dedup();
-            if others.is_empty() { line } else { line.plain(format!(" and {} more", others.len())) }
+            let line =
+                if others.is_empty() { line } else { line.plain(format!(" and {} more", others.len())) };
+            match &holder.hidden_parent {
+                Some(parent) => line.plain(", started by ").strong(parent.process.clone()).plain(format!(
+                    " (pid {}){}, which this user may not look into",
+                    parent.pid,
+                    of(parent.user.as_ref(), parent.uid)
+                )),
+                None => line,
+            }
         }
         _ => owner(holder),
     });
@@ -87,6 +96,15 @@ fn title(port: &Port) -> Line {
             let noun = if connections == 1 { "connection" } else { "connections" };
             line.plain(format!("held by {connections} {noun}, and nobody listens"))
         }
+    }
+}
+
+/// Whose something is.
+fn of(user: Option<&Untrusted>, uid: Option<u32>) -> String {
+    match (user, uid) {
+        (Some(name), _) => format!(" of {}", name.to_lossy()),
+        (None, Some(uid)) => format!(" of user {uid}"),
+        (None, None) => String::new(),
     }
 }
 

@@ -61,12 +61,29 @@ pub struct Holder {
     pub remaining_ms: Option<u64>,
     /// The socket's inode, by which ss(8) and lsof(8) know it; `None` where no process has it.
     pub inode: Option<u32>,
+    /// The process that started this one, goes by the same name and is one that this user may not look into: it has the
+    /// socket too, most likely.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden_parent: Option<Parent>,
     /// Whether it serves: it listens, receives from anybody, or is bound and may yet.
     #[serde(skip)]
     pub(super) is_server: bool,
     /// The socket it is, among those of its port.
     #[serde(skip)]
     pub(super) socket: usize,
+}
+
+/// A process that cannot be looked into, with what everybody is told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Parent {
+    /// Its id.
+    pub pid: u32,
+    /// Its name.
+    pub process: Untrusted,
+    /// Its user's name.
+    pub user: Option<Untrusted>,
+    /// Its user.
+    pub uid: Option<u32>,
 }
 
 /// Whether the process that has a socket is known.
@@ -109,6 +126,7 @@ pub(super) struct Held {
 struct Known {
     process: Process,
     origin: Origin,
+    hidden_parent: Option<Parent>,
 }
 
 /// Every port that a socket can have.
@@ -134,6 +152,7 @@ impl Held {
         let inodes: Vec<u32> = self.sockets.iter().map(|socket| socket.inode).collect();
         let Owners { processes, is_complete } = sys::owners(&inodes);
         self.is_complete = is_complete;
+        let known: Vec<u32> = processes.iter().map(|owner| owner.process.pid).collect();
         for owner in processes {
             let place = self.processes.len();
             for (inode, descriptor) in owner.sockets {
@@ -145,7 +164,12 @@ impl Held {
             }
             let process = owner.process;
             let path = process.control_group.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-            self.processes.push(Rc::new(Known { origin: origin::of(&path), process }));
+            let hidden_parent = if is_complete {
+                None
+            } else {
+                hidden_parent(&process).filter(|it| !known.contains(&it.pid))
+            };
+            self.processes.push(Rc::new(Known { origin: origin::of(&path), process, hidden_parent }));
         }
         self.own_netns = sys::own_netns();
         for known in &self.processes {
@@ -303,10 +327,22 @@ impl Held {
             backlog: is_listening.then_some(socket.send_queue),
             remaining_ms: time_left(socket),
             inode: Some(socket.inode).filter(|inode| *inode != 0),
+            hidden_parent: known.and_then(|known| known.hidden_parent.clone()),
             is_server: rank(socket) < 2,
             socket: place,
         }
     }
+}
+
+/// The process that started another, where both go by one name and it is another user's, as a server's that lets workers of
+/// less privilege do the work.
+fn hidden_parent(process: &Process) -> Option<Parent> {
+    let parent = sys::process(process.parent.filter(|pid| *pid > 1)?)?;
+    if parent.name != process.name || parent.uid == process.uid {
+        return None;
+    }
+    let user = parent.uid.and_then(sys::user_name).map(Untrusted::from);
+    Some(Parent { pid: parent.pid, process: parent.name.into(), user, uid: parent.uid })
 }
 
 /// Whether a connection has no process because none has accepted it yet; one that no process has any more has closed its end.

@@ -23,7 +23,7 @@ use serde::Serialize;
 pub use bindable::{Bindable, Cause};
 pub use class::{Class, IanaRange};
 pub use filter::Filter;
-pub use holders::{Holder, Ownership};
+pub use holders::{Holder, Ownership, Parent};
 pub use query::{Asked as AskedPorts, Query, QueryError};
 pub use registry::{Note, Protocol, Service};
 pub use report::Ports;

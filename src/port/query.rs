@@ -37,7 +37,9 @@ pub enum QueryError {
     #[error("the range runs backwards: write {1}-{0}")]
     Backwards(u16, u16),
     /// A port of a host, which is not about this machine's ports.
-    #[error("this is a port of a host: netdiag tcp-echo {0} probes it; netdiag port {1} is about this machine's")]
+    #[error(
+        "this is a port of a host: netdiag tcp-echo {0} probes it; netdiag port {1} is about this machine's"
+    )]
     Endpoint(String, String),
     /// A protocol that has no ports here.
     #[error("'{0}' is no protocol with ports here: it is tcp or udp")]

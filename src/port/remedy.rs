@@ -134,6 +134,10 @@ fn ending(port: &Port, holder: &Holder) -> String {
         let manager = if holder.is_user_unit == Some(true) { "systemctl --user" } else { "sudo systemctl" };
         return format!("stop {unit}: {manager} stop {}", quoted(&unit));
     }
+    if let Some(parent) = &holder.hidden_parent {
+        let name = parent.process.to_lossy();
+        return format!("stop {name} itself, not its workers: sudo kill {}", parent.pid);
+    }
     match (holder.pid, text(&holder.process)) {
         (Some(1), Some(name)) if name == "systemd" => {
             format!("systemd holds it for a socket unit: systemctl list-sockets | grep {number}")

@@ -110,7 +110,7 @@ impl<'a> Surroundings<'a> {
         }
         // What is free hangs on nobody's process.
         if self.has_denied && request.purpose != Purpose::Free {
-            let message = "this user may not look into every process, and some that have sockets are among those: root is told which";
+            let message = "some owners are hidden; run as root to see them";
             warnings.push(Warning::new("owners-denied", message));
         }
         let can_be_had =
@@ -133,8 +133,8 @@ impl<'a> Surroundings<'a> {
         if ports.is_empty() {
             let message = match request.purpose {
                 Purpose::Free => "none of these ports can be bound",
-                _ if request.filter.is_empty() => "nobody listens on these ports",
-                _ => "nobody that was asked for listens",
+                _ if request.filter.is_empty() => "nothing listens on these ports",
+                _ => "nothing that matches listens",
             };
             warnings.push(Warning::new("no-match", message));
         }

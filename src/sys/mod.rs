@@ -56,7 +56,7 @@ pub use signals::{Listen, StopRequests};
 pub use tcp::{
     InetSocket, LISTS_EVERY_SOCKET, Owner, Owners, Process, SocketOptions, TcpBuffers, TcpInfo, TcpState,
     Transport, control_groups, lists_bound_sockets, may_bind_privileged, netns_name, own_netns, owners,
-    port_sockets, sleep_precisely, socket_options, tcp_buffers, tcp_info, tcp_socket, tcp_sockets,
+    port_sockets, process, sleep_precisely, socket_options, tcp_buffers, tcp_info, tcp_socket, tcp_sockets,
     time_wait_count,
 };
 #[cfg(unix)]

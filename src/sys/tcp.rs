@@ -187,6 +187,10 @@ pub struct Process {
     pub control_group: Option<Vec<u8>>,
     /// Its network namespace, by the inode; `None` where this user may not see it.
     pub netns: Option<u64>,
+    /// The process that started it; `None` where it is not told.
+    pub parent: Option<u32>,
+    /// Its user; `None` where it is not told.
+    pub uid: Option<u32>,
 }
 
 /// A process with those of the wanted sockets that it has.
@@ -246,6 +250,11 @@ pub fn tcp_socket(local: SocketAddr, remote: SocketAddr) -> io::Result<Option<In
 /// Errors: the system does not tell.
 pub fn tcp_sockets(local_port: u16, remote_port: u16) -> io::Result<Vec<InetSocket>> {
     kernel::tcp_sockets(local_port, remote_port)
+}
+
+/// What is known of a process, whoever's it is; `None` where it is not told, or there is none.
+pub fn process(pid: u32) -> Option<Process> {
+    kernel::process(pid)
 }
 
 /// How many connections of this machine are in TIME-WAIT, where it is told.

@@ -136,3 +136,6 @@ pub(super) fn allow_foreign_address(_: &Socket, _: Family) -> io::Result<()> {
 pub(super) fn lists_bound_sockets() -> Option<bool> {
     None
 }
+pub(super) fn process(_: u32) -> Option<super::Process> {
+    None
+}

@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::failure::Speaker;
-use super::{Buffers, privileged};
 use super::surroundings::{Surroundings, is_own_address};
+use super::{Buffers, privileged};
 use super::{Failure, Outcome};
 use crate::address::{Endpoint, Family, foreign_address, unknown_interface};
 use crate::error::{Error, Result};

@@ -153,7 +153,8 @@ impl Observation {
         let sizes = |it: &Snapshot| it.buffers.map(|it| (it.send_bytes, it.receive_bytes));
         let queues = |it: &Snapshot| it.buffers.map(|it| (it.unacknowledged_bytes, it.unread_bytes));
         let is_filled = |it: &Snapshot| {
-            it.buffers.is_some_and(|it| it.unacknowledged_bytes.unwrap_or(0) + it.unread_bytes.unwrap_or(0) > 0)
+            it.buffers
+                .is_some_and(|it| it.unacknowledged_bytes.unwrap_or(0) + it.unread_bytes.unwrap_or(0) > 0)
         };
         let before = &self.before;
         let changed = Changed {
@@ -296,12 +297,9 @@ impl Step {
         let mut line = Line::default()
             .with(if is_bad { Role::Bad } else { Role::Strong }, format!("{call:<34}"))
             .plain(format!(" {:>9.3} ms", self.elapsed_us / 1000.0));
-        match (self.state_before, self.state_after) {
-            (Some(before), Some(after)) if before == after => line = line.plain("  ").dim(after.name()),
-            (Some(before), Some(after)) => {
-                line = line.plain("  ").dim(before.name()).plain(" -> ").with(Role::Good, after.name());
-            }
-            _ => {}
+        if let (Some(before), Some(after)) = (self.state_before, self.state_after) {
+            let role = if before == after { Role::Dim } else { Role::Good };
+            line = line.plain("  ").with(role, format!("{} -> {}", before.name(), after.name()));
         }
         match self.lesson() {
             Some((number, name)) => line.dim(format!("  (step {number}: {name})")),
@@ -341,7 +339,8 @@ impl Step {
                 known.extend(receive_bytes.map(|bytes| format!("SO_RCVBUF {bytes} B")));
             }
             if self.changed.queues {
-                known.extend(unacknowledged_bytes.map(|bytes| format!("{bytes} B sent and not acknowledged")));
+                known
+                    .extend(unacknowledged_bytes.map(|bytes| format!("{bytes} B sent and not acknowledged")));
                 known.extend(unread_bytes.map(|bytes| format!("{bytes} B received and not read")));
             }
         }
@@ -382,7 +381,8 @@ mod tests {
         observation.before();
         let nothing = Ok("3".to_owned());
         let step = observation.after::<std::net::TcpStream>(None, "socket", "AF_INET".to_owned(), &nothing);
-        let text = |line: &Line| -> String { line.pieces().iter().map(|(_, text)| text.to_lossy()).collect() };
+        let text =
+            |line: &Line| -> String { line.pieces().iter().map(|(_, text)| text.to_lossy()).collect() };
         assert!(text(&step.line()).ends_with("(step 1: create)"), "{:?}", step.line());
         let mut step = step.meaning("a socket").draws(["SYN ->", "<- SYN,ACK"]);
         assert_eq!(step.below().iter().map(text).collect::<Vec<_>>(), ["SYN ->   <- SYN,ACK", "a socket"]);

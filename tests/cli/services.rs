@@ -190,8 +190,7 @@ fn later_rounds_and_closes_are_told_as_they_were() -> Result<(), String> {
 }
 
 fn refused() -> Result<(), String> {
-    let free =
-        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let (_held, free) = crate::common::silent_port();
     let run = run(&format!("tcp-echo {free} --json"));
     expect_code(&run, 1);
     let row = run.json()["data"]["addresses"][0].clone();

@@ -13,6 +13,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("usage::help_and_version_are_asked_for_and_so_are_fine", help_and_version_are_asked_for_and_so_are_fine),
     ("usage::the_examples_in_the_help_parse", the_examples_in_the_help_parse),
     ("usage::completions_and_manual_pages", completions_and_manual_pages),
+    ("usage::names_and_options_of_other_tools", names_and_options_of_other_tools),
 ];
 
 /// A command line that is wrong, and what the error must say.
@@ -22,7 +23,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("ifaces no-such-interface", &["no interface 'no-such-interface'", "the interfaces are"]),
     (
         "ifaces --columns nme",
-        &["unknown column 'nme' in --columns", "did you mean 'name'?", "the columns are index, name"],
+        &["unknown column 'nme' in --columns", "did you mean 'name'?", "the columns are\n  index "],
     ),
     ("ifaces --sort mtus", &["unknown column 'mtus' in --sort", "did you mean 'mtu'?"]),
     ("ifaces --format xml", &["invalid value 'xml' for '--format <FORMAT>'", "table, json, ndjson, csv"]),
@@ -87,6 +88,31 @@ const WRONG: &[(&str, &[&str])] = &[
     ("port --list --count 3", &["--watch <SECS>"]),
     ("port 80 --proto sctp", &["tcp, udp"]),
     ("port htttps --exact", &["no registered service is called 'htttps'"]),
+    ("port htt", &["no registered service is called 'htt'", "names begin so: netdiag port 'htt*'"]),
+    ("port localhost:443", &["a port of a host", "netdiag tcp-echo localhost:443"]),
+    ("port 443/sctp", &["'sctp' is no protocol with ports here", "tcp or udp"]),
+    ("port 443/tcp 53/udp", &["both TCP and UDP are asked for"]),
+    ("port 443/tcp 53", &["some of these ports have a protocol", "--proto tcp"]),
+    ("port http[", &["'http['"]),
+    ("port zzz*", &["no registered service matches 'zzz*'"]),
+    ("p 80", &["'p' could be several commands", "ping, port"]),
+    ("ping 127.0.0.1 -l 3", &["netdiag ping has no option '-l'", "--flood, or --rate 0"]),
+    ("ping 127.0.0.1 -p ff", &["netdiag ping has no option '-p'", "each reply is compared"]),
+    ("ping 127.0.0.1 -S 1000", &["netdiag ping has no option '-S'", "--source ADDR"]),
+    ("ping 127.0.0.1 -M dont", &["'dont' is not possible here", "--pmtu"]),
+    (
+        "ping 127.0.0.1 --intervall 1",
+        &["netdiag ping has no option '--intervall'", "did you mean --interval?"],
+    ),
+    ("ping 127.0.0.1 --nonsense", &["netdiag ping has no option '--nonsense'", "netdiag ping --help"]),
+    ("ss -x", &["netdiag port has no option '-x'"]),
+    ("tcp-serve -p 7", &["netdiag tcp-serve has no option '-p'", "netdiag tcp-serve 7777"]),
+    ("tcp-echo 127.0.0.1:9 --address-family inet6", &["127.0.0.1 is an IPv4 address"]),
+    ("tcp-echo localhost:9 --address-family unix", &["it is inet (IPv4) or inet6 (IPv6)"]),
+    ("tcp-echo localhost:9 -4 --address-family inet6", &["name different families"]),
+    ("tcp-echo localhost:9 --receive-buffer 0", &["a buffer has 1 byte to 1G"]),
+    ("tcp-serve 127.0.0.1:0 --address-family inet6", &["127.0.0.1 is an IPv4 address"]),
+    ("ifaces --wide --width 80", &["'--wide' cannot be used with '--width <N>'"]),
     ("port 65536", &["'65536'", "ports go from 0 to 65535"]),
     ("port -1", &["-1 is not a port", "from 0 to 65535"]),
     ("port 70000-80000", &["70000 is not a port", "from 0 to 65535"]),
@@ -128,7 +154,7 @@ const WRONG: &[(&str, &[&str])] = &[
         &["'--connect-only' cannot be used with '--reconnect'"],
     ),
     ("tcp-echo 127.0.0.1:9 --close now", &["'now' for '--close <HOW>'", "fin, rst"]),
-    ("tcp-echo 127.0.0.1:9 --explain -c 3", &["'--explain' cannot be used with '--count <ROUNDS>'"]),
+    ("tcp-echo 127.0.0.1:9 --explain -c 3", &["--explain tells the steps of one round"]),
     ("tcp-echo 127.0.0.1:9 127.0.0.1:10 --explain", &["--explain tells the steps of one connection"]),
     ("tcp-echo 127.0.0.1:9 --explain -s 1M", &["at most 32768 bytes"]),
     (
@@ -215,6 +241,40 @@ fn the_examples_in_the_help_parse() -> Result<(), String> {
         }
     }
     assert!(seen >= 25, "only {seen} examples were found");
+    Ok(())
+}
+
+/// What fingers know from other tools does what it does there.
+fn names_and_options_of_other_tools() -> Result<(), String> {
+    let interfaces = run("ifaces --columns name").stdout;
+    for name in ["if", "i", "interfaces", "ifconfig", "ipconfig"] {
+        assert_eq!(run(&format!("{name} --columns name")).stdout, interfaces, "{name}");
+    }
+    let loopback = std::net::TcpListener::bind("127.0.0.1:0").expect("a loopback");
+    let own = loopback.local_addr().expect("it is bound").port();
+    if cfg!(target_os = "linux") {
+        for name in ["ss", "ports", "port --list"] {
+            let listed = run(&format!("{name} --columns PORT --no-header"));
+            assert!(listed.stdout.lines().any(|line| line.trim() == own.to_string()), "{name}: {listed:?}");
+        }
+    }
+    assert!(run("ports 443 --columns port --no-header").stdout.starts_with("443"));
+    for name in ["doc", "serve", "echo"] {
+        assert_eq!(run(&format!("{name} --help")).code, Some(0), "{name}");
+    }
+    assert!(run("help ss").stdout.contains("netdiag port"));
+    let server = crate::common::Server::on_loopback("");
+    let (host, port) = server.address.split_once(':').expect("host and port");
+    expect_code(&run(&format!("tcp-echo {host} {port}")), 0);
+    expect_code(&run(&format!("echo -z -w 3 {host} {port}")), 0);
+    expect_code(
+        &run(&format!("tcp-echo {host} {port} --address-family inet --rcvbuf 64k --send-buffer 64k")),
+        0,
+    );
+    for options in ["-n", "-O", "-a", "-I lo", "-I 127.0.0.1", "-M do", "-M want", "-Q 0x10", "-f -w 0.2"] {
+        let pinged = run(&format!("ping -c 1 {options} 127.0.0.1"));
+        assert!(pinged.code == Some(0) || pinged.code == Some(3), "{options}: {pinged:?}");
+    }
     Ok(())
 }
 

@@ -245,6 +245,15 @@ impl Drop for Server {
     }
 }
 
+/// A port of the loopback on which nothing listens as long as the socket is held: it is bound, so that nobody else is given it.
+pub fn silent_port() -> (socket2::Socket, std::net::SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
+    socket.bind(&any.into()).expect("a free port");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound");
+    (socket, address)
+}
+
 /// Whether a program of this name can be started.
 pub fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

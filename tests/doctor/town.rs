@@ -25,7 +25,8 @@ use crate::wire::{self, Fault};
 const PUBLIC: [&str; 3] = ["1.1.1.1", "8.8.8.8", "9.9.9.9"];
 
 /// What makes a router of a host.
-const FORWARDS: &str = "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding";
+const FORWARDS: &str =
+    "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding";
 
 /// A town.
 pub(crate) struct Town {
@@ -295,7 +296,9 @@ impl Town {
 
     /// Lets this machine forget what it has learnt of the network: neighbours, MTUs, round-trip times.
     pub(crate) fn forget(&self) {
-        self.client.sh("ip neigh flush all; ip route flush cache; ip -6 route flush cache; ip tcp_metrics flush || true");
+        self.client.sh(
+            "ip neigh flush all; ip route flush cache; ip -6 route flush cache; ip tcp_metrics flush || true",
+        );
     }
 
     /// Runs the doctor on the client, as root or as nobody.

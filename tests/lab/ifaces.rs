@@ -696,6 +696,6 @@ fn many() -> Result<(), String> {
     let run = host.netdiag("ifaces --json");
     expect_code(&run, 0);
     assert_eq!(run.json()["data"].as_array().map(Vec::len), Some(2001));
-    assert_eq!(host.netdiag("ifaces").stdout.lines().count(), 2002);
+    assert_eq!(host.netdiag("ifaces --wide").stdout.lines().count(), 2002);
     Ok(())
 }

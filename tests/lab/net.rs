@@ -111,8 +111,8 @@ impl Host {
     /// Makes several hosts at once, which takes fewer processes than one after the other.
     pub(crate) fn several<const N: usize>(roles: [&str; N]) -> [Self; N] {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let hosts = roles
-            .map(|role| Self { name: format!("{role}-{}", COUNT.fetch_add(1, Ordering::Relaxed)) });
+        let hosts =
+            roles.map(|role| Self { name: format!("{role}-{}", COUNT.fetch_add(1, Ordering::Relaxed)) });
         let mut script = String::new();
         for Self { name } in &hosts {
             // Addresses are used at once; nobody else could have them.

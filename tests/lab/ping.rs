@@ -174,6 +174,12 @@ fn sweep() -> Result<(), String> {
     let rows = data["targets"].as_array().expect("rows");
     assert_eq!(rows.len(), 127, "only those that answered are rows");
     assert!(rows.iter().all(|row| row["outcome"] == "alive"));
+    // What could not be reached is said once, and -q leaves the verdict.
+    net.router.sh("ip route add unreachable 10.9.1.0/25");
+    let quiet = net.client.netdiag("ping -W 0.5 -q 10.9.1.0/28");
+    let told = format!("{}{}", quiet.stdout, quiet.stderr);
+    assert_eq!(told.matches("unreachable (host unreachable from 10.7.0.1)").count(), 1, "{told}");
+    assert!(quiet.stdout.contains("10.9.1.0/28: 0 alive of 14 hosts"), "{told}");
     let dark = net.client.netdiag("ping -W 0.2 --json 10.9.0.0/26");
     expect_code(&dark, 1);
     assert_eq!(dark.json()["data"]["sweeps"][0]["alive"], 0);
@@ -283,6 +289,13 @@ fn nobody_has_the_address() -> Result<(), String> {
         let message = warnings[0]["message"].as_str().expect("text");
         assert!(message.contains(target) && message.contains(asked), "{message}");
     }
+    // Many of them are one warning, with their number.
+    let dark: Vec<String> = (100..137).map(|last| format!("10.7.0.{last}")).collect();
+    let run = net.client.netdiag(&format!("ping -c 1 -W 1 --json {}", dark.join(" ")));
+    let warnings = run.json()["warnings"].as_array().expect("warnings").clone();
+    let [only] = warnings.as_slice() else { panic!("{warnings:?}") };
+    let message = only["message"].as_str().expect("text");
+    assert!(message.starts_with("37 targets (10.7.0.100, 10.7.0.101, 10.7.0.102 and 34 more)"), "{message}");
     Ok(())
 }
 

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("port::what_privilege_it_takes", privileged),
     ("port::holders_are_those_of_ss", beside_ss),
     ("port::every_process_of_a_real_server", real_servers),
+    ("port::workers_of_a_hidden_master", hidden_master),
     ("port::what_is_left_of_connections", remnants),
     ("port::what_others_hold_is_denied_and_not_empty", denied),
     ("port::who_may_not_look_everywhere_is_told_so", half_blind),
@@ -317,6 +318,49 @@ END");
     assert!(row["remedies"].to_string().contains("nginx"), "{row}");
     drop(nginx);
     assert!(by_ss(&host).is_empty(), "its processes have ended with it");
+    Ok(())
+}
+
+/// A user who may look into a server's workers and not into its master is told of the master, and to stop that.
+fn hidden_master() -> Result<(), String> {
+    if !common::has("nginx") {
+        return Err("'nginx' is not installed".to_owned());
+    }
+    if !can_become_nobody() {
+        return Err("nginx becomes another user, which a user namespace of one user has not".to_owned());
+    }
+    let host = Host::new("alone");
+    // With a limit of core files its workers may be looked into by their user (`worker_rlimit_core`, PR_SET_DUMPABLE).
+    host.sh("mkdir -p /run/hidden && cat > /run/hidden/nginx.conf <<'END'
+user nobody nogroup; worker_rlimit_core 1k; worker_processes 2;
+daemon off; pid /run/hidden/pid; error_log /dev/null;
+events { }
+http { access_log off; server { listen 8081; } }
+END");
+    let nginx = Running::start(&host, "nginx", &["-c", "/run/hidden/nginx.conf"], 8081);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let row = loop {
+        assert!(Instant::now() < deadline, "its workers do not come");
+        let row = port(&host, "8081", true)[0].clone();
+        if list(&row, "holders").iter().filter(|holder| holder["owner"] == "known").count() == 2 {
+            break row;
+        }
+    };
+    let master = nginx.pid();
+    for holder in list(&row, "holders") {
+        let parent = &holder["hidden_parent"];
+        assert_eq!((&parent["pid"], &parent["user"]), (&master.into(), &"root".into()), "{holder}");
+        assert_ne!(holder["pid"], master, "{holder}");
+    }
+    let remedies = row["remedies"].to_string();
+    assert!(
+        remedies.contains(&format!("stop nginx itself, not its workers: sudo kill {master}")),
+        "{remedies}"
+    );
+    assert!(!remedies.contains("end nginx: kill"), "{remedies}");
+    let told = host.netdiag_as_nobody("port 8081 --details");
+    let title = told.stdout.lines().next().expect("a title");
+    assert!(title.contains(&format!("started by nginx (pid {master}) of root")), "{told:?}");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::common::{self, Test, expect_code};
 use crate::net::{Host, Routed, can_become_nobody};
+use crate::sockets::Held;
 
 pub(crate) const TESTS: &[Test] = &[
     ("services::real_servers", real_servers),
@@ -26,6 +27,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("services::all_addresses_and_a_clients_choice", addresses),
     ("services::several_connections_at_once", connections),
     ("services::an_address_in_use_names_its_holder", in_use),
+    ("services::every_errno_is_told_as_what_it_is", errnos),
+    ("services::too_few_threads_are_this_machines_limit", few_threads),
+    ("services::buffers_and_families_by_the_lessons_names", lesson_options),
     ("services::both_families_of_a_name", families),
 ];
 
@@ -46,6 +50,11 @@ impl Drop for Running {
 }
 
 impl Running {
+    /// The id of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Starts a program in a host, and waits until it listens on a port.
     #[track_caller]
     pub(crate) fn start(host: &Host, program: &str, args: &[&str], port: u16) -> Self {
@@ -188,8 +197,8 @@ fn queue() -> Result<(), String> {
         std::thread::sleep(Duration::from_millis(10));
     }
     let probed = row(&host, &format!("{address} --timeout 1.5"));
-    assert_eq!(outcome(&probed), "filtered", "{probed}");
-    assert!(message(&probed).contains("queue is full, with 3 to be accepted"), "{probed}");
+    assert_eq!(outcome(&probed), "queue-full", "{probed}");
+    assert!(message(&probed).contains("queue is full, with 3 waiting to be accepted"), "{probed}");
     assert!(probed["failure"]["syn_retransmissions"].as_u64().is_some_and(|count| count >= 1), "{probed}");
     holder.0.kill().expect("ending a child of ours");
     Ok(())
@@ -346,7 +355,10 @@ fn stall() -> Result<(), String> {
     assert!(p99 >= truth * 0.95, "{p99} is less than {truth}: {row}");
     // From when each was sent, hardly any was slow: what other tools would print.
     assert!(row["service_us"]["p99"].as_f64().is_some_and(|us| us < truth / 2.0), "{row}");
-    assert!(row["rounds_per_s"].as_f64().is_some_and(|rate| rate < RATE * 1.05), "no faster than asked: {row}");
+    assert!(
+        row["rounds_per_s"].as_f64().is_some_and(|rate| rate < RATE * 1.05),
+        "no faster than asked: {row}"
+    );
     Ok(())
 }
 
@@ -402,17 +414,21 @@ fn running_out() -> Result<(), String> {
 fn explained() -> Result<(), String> {
     let net = Routed::new();
     let server = net.far.serve("10.8.0.2:7");
-    let run = net.client.netdiag("tcp-echo 10.8.0.2:7 --explain");
+    let run = net.client.netdiag("tcp-echo 10.8.0.2:7 --explain -c 1");
     expect_code(&run, 0);
     let step = |verb: &str| {
         let begins = |line: &&str| line.starts_with(&format!("{verb}("));
         run.stdout.lines().find(begins).unwrap_or_else(|| panic!("no {verb}: {run:?}")).to_owned()
     };
     for (verb, states) in [
-        ("socket", "CLOSED -> CLOSED"),
-        ("connect", "CLOSED -> ESTAB"),
-        ("send", "ESTAB -> ESTAB"),
-        ("recv", "ESTAB -> ESTAB"),
+        ("socket", "CLOSED -> CLOSED  (step 1: create)"),
+        ("connect", "CLOSED -> ESTAB  (step 2: connect)"),
+        ("connect", "SYN ->   <- SYN,ACK   ACK ->"),
+        ("send", "ESTAB -> ESTAB  (step 3: send)"),
+        ("send", "64 bytes ->"),
+        ("recv", "ESTAB -> ESTAB  (step 4: receive)"),
+        ("recv", "<- 64 bytes"),
+        ("shutdown", "FIN ->"),
         // However far the other end was with its own FIN when this one looked.
         ("shutdown", "ESTAB -> "),
         ("close", "-> TIME-WAIT"),
@@ -562,18 +578,140 @@ fn connections() -> Result<(), String> {
 fn in_use() -> Result<(), String> {
     let host = Host::new("alone");
     let server = host.serve("127.0.0.1:7777");
+    // A socket for IPv6 alone is not in the way of IPv4, and is not accused.
+    let v6_only = Held::new(&host, "listen,[::]:7777,v6only");
     let run = host.netdiag("tcp-serve 127.0.0.1:7777");
     expect_code(&run, 3);
+    assert!(!run.stderr.contains(&v6_only.pid().to_string()), "{run:?}");
     let holder = format!("process {} (netdiag)", server.id());
     assert!(run.stderr.contains(&holder) && run.stderr.contains("(LISTEN)"), "{run:?}");
     if can_become_nobody() {
         let run = host.netdiag_as_nobody("tcp-serve 0.0.0.0:7777");
         expect_code(&run, 3);
-        assert!(run.stderr.contains("a process of user 0 holds 127.0.0.1:7777"), "{run:?}");
+        assert!(run.stderr.contains("a process of root holds 127.0.0.1:7777"), "{run:?}");
         let run = host.netdiag_as_nobody("tcp-serve 127.0.0.1:80");
         expect_code(&run, 3);
         assert!(run.stderr.contains("cap_net_bind_service") && run.stderr.contains("now 1024"), "{run:?}");
     }
+    Ok(())
+}
+
+/// An error that is no reset is never called one, whichever call it comes from.
+fn errnos() -> Result<(), String> {
+    if !common::has("strace") {
+        return Err("'strace' is not installed".to_owned());
+    }
+    let host = Host::new("alone");
+    host.allow_icmp_sockets();
+    let with = |injected: &str, args: &str| {
+        let mut command = host.command("strace");
+        command.args([
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            &format!("inject={injected}"),
+            env!("CARGO_BIN_EXE_netdiag"),
+        ]);
+        command.args(args.split(' '));
+        common::finish(command)
+    };
+    let server = host.serve("127.0.0.1:0");
+    let echo = format!("tcp-echo {} --json", server.address);
+    let tried = with("sendto:error=EPERM", &echo);
+    if tried.stdout.is_empty() {
+        return Err(format!("strace may not trace here: {}", tried.stderr));
+    }
+    for (injected, kind, words) in [
+        ("sendto:error=EPERM", "permission", "could not send: Operation not permitted"),
+        ("sendto:error=ENOBUFS", "send-failed", "could not send: No buffer space available"),
+        ("sendto:error=ENETDOWN", "send-failed", "could not send: Network is down"),
+        ("recvfrom:error=ENOMEM", "receive-failed", "could not receive: Cannot allocate memory"),
+        ("sendto:error=ECONNRESET", "reset", "reset by the other end"),
+        ("connect:error=ENOBUFS", "connect-failed", "could not connect: No buffer space available"),
+        ("connect:error=ENETDOWN", "no-route", "Network is down"),
+    ] {
+        for size in ["64", "1M"] {
+            let run = with(injected, &format!("{echo} -s {size}"));
+            expect_code(&run, 1);
+            let row = run.json()["data"]["addresses"][0].clone();
+            assert_eq!(outcome(&row), kind, "{injected}, {size} bytes: {row}");
+            assert!(message(&row).contains(words), "{injected}, {size} bytes: {row}");
+        }
+    }
+    // What cannot be received is not lost, and never silent without a word.
+    let run = with("recvmmsg,recvmsg:error=ENETDOWN", "ping -c 2 -i 0.05 -W 0.3 --json 127.0.0.1");
+    expect_code(&run, 3);
+    let json = run.json();
+    let row = &json["data"]["targets"][0];
+    assert_eq!((&row["lost"], &row["outcome"]), (&0.into(), &Value::Null), "{json}");
+    assert_eq!(json["warnings"][0]["code"], "cannot-receive", "{json}");
+    assert!(
+        json["warnings"][0]["message"].as_str().is_some_and(|text| text.contains("Network is down")),
+        "{json}"
+    );
+    let run = with("sendmmsg,sendmsg,sendto:error=ENOBUFS", "ping -c 1 -w 8 --json 127.0.0.1");
+    let row = run.json()["data"]["targets"][0].clone();
+    assert_eq!(
+        (&row["sent"], &row["lost"], &row["loss_percent"]),
+        (&0.into(), &0.into(), &Value::Null),
+        "{row}"
+    );
+    Ok(())
+}
+
+/// Who may have no more threads is told so, with the limit; nothing panics, and nobody else is accused.
+fn few_threads() -> Result<(), String> {
+    if !can_become_nobody() {
+        return Err("only root can become a user with a limit of its own".to_owned());
+    }
+    let host = Host::new("alone");
+    host.allow_icmp_sockets();
+    // A user that nobody else is, so that only its own processes count.
+    let limited = |limit: usize, args: &str| {
+        let mut command = host.command("setpriv");
+        command.args([
+            "--reuid=64123",
+            "--regid=64123",
+            "--clear-groups",
+            "prlimit",
+            &format!("--nproc={limit}"),
+            "--",
+        ]);
+        command.arg(env!("CARGO_BIN_EXE_netdiag")).args(args.split(' '));
+        common::finish(command)
+    };
+    for args in ["ping -c 1 localhost", "tcp-echo localhost:9", "tcp-serve localhost:0 --idle-timeout 1"] {
+        let mut told = 0;
+        for limit in 1..=2 {
+            let run = limited(limit, args);
+            assert!(!run.stderr.contains("panicked"), "{args}: {run:?}");
+            assert_eq!(run.code, Some(3), "{args}, {limit}: {run:?}");
+            told += usize::from(
+                run.stderr.contains(&format!("(now {limit}, all programs counted): ulimit -u 4096")),
+            );
+        }
+        assert_eq!(told, 2, "{args}");
+    }
+    Ok(())
+}
+
+fn lesson_options() -> Result<(), String> {
+    let host = Host::new("alone");
+    let server = host.serve("7000 --address-family inet6 --receive-buffer 32k --send-buffer 48k");
+    assert_eq!(server.address, "[::1]:7000");
+    let probed = row(&host, "localhost:7000 --address-family inet6 --rcvbuf 16k --sndbuf 24k");
+    assert_eq!((outcome(&probed), probed["address"].as_str()), ("echoed", Some("[::1]:7000")), "{probed}");
+    // Linux doubles what is asked for (`socket(7)`).
+    let buffers = &probed["buffers"];
+    assert_eq!(
+        (&buffers["receive_bytes"], &buffers["send_bytes"]),
+        (&32_768.into(), &49_152.into()),
+        "{buffers}"
+    );
+    let own = host.sh("ss -tlmnH sport = :7000");
+    assert!(own.contains("rb65536") && own.contains("tb98304"), "{own}");
     Ok(())
 }
 

@@ -128,7 +128,9 @@ pub(super) fn picture(columns: &[FrameColumn], rows: &[&FrameRow], screen: &Scre
     };
     grid.measure();
     let is_trend: Vec<bool> = (0..columns.len())
-        .map(|index| rows.iter().any(|row| matches!(row.cells.get(index), Some(Cell { value: Value::Trend(_), .. }))))
+        .map(|index| {
+            rows.iter().any(|row| matches!(row.cells.get(index), Some(Cell { value: Value::Trend(_), .. })))
+        })
         .collect();
     let mut kept: Vec<usize> = (0..columns.len()).collect();
     let room = screen.width.unwrap_or(usize::MAX);
@@ -141,7 +143,8 @@ pub(super) fn picture(columns: &[FrameColumn], rows: &[&FrameRow], screen: &Scre
     };
     while taken(&kept, &grid) + remark > room {
         let candidates = kept.iter().enumerate().filter(|(_, index)| columns[**index].priority > 0);
-        let Some((place, _)) = candidates.max_by_key(|(place, index)| (columns[**index].priority, *place)) else {
+        let Some((place, _)) = candidates.max_by_key(|(place, index)| (columns[**index].priority, *place))
+        else {
             break;
         };
         kept.remove(place);
@@ -202,9 +205,8 @@ pub(super) fn block_of<R: Record>(row: &R) -> Block {
 
 /// A cell as lines, one for each item of a list.
 fn value_line(cell: &Cell) -> Vec<Line> {
-    let line = |value: &Value| {
-        Line::default().with(cell.role, text::text(value, Charset::Unicode).into_owned())
-    };
+    let line =
+        |value: &Value| Line::default().with(cell.role, text::text(value, Charset::Unicode).into_owned());
     match &cell.value {
         Value::List(items) if !items.is_empty() => items.iter().map(line).collect(),
         value => vec![line(value)],
@@ -294,7 +296,8 @@ mod tests {
         let row = |index: usize| Cow::Borrowed(&nics[index]);
         let mut text = String::new();
         let choice = Choice::Default { verbose: false };
-        let dropped = render(&Rows::new(&row, &order), &choice, screen, true, "", |piece| text.push_str(piece));
+        let dropped =
+            render(&Rows::new(&row, &order), &choice, screen, true, "", |piece| text.push_str(piece));
         (text, dropped)
     }
 

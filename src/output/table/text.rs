@@ -136,8 +136,7 @@ pub(super) fn trend(marks: &[Mark], charset: Charset) -> Vec<(Role, char)> {
         Charset::Unicode => &['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
     };
     let times = marks.iter().filter_map(|mark| if let Mark::Answered(us) = mark { Some(*us) } else { None });
-    let (least, most) =
-        times.fold((f64::MAX, 0.0_f64), |(least, most), us| (least.min(us), most.max(us)));
+    let (least, most) = times.fold((f64::MAX, 0.0_f64), |(least, most), us| (least.min(us), most.max(us)));
     // A course that changes by less than half is nearly flat.
     let span = (most - least).max(most * 0.5).max(LEAST_SPAN_US);
     let top = (steps.len() - 1) as f64;
@@ -188,7 +187,8 @@ pub(in crate::output) fn in_columns(names: &[String], width: usize) -> Vec<Strin
     let down = names.len().div_ceil(across);
     (0..down)
         .map(|row| {
-            let line: String = names.iter().skip(row).step_by(down).map(|name| format!("{name:widest$}")).collect();
+            let line: String =
+                names.iter().skip(row).step_by(down).map(|name| format!("{name:widest$}")).collect();
             line.trim_end().to_owned()
         })
         .collect()

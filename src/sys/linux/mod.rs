@@ -24,7 +24,10 @@ pub(super) use error_queue::{keep_icmp_errors, take_icmp_error, take_icmp_quote}
 pub use icmp::{
     BATCH as ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, wait as wait_for_icmp,
 };
-pub(super) use owners::{control_groups, may_bind_privileged, netns_name, own_netns, owners, socket_options};
+pub(super) use owners::{
+    control_groups, known_process as process, may_bind_privileged, netns_name, own_netns, owners,
+    socket_options,
+};
 pub use packet::{FrameWatch, parse_frame};
 pub(super) use resolved::name_servers_by_link;
 pub use rtnetlink::{ipv6_neighbour_entries, parse_default_routes, parse_link, parse_link_address};

@@ -178,7 +178,23 @@ fn process(pid: u32) -> Process {
     while command.pop_if(|byte| *byte == 0).is_some() {}
     command.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
     let netns = fs::metadata(format!("/proc/{pid}/ns/net")).ok().map(|it| it.ino());
-    Process { pid, name, command, control_group: read("cgroup").and_then(|text| control_group(&text)), netns }
+    let control_group = read("cgroup").and_then(|text| control_group(&text));
+    let parent = read("stat").and_then(|text| parent(&text));
+    let uid = fs::metadata(format!("/proc/{pid}")).ok().map(|it| it.uid());
+    Process { pid, name, command, control_group, netns, parent, uid }
+}
+
+/// The parent in `/proc/PID/stat` (`proc_pid_stat(5)`): behind the name, which is in parentheses and may hold any bytes, stand
+/// the state and the parent.
+fn parent(text: &[u8]) -> Option<u32> {
+    let end = text.iter().rposition(|byte| *byte == b')')?;
+    let mut fields = text.get(end + 1..)?.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
+    number(fields.nth(1)?)
+}
+
+/// What is known of a process; `None` if it is gone.
+pub(in crate::sys) fn known_process(pid: u32) -> Option<Process> {
+    Some(process(pid)).filter(|process| !process.name.is_empty())
 }
 
 /// The path in `/proc/PID/cgroup`: that of version 2, or of version 1 the one systemd keeps (`cgroups(7)`).
@@ -319,6 +335,21 @@ mod tests {
         ] {
             assert_eq!(control_group(text.as_bytes()), path.map(|path| path.as_bytes().to_vec()), "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_parent_stands_behind_whatever_name() {
+        for (text, expected) in [
+            ("7 (nginx) S 5 7 7 0", Some(5)),
+            ("7 (a) S 9 (b) S 5 7", Some(5)),
+            ("7 (x", None),
+            ("7 (x) S", None),
+            ("", None),
+        ] {
+            assert_eq!(parent(text.as_bytes()), expected, "{text}");
+        }
+        let own = known_process(std::process::id()).expect("this one");
+        assert!(own.parent.is_some_and(|parent| parent > 0) && own.uid.is_some(), "{own:?}");
     }
 
     #[test]

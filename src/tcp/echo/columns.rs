@@ -97,12 +97,10 @@ impl Record for AddressReport {
                 .right()
                 .if_so(|row| row.connections > 1)
                 .dropped_at(4),
-            Col::new("connects_us.p50", "CONNECT P50 ms", |row| {
-                time(row.connects_us.map(|times| times.p50))
-            })
-            .right()
-            .if_any()
-            .dropped_at(6),
+            Col::new("connects_us.p50", "CONNECT P50 ms", |row| time(row.connects_us.map(|times| times.p50)))
+                .right()
+                .if_any()
+                .dropped_at(6),
             Col::new("time_wait.after", "TIME-WAIT", |row| {
                 Cell::maybe(row.time_wait, |held| Cell::integer(held.after))
             })

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::super::payload::Payload;
 use super::super::failure::Call;
+use super::super::payload::Payload;
 use super::super::{Failure, Outcome};
 use super::link::{Halt, Link};
 use crate::error::Error;
@@ -351,10 +351,7 @@ fn is_passing(error: &io::Error) -> bool {
 
 /// Whether an error says that the other end has broken the connection off.
 fn is_reset(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe
-    )
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe)
 }
 
 fn piece(left: u64, room: usize) -> usize {
@@ -452,7 +449,10 @@ impl Close {
     pub(super) fn warning(self, address: &str) -> Option<Warning> {
         let Self::Failed(errno) = self else { return None };
         let error = io::Error::from_raw_os_error(errno);
-        Some(Warning::new("close-failed", format!("{address}: the connection could not be closed in order: {error}")))
+        Some(Warning::new(
+            "close-failed",
+            format!("{address}: the connection could not be closed in order: {error}"),
+        ))
     }
 }
 

@@ -71,7 +71,11 @@ impl Board {
         let rows = self.rows();
         Frame {
             columns: COLUMNS.to_vec(),
-            rows: rows.iter().take(Frame::MOST_ROWS).map(|(address, tallies)| row(address, tallies, since)).collect(),
+            rows: rows
+                .iter()
+                .take(Frame::MOST_ROWS)
+                .map(|(address, tallies)| row(address, tallies, since))
+                .collect(),
             more: rows.len().saturating_sub(Frame::MOST_ROWS),
             notes: Vec::new(),
         }
@@ -79,7 +83,11 @@ impl Board {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rounds are far below 2^53")]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole microseconds, not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole microseconds, not negative"
+)]
 fn row(address: &str, tallies: &[Shared], since: Duration) -> FrameRow {
     let mut times = Times::default();
     let mut last = None;

@@ -9,8 +9,8 @@ use socket2::SockRef;
 
 use super::super::connect::Prepared;
 use super::super::explain::{self, Observation, Step};
-use super::super::payload::Payload;
 use super::super::failure::Call;
+use super::super::payload::Payload;
 use super::super::{Failure, Outcome};
 use super::exchange::{Broken, Close};
 use super::{Request, link::Link};
@@ -142,10 +142,12 @@ impl Narration<'_> {
                 }
                 let step = match failure.kind {
                     Outcome::Refused => step.draws(["SYN ->", "<- RST,ACK"]),
-                    Outcome::Filtered | Outcome::QueueFull => match failure.syn_retransmissions.unwrap_or(0) {
-                        0 => step.draws(["SYN ->"]),
-                        again => step.draws([format!("SYN -> ({again} more)")]),
-                    },
+                    Outcome::Filtered | Outcome::QueueFull => {
+                        match failure.syn_retransmissions.unwrap_or(0) {
+                            0 => step.draws(["SYN ->"]),
+                            again => step.draws([format!("SYN -> ({again} more)")]),
+                        }
+                    }
                     _ => step,
                 };
                 (self.tell)(step.meaning(failure.message.clone()));
@@ -240,7 +242,9 @@ impl Narration<'_> {
             told.received = received as u64;
             if let Some(offset) = difference {
                 (self.tell)(
-                    step.meaning(format!("took what had arrived; byte {offset} is not the one that was sent")),
+                    step.meaning(format!(
+                        "took what had arrived; byte {offset} is not the one that was sent"
+                    )),
                 );
                 return Err(Failure::new(
                     Outcome::Mismatch,
@@ -298,7 +302,8 @@ impl Narration<'_> {
         let step = observation.after(Some(stream), "shutdown", "SHUT_WR".to_owned(), &shown);
         if result.is_ok() {
             (self.tell)(
-                step.draws_sent("FIN").infers("this end sends no more, and says so (FIN); it can still receive"),
+                step.draws_sent("FIN")
+                    .infers("this end sends no more, and says so (FIN); it can still receive"),
             );
         } else {
             (self.tell)(step.meaning("there is no connection any more that could be closed"));
@@ -312,20 +317,19 @@ impl Narration<'_> {
         let step = observation.after(Some(stream), "recv", "512".to_owned(), &shown);
         told.close = Some(match result {
             Ok(0) => {
-                (self.tell)(
-                    step.draws(["<- FIN", "ACK ->"])
-                        .infers("0 bytes: the other end sends no more either, and this one has acknowledged that"),
-                );
+                (self.tell)(step.draws(["<- FIN", "ACK ->"]).infers(
+                    "0 bytes: the other end sends no more either, and this one has acknowledged that",
+                ));
                 Close::Finished(start.elapsed())
             }
             Ok(more) => {
-                (self.tell)(step.draws_received(&format!("{more} bytes")).meaning("bytes that were never sent"));
+                (self.tell)(
+                    step.draws_received(&format!("{more} bytes")).meaning("bytes that were never sent"),
+                );
                 Close::Surplus(more)
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                (self.tell)(
-                    step.meaning("the other end does not close its side: it may go on sending"),
-                );
+                (self.tell)(step.meaning("the other end does not close its side: it may go on sending"));
                 Close::StaysOpen
             }
             Err(error) => {

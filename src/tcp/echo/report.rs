@@ -403,7 +403,8 @@ impl Report for Echo {
         let no_echo = |row: &&AddressReport| {
             row.phases_us.connect.is_some() && row.outcome.is_some_and(Outcome::is_no_echo)
         };
-        let mut targets: Vec<&str> = self.addresses.iter().filter(no_echo).map(|row| row.target.as_str()).collect();
+        let mut targets: Vec<&str> =
+            self.addresses.iter().filter(no_echo).map(|row| row.target.as_str()).collect();
         targets.dedup();
         targets.truncate(MOST);
         targets.into_iter().map(no_echo_service).collect()

@@ -105,10 +105,9 @@ impl Narrator {
         observation.before();
         drop(stream);
         let step = observation.after::<TcpStream>(None, "close", String::new(), &Ok("0".to_owned()));
-        self.tell(
-            step.draws(["FIN ->", "<- ACK"])
-                .infers("this end sends no more; once that is acknowledged nothing is left of the connection here"),
-        )
+        self.tell(step.draws(["FIN ->", "<- ACK"]).infers(
+            "this end sends no more; once that is acknowledged nothing is left of the connection here",
+        ))
         .await;
         Ok(reason)
     }
