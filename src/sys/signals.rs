@@ -35,6 +35,23 @@ pub enum Listen {
     StopAndStatus,
 }
 
+/// A runtime that may be dropped inside another one's task, as it is where its thread cannot be started.
+struct Unawaited(Option<tokio::runtime::Runtime>);
+
+impl Unawaited {
+    fn get(&self) -> &tokio::runtime::Runtime {
+        self.0.as_ref().expect("a runtime is taken only when it is dropped")
+    }
+}
+
+impl Drop for Unawaited {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// What a signal asks for.
 enum Asked {
     Stop,
@@ -57,14 +74,14 @@ impl StopRequests {
         let (sender, asked) = (Arc::new(sender), Arc::new(AtomicU32::new(0)));
         #[cfg(unix)]
         let (wake, mut waker) = io::pipe()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = Unawaited(Some(tokio::runtime::Builder::new_current_thread().enable_all().build()?));
         let mut signals = {
-            let _inside = runtime.enter();
+            let _inside = runtime.get().enter();
             Signals::new(to)?
         };
         let (told, status) = (sender.clone(), asked.clone());
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            runtime.block_on(async {
+            runtime.get().block_on(async {
                 while let Some(signal) = signals.next().await {
                     match signal {
                         Asked::Stop => told.send_modify(|count| *count += 1),

@@ -14,6 +14,8 @@ mod ifaces;
 #[cfg(target_os = "linux")]
 mod impaired;
 #[cfg(target_os = "linux")]
+mod limits;
+#[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "the doctor's lab uses the rest")]
 mod net;
 #[cfg(target_os = "linux")]
@@ -63,6 +65,7 @@ fn tests() -> Vec<Test> {
         ping::TESTS,
         hostile::TESTS,
         impaired::TESTS,
+        limits::TESTS,
         sweep::TESTS,
         tcp::TESTS,
         services::TESTS,

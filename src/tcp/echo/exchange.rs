@@ -233,8 +233,9 @@ impl Exchange {
                         link.moved();
                     }
                     Err(error) if is_passing(&error) => {}
-                    // The reader is told of a reset, too, after whatever the other end had said before.
-                    Err(error) if is_reset(&error) => break,
+                    // The reader comes to the end of a broken connection by itself, after whatever the other end
+                    // had said before.
+                    Err(error) if is_reset(&error) => return (outgoing, start.elapsed(), Some(error)),
                     Err(error) => {
                         // Of anything else it is not: it is woken.
                         let _ = stream.shutdown(Shutdown::Both);
@@ -258,12 +259,15 @@ impl Exchange {
         }
         let (outgoing, send, unsent) = writer.join().expect("writing does not panic");
         (self.outgoing, round.timing.send) = (outgoing, send);
-        match unsent {
-            Some(error) if result.is_err() => {
-                self.check_halt(round)?;
+        match (unsent, result) {
+            // EPIPE follows the end of the connection, which the reader has seen.
+            (Some(error), Err(Broken::Failed(failure)))
+                if failure.kind != Outcome::Mismatch && error.kind() != ErrorKind::BrokenPipe =>
+            {
+                // Only the writer is told of a reset it was first to meet (`sock_error`, include/net/sock.h).
                 Err(Failure::of_exchange(&error, Call::Send, round.received).into())
             }
-            _ => result,
+            (_, result) => result,
         }
     }
 
