@@ -151,6 +151,20 @@ impl Train {
         gaps
     }
 
+    /// Whether what was lost lies in fewer runs than chance would make: the number of runs is three standard deviations
+    /// below its mean (Wald and Wolfowitz, "On a test whether two samples are from the same population", 1940).
+    pub fn is_lost_in_clusters(&self) -> bool {
+        let count = |count: usize| u32::try_from(count).map_or(f64::INFINITY, f64::from);
+        let (sent, received) = (count(self.sent()), count(self.received()));
+        let lost = sent - received;
+        if lost < 2.0 || received < 2.0 {
+            return false;
+        }
+        let mean = lost * (received + 1.0) / sent;
+        let variance = lost * (lost - 1.0) * received * (received + 1.0) / (sent * sent * (sent - 1.0));
+        count(self.gaps().len()) < mean - 3.0 * variance.sqrt()
+    }
+
     /// A stall of so many microseconds is an outage, whether what was sent meanwhile is lost or comes late.
     pub const STALL_US: u64 = 250_000;
 
@@ -442,6 +456,34 @@ mod tests {
         );
         assert_eq!(train(&[1_500_000, 1_490_000, 1_510_000]).longest_stall_us(), 10_000, "slow all along");
         assert_eq!(train(&[100, 100, 90_000, 100]).longest_stall_us(), 89_900);
+    }
+
+    #[test]
+    fn chance_scatters_and_outages_cluster() {
+        let train = |is_lost: &dyn Fn(u32) -> bool| Train {
+            rtts_us: (0..90).map(|at| (!is_lost(at)).then_some(100)).collect(),
+            ..Train::default()
+        };
+        // Dead for 30 of each 60, with a stray reply in the middle of each of these, as a busy bridge lets one through.
+        assert!(train(&|at| at % 60 < 30 && at % 15 != 7).is_lost_in_clusters());
+        assert!(!train(&|at| at % 2 == 0).is_lost_in_clusters(), "every second");
+        assert!(!train(&|_| false).is_lost_in_clusters());
+        assert!(!train(&|_| true).is_lost_in_clusters());
+        let mut clustered = 0;
+        for seed in 1..=1_000_u32 {
+            for percent in [5, 30, 60] {
+                // A hash of the seed and the number (Knuth's multiplicative, mixed as in MurmurHash3).
+                let by_chance = |at: u32| {
+                    let mut x = (seed * 1_000 + at).wrapping_mul(0x9e37_79b1);
+                    x = (x ^ (x >> 16)).wrapping_mul(0x85eb_ca6b);
+                    x = (x ^ (x >> 13)).wrapping_mul(0xc2b2_ae35);
+                    (x ^ (x >> 16)) % 100 < percent
+                };
+                clustered += u32::from(train(&by_chance).is_lost_in_clusters());
+            }
+        }
+        // The number of runs is a normal one only where many are lost.
+        assert!(clustered <= 30, "{clustered} of 3000 by chance");
     }
 
     #[test]

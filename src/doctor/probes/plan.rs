@@ -1010,10 +1010,16 @@ impl<'a> Plan<'a> {
         let gateway_loses = self.evidence.gateways.all().iter().any(|gateway| {
             gateway.is_best && gateway.pings.is_some_and(|(sent, received)| received > 0 && received < sent)
         });
+        // Questions went unanswered and so did the whole internet, and then the way was good: was it dead for a moment?
+        let was_all_silent = self
+            .evidence
+            .public
+            .get()
+            .is_some_and(|anchors| !anchors.is_empty() && !anchors.iter().any(Anchor::is_reached_by_tcp));
         let is_slow =
             self.tried.iter().any(|attempt| attempt.connect.stands() && attempt.connect.elapsed_us > 900_000);
         is_partial(&self.evidence.small_train)
-            || (self.evidence.names.get().is_some_and(asked_again) && !self.beats_well())
+            || (self.evidence.names.get().is_some_and(asked_again) && (!self.beats_well() || was_all_silent))
             || sent_again
             || self.beats_badly()
             || bursts_lose

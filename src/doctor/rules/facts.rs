@@ -21,7 +21,7 @@ pub(super) struct Loss<'a> {
     pub(super) fact: &'static str,
     /// Whether enough was lost to matter.
     pub(super) is_felt: bool,
-    /// Whether it was lost in runs, with little between.
+    /// Whether it was lost in runs, with little between or in fewer than chance would make.
     pub(super) is_bursty: bool,
 }
 
@@ -344,7 +344,8 @@ impl<'a> Facts<'a> {
         let sent = train.sent().saturating_sub(outages).max(1);
         let elsewhere = gaps.iter().filter(|gap| **gap < OUTAGE).sum::<usize>();
         let stall = train.longest_stall_us();
-        let is_bursty = (outages > 0 || stall >= Train::STALL_US * 2) && percent(elsewhere, sent) < 12.0;
+        let is_bursty = (outages > 0 || stall >= Train::STALL_US * 2)
+            && (percent(elsewhere, sent) < 12.0 || train.is_lost_in_clusters());
         let lost = train.sent().saturating_sub(train.received());
         // Of two dozen, a single one may be an accident.
         let is_felt = (train.loss_percent() >= FELT_PERCENT && lost >= 2)

@@ -389,7 +389,7 @@ pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Likely,
                 format!("the way to {host} is dead for moments: up to {} at a time", time(span)),
             )
-            .because(loss.fact, format!("{missing} of {sent} echo requests were lost, up to {longest} in a row, and hardly any between"))
+            .because(loss.fact, format!("{missing} of {sent} echo requests were lost, up to {longest} in a row: chance would scatter them"))
             .check(format!("netdiag ping -i 0.05 -c 200 {host}"))
             .explains(&explained)
             .remedy("look what happens so often: a radio that roams, a link that resyncs, a router that starts again, a balancer's dead half"),
