@@ -58,7 +58,7 @@ impl Error {
 
     /// Makes the error of a run that was interrupted before there was any result.
     pub fn interrupted() -> Self {
-        Self::new(Exit::Interrupted, "interrupted before there was a result")
+        Self::new(Exit::Interrupted, "interrupted before a result")
     }
 
     fn new(exit: Exit, message: impl Into<String>) -> Self {

@@ -32,7 +32,9 @@ mapfile -t all < <(cargo test --locked --no-run 2>&1 | sed -n 's/^ *Executable .
 ((${#all[@]} >= 4)) || { echo "the tests cannot be built: cargo test --locked --no-run" >&2; exit 2; }
 
 helpers=()
+begun_program=
 quiet_again() {
+  [[ -z $begun_program ]] || kill "$begun_program" || true
   ((${#helpers[@]} == 0)) || kill "${helpers[@]}" 2>/dev/null || true
   helpers=()
   wait
@@ -89,7 +91,12 @@ for run in $(seq "$runs"); do
     namespaces) neighbours ;;
   esac
   for name in "${names[@]}"; do
-    program=$(printf '%s\n' "${all[@]}" | grep -E "/$name-[0-9a-f]+\$") || { echo "no test program is called $name" >&2; exit 2; }
+    # The library's unit tests are called as the program's are, which has none.
+    program=$(printf '%s\n' "${all[@]}" | grep -m 1 -E "/$name-[0-9a-f]+\$") || {
+      echo "no test program is called $name" >&2
+      exit 2
+    }
+    program=$(realpath "$program")
     # These read the sources, which may be root's alone.
     [[ $kind == nobody && $name =~ ^(layers|fuzz|rules)$ ]] && continue
     log=$logs/$run-$kind-$name.log
@@ -97,7 +104,10 @@ for run in $(seq "$runs"); do
     folder=.
     [[ $kind == nobody ]] && folder=/
     code=0
-    (cd "$folder" && exec timeout --kill-after=10 1500 "${as[@]}" "$program" >"$log" 2>&1 </dev/null) || code=$?
+    (cd "$folder" && exec timeout --kill-after=10 1500 "${as[@]}" "$program" >"$log" 2>&1 </dev/null) &
+    begun_program=$!
+    wait $begun_program || code=$?
+    begun_program=
     read -r passed wrong ignored < <(awk '
       /^test result: / { for (i = 2; i <= NF; i++) { sub(/;/, "", $i); if ($i == "passed") p += $(i - 1); if ($i == "failed") f += $(i - 1); if ($i == "ignored") g += $(i - 1) } }
       END { print p + 0, f + 0, g + 0 }' "$log")

@@ -37,33 +37,31 @@ pub enum HostError {
     #[error("this is a URL; write only its host{0}")]
     Url(&'static str),
     /// It ends in a number and is not an IPv4 address.
-    #[error("this ends in a number but is not an IPv4 address: four numbers from 0 to 255 with dots between")]
+    #[error("not an IPv4 address: it needs four numbers from 0 to 255 separated by dots")]
     NotIpv4,
     /// It has colons and is not an IPv6 address.
-    #[error("this has colons but is not an IPv6 address{0}")]
+    #[error("not an IPv6 address{0}")]
     NotIpv6(&'static str),
     /// A zone without a link-local IPv6 address before it, or none after the `%`.
-    #[error("a zone (%INTERFACE) belongs after an IPv6 address, as in fe80::1%eth0")]
+    #[error("a zone (%INTERFACE) follows an IPv6 address, such as fe80::1%eth0")]
     Zone,
     /// It holds a character no host name has.
-    #[error("a host name cannot contain {0:?}: it has letters, digits, '-', '_' and '.'")]
+    #[error("a host name cannot contain {0:?}: only letters, digits, '-', '_' and '.'")]
     Character(char),
     /// A label is empty or too long.
-    #[error("each part of a host name between its dots has 1 to 63 characters, and the whole at most 253")]
+    #[error("each label of a host name has 1 to 63 characters, the whole name at most 253")]
     Length,
     /// The port is missing.
-    #[error("a port is missing: write HOST:PORT, with an IPv6 address in brackets, as in [::1]:7")]
+    #[error("a port is missing: write HOST:PORT, with an IPv6 address in brackets, such as [::1]:7")]
     PortMissing,
     /// The port is not one.
     #[error("'{0}' is not a port: a number from {1} to 65535")]
     Port(String, u16),
     /// A range of ports that is none.
-    #[error(
-        "'{0}' is no range of ports: write FROM-TO with FROM the smaller, or ports with commas between, each from 1 to 65535"
-    )]
+    #[error("'{0}' is not a port range: write FROM-TO, the smaller first, or ports separated by commas, each 1 to 65535")]
     PortRange(String),
     /// Brackets that do not match, or with something else than IPv6 inside.
-    #[error("brackets go around an IPv6 address and before the port, as in [::1]:7")]
+    #[error("brackets enclose an IPv6 address before the port, such as [::1]:7")]
     Brackets,
 }
 
@@ -119,10 +117,10 @@ impl FromStr for Host {
             return Ok(Self::Address { ip: ip.to_canonical(), zone: None });
         }
         if text.starts_with('[') {
-            return Err(HostError::NotIpv6("; without a port it is written without brackets"));
+            return Err(HostError::NotIpv6("; without a port, write it without brackets"));
         }
         if text.matches(':').count() == 1 {
-            return Err(HostError::NotIpv6("; a port has no place here"));
+            return Err(HostError::NotIpv6("; no port is expected here"));
         }
         if text.contains(':') {
             return Err(HostError::NotIpv6(""));
@@ -375,7 +373,7 @@ mod tests {
             ("1.2.3.", HostError::NotIpv4),
             ("1..2", HostError::NotIpv4),
             ("::g", HostError::NotIpv6("")),
-            ("example.org:80", HostError::NotIpv6("; a port has no place here")),
+            ("example.org:80", HostError::NotIpv6("; no port is expected here")),
             ("10.0.0.1%eth0", HostError::Zone),
             ("fe80::1%", HostError::Zone),
             ("a b", HostError::Character(' ')),

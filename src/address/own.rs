@@ -42,8 +42,8 @@ pub fn foreign_address(ip: IpAddr) -> Error {
 /// Errors: a usage error that says how to write it.
 pub fn check_zone(host: &Host, interface: Option<&str>) -> Result<()> {
     if host.lacks_zone() && interface.is_none() {
-        return Err(Error::usage(format!("{host} is only unique on one link: say on which")).hint(format!(
-            "write {host}%INTERFACE, as in {host}%eth0; `netdiag ifaces` lists the interfaces"
+        return Err(Error::usage(format!("{host} is link-local: name its interface")).hint(format!(
+            "write {host}%INTERFACE, such as {host}%eth0; `netdiag ifaces` lists the interfaces"
         )));
     }
     Ok(())
@@ -57,8 +57,8 @@ pub fn check_family(wanted: Option<Family>, own: Option<Family>, written: &dyn D
         (Some(wanted), Some(own)) if wanted != own => {
             let option = if wanted == Family::Ipv4 { "-4" } else { "-6" };
             let (own, wanted) = (own.name(), wanted.name());
-            Err(Error::usage(format!("{written} is an {own} address, but only {wanted} is asked for"))
-                .hint(format!("leave out {option}")))
+            Err(Error::usage(format!("{written} is an {own} address, but only {wanted} is requested"))
+                .hint(format!("omit {option}")))
         }
         _ => Ok(()),
     }

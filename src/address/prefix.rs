@@ -19,10 +19,10 @@ pub struct Prefix {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PrefixError {
     /// The part before the slash is no address.
-    #[error("a prefix begins with an address, as in 10.0.0.0/24")]
+    #[error("a prefix begins with an address, such as 10.0.0.0/24")]
     Address,
     /// The part after the slash is no length.
-    #[error("the prefix length goes from 0 to {0}")]
+    #[error("the prefix length is 0 to {0}")]
     Length(u8),
 }
 

@@ -40,7 +40,7 @@ pub enum ResolveError {
         family: Family,
     },
     /// This machine lacks what it takes to ask.
-    #[error("cannot resolve '{name}': no thread to ask with")]
+    #[error("cannot resolve '{name}': no thread for the lookup")]
     Lacking {
         /// The name that was to be asked for.
         name: String,

@@ -56,7 +56,7 @@ impl DoctorArgs {
     pub(super) fn request(self) -> Result<Request> {
         if self.offline && !self.public.is_empty() {
             return Err(Error::usage("--offline asks nobody of the internet, and --public says whom to ask")
-                .hint("leave out one of them"));
+                .hint("omit one of them"));
         }
         if let Some(host) = self.target.as_ref().map(|target| &target.host) {
             crate::address::check_zone(host, None)?;

@@ -13,40 +13,40 @@ use crate::output::{Format, Options};
 #[derive(Args)]
 #[command(after_long_help = "\
 Examples:
-  netdiag ifaces                          all of them, with or without an address
-  netdiag ifaces 'eth*' lo                only these
-  netdiag ifaces --up -4                  those that are up and have an IPv4 address
-  netdiag ifaces --brief                  name, state and addresses, a line each
-  netdiag ifaces --details eth0           all that is known of one
+  netdiag ifaces                          all interfaces, with and without addresses
+  netdiag ifaces 'eth*' lo                only these interfaces
+  netdiag ifaces --up -4                  interfaces that are up and have an IPv4 address
+  netdiag ifaces --brief                  one line per interface
+  netdiag ifaces --details eth0           all details of one interface
   netdiag ifaces --watch 1                rates and changes, every second
   netdiag ifaces --columns name,mtu,mac --sort mtu
   netdiag ifaces --json")]
 pub(super) struct IfacesArgs {
-    /// Only these interfaces: names, or patterns as 'eth*'
+    /// Only these interfaces: names or patterns, such as 'eth*'
     #[arg(value_name = "NAME")]
     names: Vec<String>,
     /// Only interfaces that are administratively up
     #[arg(long)]
     up: bool,
-    /// Only interfaces of this kind, or of these: ethernet, loopback, bridge, veth, tun ...
+    /// Only interfaces of these kinds: ethernet, loopback, bridge, veth, tun ...
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     kind: Vec<String>,
     #[command(flatten)]
     family: FamilyArgs,
-    /// Only name, state and addresses, exactly a line each
+    /// One line per interface: name, state and addresses
     #[arg(long, conflicts_with = "details")]
     brief: bool,
-    /// A block each, with all that is known
+    /// One block per interface, with all details
     #[arg(long)]
     details: bool,
-    /// Look again every so many seconds: rates, and what has changed
+    /// Refresh at this interval, in seconds, and show rates and changes
     ///
-    /// On a terminal a live table, piped a line for each change and for each interface with traffic (-v: for all); with
-    /// --format ndjson an event each. The last look is what is written at the end, in the format, columns and order asked
-    /// for.
+    /// On a terminal: a live table. Piped: one line per change and per interface with traffic (-v: per interface).
+    /// With --format ndjson: one event each. At the end the last state is written in the chosen format, columns and
+    /// order.
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     watch: Option<Duration>,
-    /// With --watch: end after so many times [default: at Ctrl-C]
+    /// With --watch: stop after this many refreshes [default: at Ctrl-C]
     #[arg(short, long, value_name = "N", requires = "watch", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
@@ -60,10 +60,8 @@ impl IfacesArgs {
         };
         if view != View::Rows && options.columns.is_some() {
             let option = if view == View::Brief { "--brief" } else { "--details" };
-            return Err(Error::usage(format!(
-                "{option} chooses itself what is shown, and so does --columns"
-            ))
-            .hint("leave out one of them"));
+            return Err(Error::usage(format!("{option} and --columns both choose what is shown"))
+                .hint("omit one of them"));
         }
         let watch = self.watch.map(|interval| Watch { interval, count: self.count });
         let named = options.ids::<crate::ifaces::Iface>();

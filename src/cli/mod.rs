@@ -91,20 +91,20 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 fine, 1 the answer is bad, 2 wrong usage, 3 could not test, 4 output not written, \
+Exit codes: 0 success, 1 negative result, 2 wrong usage, 3 could not test, 4 output not written, \
 130 interrupted before a result";
 
 const EXAMPLES: &str = "\
 Examples:
   netdiag ifaces                       this machine's interfaces and addresses
   netdiag ping                         loopback, LAN, internet: what works
-  netdiag ping 127.0.0.1               is my own network software all right
-  netdiag port 443                     what a port is
+  netdiag ping 127.0.0.1               does this machine's network software work
+  netdiag port 443                     what it is, who holds it, is it free
   netdiag tcp-serve 127.0.0.1:7777     an echo server, and in another terminal:
   netdiag tcp-echo 127.0.0.1:7777      does it send back every byte
   netdiag doctor https://example.org/  why does this not work
 
-Exit codes: 0 fine, 1 the answer is bad, 2 wrong usage, 3 could not test, 4 output not written, \
+Exit codes: 0 success, 1 negative result, 2 wrong usage, 3 could not test, 4 output not written, \
 130 interrupted before a result";
 
 #[derive(Subcommand)]
@@ -129,41 +129,41 @@ struct OutputArgs {
     /// Short for --format json
     #[arg(long, global = true, conflicts_with = "format")]
     json: bool,
-    /// Only these columns, in this order; the names are the JSON keys
+    /// Only these columns, in this order: JSON keys or headings, in any case
     #[arg(long, global = true, value_delimiter = ',', value_name = "A,B,C", value_parser = column_id)]
     columns: Option<Vec<String>>,
-    /// Sort by this column; with - before it, descending: --sort=-mtu
+    /// Sort by this column; a leading - sorts descending: --sort=-mtu
     #[arg(long, global = true, value_name = "COLUMN", allow_hyphen_values = true)]
     sort: Option<String>,
-    /// Leave out the header of a table or of CSV
+    /// Omit the header row of a table or of CSV
     #[arg(long, global = true)]
     no_header: bool,
-    /// Lay tables out for this many columns of text [default: the terminal's]
+    /// Lay tables out for a terminal of this many columns [default: the terminal's width]
     #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
     width: Option<u16>,
-    /// One line for each row, its lists with commas, however wide; nothing is left out for want of room
+    /// One line per row, lists joined with commas, without a limit on the width
     #[arg(long, global = true, conflicts_with = "width")]
     wide: bool,
-    /// Whether to use colours
+    /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_default_value = true)]
     color: ColorArg,
-    /// Only the result: no lines on the way, notes or warnings
+    /// Only the result or the verdict: no progress, notes or warnings
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Every column, and every line on the way
+    /// Every column that has a value, and every event as a line
     #[arg(short, long, global = true)]
     verbose: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum FormatArg {
-    /// For people; plain aligned columns when piped (the default, but for tcp-serve when piped)
+    /// Tables for people, plain aligned columns when piped (default; tcp-serve: ndjson when piped)
     Table,
     /// One JSON object at the end
     Json,
-    /// A JSON object a line, each as it happens
+    /// One JSON object per line, written as events happen
     Ndjson,
-    /// Rows with a header
+    /// Comma-separated rows with a header (RFC 4180)
     Csv,
 }
 
@@ -172,9 +172,9 @@ enum ColorArg {
     /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
-    /// Even when piped
+    /// Also when piped
     Always,
-    /// Not at all
+    /// Never
     Never,
 }
 
@@ -214,7 +214,7 @@ fn address_family(text: &str) -> std::result::Result<Family, String> {
     match text.to_ascii_lowercase().as_str() {
         "inet" | "af_inet" | "ipv4" | "4" => Ok(Family::Ipv4),
         "inet6" | "af_inet6" | "ipv6" | "6" => Ok(Family::Ipv6),
-        _ => Err("it is inet (IPv4) or inet6 (IPv6)".to_owned()),
+        _ => Err("inet (IPv4) or inet6 (IPv6)".to_owned()),
     }
 }
 
@@ -225,7 +225,7 @@ fn buffer_size(text: &str) -> std::result::Result<usize, String> {
     usize::try_from(bytes)
         .ok()
         .filter(|_| (1..=MOST).contains(&bytes))
-        .ok_or_else(|| "a buffer has 1 byte to 1G".to_owned())
+        .ok_or_else(|| "a buffer is 1 byte to 1G".to_owned())
 }
 
 impl FamilyArgs {
@@ -280,14 +280,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
     let called = match names::resolve(&mut args) {
         Ok(called) => called,
         Err((word, commands)) => {
-            let error = Error::usage(format!("'{word}' could be several commands"));
+            let error = Error::usage(format!("'{word}' is ambiguous"));
             return Parsed::Refused(
                 Options::default(),
-                error.hint(format!("write a little more of one: {}", commands.join(", "))),
+                error.hint(format!("write more of one: {}", commands.join(", "))),
             );
         }
     };
-    let cli = match read(args) {
+    let cli = match read(&args) {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, called.command),
     };
@@ -305,8 +305,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         CommandArgs::TcpServe(args) => args.request().map(Command::TcpServe),
         CommandArgs::Doctor(args) => args.request().map(Command::Doctor),
         CommandArgs::Generate(_) if is_rows => {
-            Err(Error::usage("generate writes a script or a page, which has no format, columns or rows")
-                .hint("leave out --format, --json, --columns, --sort and --no-header"))
+            Err(Error::usage("generate writes a script or a page, without format, columns or rows")
+                .hint("omit --format, --json, --columns, --sort and --no-header"))
         }
         CommandArgs::Generate(args) => args.command(),
     };
@@ -320,11 +320,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
 fn check_events(options: &Options) -> Result<()> {
     if options.events && options.format != Format::Csv {
         return Err(Error::usage("--events is for --format csv")
-            .hint("--format ndjson has every event, and so has the table"));
+            .hint("--format ndjson and the table show every event without it"));
     }
     if options.events && (options.columns.is_some() || options.sort.is_some()) {
-        return Err(Error::usage("events have columns of their own, and come in their order")
-            .hint("leave out --columns and --sort"));
+        return Err(Error::usage("--events has its own columns and order").hint("omit --columns and --sort"));
     }
     Ok(())
 }
@@ -336,14 +335,14 @@ fn command() -> clap::Command {
 
 /// Reads a command line. Describing every command's options takes clap several times as long as reading them, so at
 /// first only those of the command that is given are described; what needs more, help or a complaint, gets it all.
-fn read(args: Vec<OsString>) -> std::result::Result<Cli, clap::Error> {
+fn read(args: &[OsString]) -> std::result::Result<Cli, clap::Error> {
     let mut lazy = command_as_needed();
-    let matches = lazy.try_get_matches_from_mut(&args);
+    let matches = lazy.try_get_matches_from_mut(args);
     // Taking it apart takes as long as reading did, and the memory is not needed elsewhere.
     std::mem::forget(lazy);
     match matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) => Ok(cli),
-        Err(_) => Cli::from_arg_matches(&command().try_get_matches_from(&args)?),
+        Err(_) => Cli::from_arg_matches(&command().try_get_matches_from(args)?),
     }
 }
 
@@ -414,13 +413,13 @@ fn column_id(text: &str) -> std::result::Result<String, String> {
 fn seconds(text: &str) -> std::result::Result<Duration, String> {
     match duration(text) {
         Some(duration) if duration >= Duration::from_millis(1) => Ok(duration),
-        _ => Err("a time in seconds goes from 0.001 to 86400".to_owned()),
+        _ => Err("a time is 0.001 to 86400 seconds".to_owned()),
     }
 }
 
 /// A time in seconds, with decimals: none to a day.
 fn seconds_or_none(text: &str) -> std::result::Result<Duration, String> {
-    duration(text).ok_or_else(|| "a time in seconds goes from 0 to 86400".to_owned())
+    duration(text).ok_or_else(|| "a time is 0 to 86400 seconds".to_owned())
 }
 
 fn duration(text: &str) -> Option<Duration> {
@@ -438,7 +437,7 @@ fn size(text: &str) -> std::result::Result<u64, String> {
         digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok()).flatten();
     number
         .and_then(|number| number.checked_mul(1 << shift))
-        .ok_or_else(|| "a size is a number of bytes, with k, M or G for 1024 of the one below".to_owned())
+        .ok_or_else(|| "a size is a number of bytes, with k, M or G for powers of 1024".to_owned())
 }
 
 #[cfg(test)]

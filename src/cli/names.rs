@@ -51,13 +51,13 @@ fn meant(word: &str) -> Meant {
 pub(super) fn resolve(args: &mut [OsString]) -> Result<Called, (String, Vec<&'static str>)> {
     let mut called = Called::default();
     let Some(place) = place(args) else { return Ok(called) };
-    for index in place..args.len() {
-        let Some(word) = args[index].to_str() else { break };
+    for arg in &mut args[place..] {
+        let Some(word) = arg.to_str() else { break };
         match meant(word) {
             Meant::Command(name) => {
                 called.is_listing = LISTINGS.contains(&word);
                 called.command = Some(name);
-                args[index] = name.into();
+                *arg = name.into();
                 // The word behind `help` is a command too.
                 if name == "help" {
                     continue;

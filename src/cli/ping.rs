@@ -15,117 +15,117 @@ use crate::ping::{Pace, Request, Target, TransportChoice};
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[command(
     after_help = "\
-Without -c it goes on until Ctrl-C on a terminal, or until the deadline, and sends 4 probes where output is no terminal.",
+Without -c, ping runs until Ctrl-C or the deadline on a terminal, and sends 4 probes per target when piped.",
     after_long_help = "\
-Without -c it goes on until Ctrl-C on a terminal, or until the deadline, and sends 4 probes where output is no terminal.
-Ctrl-\\ (SIGQUIT) prints the statistics so far. On a terminal several targets are a live table: q ends it, ? shows its keys.
+Without -c, ping runs until Ctrl-C or the deadline on a terminal, and sends 4 probes per target when piped.
+Ctrl-\\ (SIGQUIT) prints the statistics so far. On a terminal, several targets are a live table: q quits, ? shows the keys.
 
 Examples:
-  netdiag ping                            loopback, LAN, internet: what works
+  netdiag ping                            loopback, LAN and internet: what works
   netdiag ping 127.0.0.1                  this machine's own network software
   netdiag ping -c 3 127.0.0.1 ::1         two targets, three probes each
   netdiag ping fe80::1%eth0               a link-local address on an interface
-  netdiag ping 127.0.0.0/29               a sweep: one probe for each host of a prefix
-  netdiag ping --rate 0 127.1.0.0/16      65,534 of them as fast as the socket takes
+  netdiag ping 127.0.0.0/29               a sweep: one probe per host of a prefix
+  netdiag ping --rate 0 127.1.0.0/16      65,534 hosts as fast as possible
   netdiag ping --pmtu 127.0.0.1           the largest packet that passes unfragmented
-  netdiag ping -c 2 --format csv --events 127.0.0.1     a line for each reply, as it comes
+  netdiag ping -c 2 --format csv --events 127.0.0.1     one row per event as it happens
   netdiag ping -c 1 -q --json 127.0.0.1   for a script"
 )]
 pub(super) struct PingArgs {
-    /// Names, addresses (with %INTERFACE where needed), or prefixes to sweep
+    /// Host names, addresses (link-local: with %INTERFACE), or prefixes to sweep
     #[arg(value_name = "TARGET")]
     targets: Vec<Target>,
-    /// More targets from a file, one a line; - for standard input
+    /// Read more targets from a file, one per line; - reads standard input
     #[arg(long, value_name = "FILE", value_parser = clap::value_parser!(PathBuf))]
     from_file: Option<PathBuf>,
-    /// Stop after this many probes to each target; a host of a prefix gets one unless this says otherwise
+    /// Probes per target [default: until Ctrl-C; 4 when piped; 1 per host of a prefix]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     count: Option<u32>,
-    /// The time from one probe to the next of a target, in seconds [default: 1]
+    /// Time between two probes to a target, in seconds [default: 1]
     #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     interval: Option<Duration>,
-    /// How long to wait for each reply, in seconds
+    /// Time to wait for each reply, in seconds
     #[arg(short = 'W', long, value_name = "SECS", allow_negative_numbers = true, default_value = "2", value_parser = seconds)]
     timeout: Duration,
-    /// Stop after this many seconds, whatever is left to do
+    /// Stop after this many seconds
     #[arg(short = 'w', long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     deadline: Option<Duration>,
     /// Extra probes for silent targets
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u32).range(..=100))]
     retries: u32,
-    /// Probes per second in total, to hosts and prefixes; 0: as fast as possible [default for prefixes: 1000]
+    /// Probes per second in total; 0: as fast as possible [default for prefixes: 1000]
     #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "interval", value_parser = clap::value_parser!(u32).range(..=100_000_000))]
     rate: Option<u32>,
-    /// Send the next probe as soon as a reply comes, or 100 a second, whichever is more
+    /// Send a probe as soon as a reply arrives, and at least 100 per second
     #[arg(short = 'f', long, conflicts_with_all = ["interval", "rate"])]
     flood: bool,
-    /// The bytes behind the ICMP header, 0 to 65507
+    /// Payload size in bytes, 0 to 65507, without the 8-byte ICMP header
     #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true, default_value_t = 56, value_parser = clap::value_parser!(u16).range(..=65_507))]
     size: u16,
-    /// The probes' time to live, 1 to 255
+    /// Time to live (IPv4) or hop limit (IPv6) of the probes, 1 to 255
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..))]
     ttl: Option<u8>,
-    /// The probes' type of service or traffic class, 0 to 255 or 0x00 to 0xff
+    /// Type of service (IPv4) or traffic class (IPv6) of the probes, 0 to 255 or 0x00 to 0xff
     #[arg(short = 'Q', long, value_name = "N", allow_negative_numbers = true, value_parser = tos)]
     tos: Option<u8>,
-    /// Forbid fragments: a router that would have to fragment reports its MTU instead
+    /// Forbid fragmentation (DF): a router that cannot forward the packet whole reports its MTU
     #[arg(short = 'D', long)]
     dont_fragment: bool,
-    /// As iputils' ping: do forbids fragments (-D), want leaves it to the system
+    /// As in iputils' ping: do forbids fragmentation (-D), want leaves it to the system
     #[arg(short = 'M', value_name = "do|want", value_parser = pmtu_discovery, conflicts_with = "dont_fragment")]
     discovery: Option<bool>,
-    /// Find the largest probe that passes unfragmented: the path's MTU
+    /// Find the path MTU: the largest packet that passes unfragmented
     #[arg(long, conflicts_with_all = ["count", "size", "rate", "flood", "interval", "retries"])]
     pmtu: bool,
     #[command(flatten)]
     family: FamilyArgs,
-    /// Every address of a name, not only the first
+    /// Ping every address of a name, not only the first
     #[arg(long)]
     all_addresses: bool,
     /// Send from this address
     #[arg(long, value_name = "ADDR")]
     source: Option<IpAddr>,
-    /// Send by this interface
+    /// Send through this interface
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
-    /// Send by this interface, or from this address
+    /// Send through this interface, or from this address
     #[arg(short = 'I', value_name = "IF|ADDR", conflicts_with_all = ["source", "interface"])]
     bind: Option<String>,
-    /// Look up the names of those that answer
+    /// Resolve the names of the hosts that reply
     #[arg(long, overrides_with = "numeric")]
     names: bool,
-    /// Look up no names, which is the default; undoes --names
+    /// Resolve no names (default); overrides an earlier --names
     #[arg(short = 'n', long, overrides_with = "names")]
     numeric: bool,
-    /// Report a probe that is not answered when the next one leaves
+    /// Report a probe that is unanswered when the next one is sent
     #[arg(short = 'O', long)]
     outstanding: bool,
-    /// Ring the terminal's bell with each reply
+    /// Ring the terminal bell on each reply
     #[arg(short = 'a', long)]
     audible: bool,
-    /// List the hosts of a prefix that stay silent too
+    /// List the silent hosts of a prefix, too
     #[arg(long)]
     all: bool,
-    /// Do not wait while the kernel's neighbour table is full: warn, and leave those hosts out
+    /// Do not wait while the kernel's neighbour table is full: warn, and skip those hosts
     #[arg(long)]
     no_wait: bool,
-    /// Sweep a prefix of more than 65,536 addresses
+    /// Confirm a sweep of more than 65,536 addresses
     #[arg(long)]
     yes: bool,
     /// How probes are sent and received
     #[arg(long, value_enum, default_value_t, value_name = "TRANSPORT")]
     transport: TransportArg,
-    /// With --format csv: a row for each event, as it happens, instead of one for each target at the end
+    /// With --format csv: one row per event as it happens, not one per target at the end
     #[arg(long)]
     events: bool,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum TransportArg {
-    /// The best that this system has: on Linux with the kernel's time stamps
+    /// The best this system offers: on Linux, with kernel time stamps
     #[default]
     Auto,
-    /// The one that every system has, with times taken by this program
+    /// Available on every system, with time stamps taken by this program
     Portable,
 }
 
@@ -200,9 +200,9 @@ fn pmtu_discovery(text: &str) -> std::result::Result<bool, String> {
         "do" => Ok(true),
         "want" => Ok(false),
         "dont" | "probe" => Err(format!(
-            "'{text}' is not possible here: do (or -D) forbids fragments, and --pmtu finds the largest packet that passes"
+            "'{text}' is not supported: do (or -D) forbids fragmentation, and --pmtu finds the largest packet that passes"
         )),
-        _ => Err("it is do or want".to_owned()),
+        _ => Err("do or want".to_owned()),
     }
 }
 
@@ -212,5 +212,5 @@ fn tos(text: &str) -> std::result::Result<u8, String> {
         Some(digits) => u8::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+')),
         None => text.parse().ok().filter(|_| !text.starts_with('+')),
     };
-    number.ok_or_else(|| "a type of service goes from 0 to 255, or 0x00 to 0xff".to_owned())
+    number.ok_or_else(|| "a type of service is 0 to 255, or 0x00 to 0xff".to_owned())
 }

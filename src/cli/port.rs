@@ -8,73 +8,73 @@ use super::seconds;
 use crate::error::{Error, Result};
 use crate::port::{Filter, Purpose, Query, Request, Transport, Watch};
 
-/// Tells what a port is, who holds it, and whether you can have it
+/// Shows what a port is, who holds it, and whether you can bind it
 ///
-/// What it is: its class, IANA's services for it, and what this system does with it. Who holds it: every socket, whatever
-/// its state, with the processes, user, unit and container that have it. Whether you can have it: for IPv4, IPv6 with IPv4
-/// and IPv6 alone, without and with SO_REUSEADDR, why not, and what to do.
+/// What it is: its class, its IANA services, and how this system uses it. Who holds it: every socket in any state, with its
+/// processes, user, unit and container. Whether you can bind it: on IPv4, on IPv6 with and without IPv4, without and with
+/// SO_REUSEADDR; if not, why, and what to do.
 #[derive(Args)]
 #[command(after_long_help = "\
 Examples:
-  netdiag port 8080                       what it is, who holds it, can I have it
+  netdiag port 8080                       what it is, who holds it, is it free
   netdiag port https 20-25                a service's port, and a range
-  netdiag port 'http*'                    services whose names begin so
+  netdiag port 'http*'                    services whose names begin with http
   netdiag port 443/tcp                    only TCP
-  netdiag port 1024-65535                 a long range: a row for each run of equal class
-  netdiag port 8000-8100 --free           those that can be bound
-  netdiag port 80 --check-bind            really binds it for a moment
+  netdiag port 1024-65535                 a long range: one row per run of the same class
+  netdiag port 8000-8100 --free           only ports that can be bound
+  netdiag port 80 --check-bind            tests it by binding it for a moment
   netdiag port --list                     every listening socket and its owner
   netdiag port --list --process 'nginx*' --proto tcp
-  netdiag port --list --watch 1           what comes and goes
+  netdiag port --list --watch 1           new and closed sockets, every second
   netdiag port 443 --json
 
-Exit codes: 0 told, whoever holds it; 1 --list, --listening or --free found none, --check-bind could bind nothing; \
+Exit codes: 0 success, whoever holds it; 1 --list, --listening or --free found none, --check-bind could bind none; \
 2 wrong usage; 3 could not be told")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct PortArgs {
     /// Ports, ranges or service names
     #[arg(value_name = "PORT|FROM-TO|NAME", allow_negative_numbers = true, value_delimiter = ',')]
     queries: Vec<Query>,
-    /// Every listening socket with its owner, by port; exit 1 if there is none
+    /// Every listening socket with its owner, by port; exit 1 if there are none
     #[arg(short, long)]
     list: bool,
-    /// Only ports that somebody listens on; exit 1 if there is none
+    /// Only ports with a listening socket; exit 1 if there are none
     #[arg(long)]
     listening: bool,
-    /// Only ports that can be bound; without PORT a few good ones; exit 1 if there is none
+    /// Only ports that can be bound; without PORT: a few suggestions; exit 1 if there are none
     #[arg(long, conflicts_with_all = ["list", "listening"])]
     free: bool,
-    /// Really bind each for a moment; exit 1 if nothing can be bound
+    /// Test each port by binding it for a moment; exit 1 if none can be bound
     ///
-    /// Without this the answer comes from the kernel's tables, and only what is left of a connection is asked by binding beside
-    /// it. While a port is bound nobody else can have it; nothing is listened on.
+    /// Without this option the answer comes from the kernel's tables; only a port with connections in TIME-WAIT is tested by
+    /// binding. While the test holds the port no other program can bind it. The test never listens.
     #[arg(long, conflicts_with_all = ["list", "listening"])]
     check_bind: bool,
     /// Only this protocol
     #[arg(long, value_enum, value_name = "PROTOCOL")]
     proto: Option<ProtocolArg>,
-    /// With --list or --listening: only of this process: its id, its name, or a pattern of it as 'nginx*'
+    /// With --list or --listening: only sockets of this process: an id, a name, or a pattern such as 'nginx*'
     #[arg(long, value_name = "PID|NAME", value_delimiter = ',')]
     process: Vec<String>,
-    /// With --list or --listening: only of this user: a name or a number
+    /// With --list or --listening: only sockets of this user: a name or an id
     #[arg(long, value_name = "USER", value_delimiter = ',')]
     user: Vec<String>,
-    /// With --list or --listening: look again every so many seconds, and tell what comes and goes
+    /// With --list or --listening: refresh at this interval, in seconds, and show new and closed sockets
     ///
-    /// On a terminal a live table, piped a line for each socket that comes or goes; with --format ndjson an event each. The
-    /// last look is what is written at the end.
+    /// On a terminal: a live table. Piped: one line per socket that opens or closes. With --format ndjson: one event each. At
+    /// the end the last state is written.
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     watch: Option<Duration>,
-    /// With --watch: end after so many times [default: at Ctrl-C]
+    /// With --watch: stop after this many refreshes [default: at Ctrl-C]
     #[arg(short, long, value_name = "N", requires = "watch", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// A row for each port, however long the range [default: above 32 ports a row for each run of equal class]
+    /// One row per port [default for more than 32 ports: one row per run of the same class]
     #[arg(long)]
     each: bool,
-    /// Do not report how many other services' names begin as NAME
+    /// Omit the note on other services whose names begin with NAME
     #[arg(long)]
     exact: bool,
-    /// A block for each port, with all that is known
+    /// One block per port, with all details
     #[arg(long)]
     details: bool,
 }
@@ -92,9 +92,8 @@ impl PortArgs {
         let is_listing = self.list || self.listening || lists_all;
         let transport = self.transport()?;
         if self.queries.is_empty() && !is_listing && !self.free {
-            return Err(Error::usage("which port? A PORT, FROM-TO or NAME is missing").hint(
-                "netdiag port 8080 tells about one, netdiag port --list about every one that is listened on",
-            ));
+            return Err(Error::usage("which port? A PORT, FROM-TO or NAME is missing")
+                .hint("netdiag port 8080 shows one port, netdiag port --list every listening socket"));
         }
         for (is_given, option) in [
             (!self.process.is_empty(), "--process"),
@@ -102,7 +101,7 @@ impl PortArgs {
             (self.watch.is_some(), "--watch"),
         ] {
             if is_given && !is_listing {
-                return Err(Error::usage(format!("{option} is about those that listen")).hint(format!(
+                return Err(Error::usage(format!("{option} is for listening sockets only")).hint(format!(
                     "add --list for all of them, or --listening: netdiag port --list {option} ..."
                 )));
             }
@@ -138,10 +137,9 @@ impl PortArgs {
             [only] if self.queries.iter().all(|query| query.transport.is_some()) || by_option.is_some() => {
                 Ok(Some(*only))
             }
-            [_] => Err(Error::usage("some of these ports have a protocol beside them, and some have none")
-                .hint("name it once for all of them: --proto tcp")),
-            _ => Err(Error::usage("both TCP and UDP are asked for")
-                .hint("leave the protocol out, which is both, or ask for one after the other")),
+            [_] => Err(Error::usage("some of these ports name a protocol and some do not")
+                .hint("name it once for all: --proto tcp")),
+            _ => Err(Error::usage("these ports name both TCP and UDP").hint("omit the protocol to see both")),
         }
     }
 }

@@ -21,63 +21,63 @@ Examples:
   netdiag tcp-echo 127.0.0.1:7777         64 bytes there and back
   netdiag tcp-echo localhost:7777 --all-addresses
   netdiag tcp-echo 127.0.0.1:7777 -c 5 -i 0.2
-  netdiag tcp-echo 127.0.0.1:7777 -s 64M  a long stream, verified, in constant memory
+  netdiag tcp-echo 127.0.0.1:7777 -s 64M  64 MiB, verified, in constant memory
   netdiag tcp-echo 127.0.0.1:7777 -c 5000 --rate 1000
   netdiag tcp-echo 127.0.0.1:7777 -c 1000 -i 0 --connections 50
   netdiag tcp-echo 127.0.0.1:7777 --explain
-  netdiag tcp-echo -z 127.0.0.1 22        is the port open, as nc -z asks
+  netdiag tcp-echo -z 127.0.0.1 22        is the port open (nc -z)
   netdiag tcp-echo 127.0.0.1:1-1024 --connect-only
   netdiag tcp-echo '[::1]:7777' --connect-only -c 4 --json")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct TcpEchoArgs {
-    /// The services, or HOST PORT; an IPv6 address stands in brackets. With --connect-only also several ports: HOST:20-25,80
+    /// Services as HOST:PORT or HOST PORT; IPv6 addresses in brackets; with --connect-only also port ranges: HOST:20-25,80
     #[arg(value_name = "HOST:PORT", required = true)]
     targets: Vec<String>,
-    /// How often the bytes go there and back, on each connection
+    /// Rounds per connection: each sends the payload and reads it back
     #[arg(short, long, value_name = "ROUNDS", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     count: u64,
-    /// The time from the start of one round to the next, in seconds; 0: each as soon as the one before has ended
+    /// Time from the start of one round to the start of the next, in seconds; 0: no pause
     #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, default_value = "1", value_parser = seconds_or_none)]
     interval: Duration,
-    /// So many rounds a second over all connections, each timed from when it was due; 0: as fast as they go
+    /// Rounds per second over all connections, each timed from its scheduled start; 0: as fast as possible
     #[arg(long, value_name = "PER_SECOND", allow_negative_numbers = true, conflicts_with = "interval", value_parser = rate)]
     rate: Option<f64>,
-    /// The bytes of a round, with k, M or G for powers of 1024
+    /// Payload per round in bytes, with k, M or G for powers of 1024
     #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true, default_value = "64", value_parser = payload_size)]
     size: u64,
-    /// So many connections to each address at once
+    /// Parallel connections per address
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     connections: u64,
-    /// A new connection for each round
+    /// Open a new connection for each round
     #[arg(long)]
     reconnect: bool,
-    /// Wait for answers by looking again and again: no wake-up in the figures, and one processor busy
+    /// Poll for replies without sleeping: latencies without wake-up time, one processor fully used
     #[arg(long)]
     spin: bool,
-    /// How to close: with a FIN, or with a RST, which leaves no TIME-WAIT but an error in the server's log
+    /// How to close the connection; a RST leaves no TIME-WAIT, and an error in the server's log
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     close: CloseArg,
-    /// How long to wait for the connection, and then whenever nothing moves, in seconds
+    /// Time to wait for the connection, and then for progress, in seconds
     #[arg(short = 'w', long, value_name = "SECS", allow_negative_numbers = true, default_value = "5", value_parser = seconds)]
     timeout: Duration,
     #[command(flatten)]
     family: FamilyArgs,
-    /// Every address of a name, side by side, not only until one answers
+    /// Probe every address of a name in parallel, not only the first that answers
     #[arg(long)]
     all_addresses: bool,
-    /// Only connect and close; with --count so many times
+    /// Only connect and close, --count times
     #[arg(short = 'z', long, conflicts_with_all = ["size", "reconnect", "spin"])]
     connect_only: bool,
-    /// Tell each step of one connection: the call, the connection's state, the segments, the buffers
+    /// Explain each step of one connection: call, connection state, segments, buffers
     #[arg(long, conflicts_with_all = ["interval", "rate", "connections", "reconnect", "spin", "all_addresses"])]
     explain: bool,
-    /// Of more than 32 ports also list those that do not connect
+    /// With more than 32 ports: list those that do not connect, too
     #[arg(long)]
     all: bool,
-    /// Connect from this address, and port if one is given
+    /// Connect from this address, and this port if given
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = source)]
     source: Option<SocketAddr>,
-    /// Connect by this interface
+    /// Connect through this interface
     #[arg(long, value_name = "IF")]
     interface: Option<String>,
     #[command(flatten)]
@@ -86,10 +86,10 @@ pub(super) struct TcpEchoArgs {
 
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum CloseArg {
-    /// Let the other end finish
+    /// Close with a FIN: the server can finish
     #[default]
     Fin,
-    /// Break off
+    /// Close with a RST: the connection is aborted
     Rst,
 }
 
@@ -105,10 +105,8 @@ impl TcpEchoArgs {
             if let Host::Address { ip, .. } = &target.host
                 && (ip.is_multicast() || *ip == Ipv4Addr::BROADCAST)
             {
-                return Err(Error::usage(format!(
-                    "{ip} is the address of a group, and TCP connects to one host"
-                ))
-                .hint("name one host"));
+                return Err(Error::usage(format!("{ip} is a multicast address; TCP connects to one host"))
+                    .hint("name one host"));
             }
             if let (Some(own), Some(source)) = (target.host.family(), self.source)
                 && own != Family::of(source.ip())
@@ -150,36 +148,34 @@ impl TcpEchoArgs {
     /// Refuses what only one of several can have.
     fn check_several(&self, targets: &[HostPorts]) -> Result<()> {
         if self.explain && self.count > 1 {
-            return Err(Error::usage("--explain tells the steps of one round").hint("leave out --count"));
+            return Err(Error::usage("--explain covers one round").hint("omit --count"));
         }
         if self.explain && targets.len() > 1 {
-            return Err(
-                Error::usage("--explain tells the steps of one connection").hint("name one HOST:PORT")
-            );
+            return Err(Error::usage("--explain covers one connection").hint("name one HOST:PORT"));
         }
         if self.explain && self.size > EXPLAINED {
-            return Err(Error::usage(format!("--explain tells of a round of at most {EXPLAINED} bytes"))
-                .hint("leave out --size, or --explain"));
+            return Err(Error::usage(format!("--explain covers a round of at most {EXPLAINED} bytes"))
+                .hint("omit --size or --explain"));
         }
         let range = targets.iter().find(|target| target.only_port().is_none());
         if let Some(range) = range {
             if !self.connect_only {
-                return Err(Error::usage(format!("{range} is several ports, and an echo needs one service"))
-                    .hint("add --connect-only to see which of them can be connected to"));
+                return Err(Error::usage(format!("{range} is several ports; an echo needs one service"))
+                    .hint("add --connect-only to test which of them accept connections"));
             }
             if self.explain || self.count > 1 || self.connections > 1 {
-                return Err(Error::usage(format!("each port of {range} is connected to once"))
-                    .hint("leave out --count, --connections and --explain, or name one port"));
+                return Err(Error::usage(format!("each port of {range} gets one connection"))
+                    .hint("omit --count, --connections and --explain, or name one port"));
             }
         } else if self.all {
-            return Err(Error::usage("--all is for several ports, as in HOST:20-25 --connect-only"));
+            return Err(Error::usage("--all is for several ports: HOST:20-25 --connect-only"));
         }
         let is_repeated = self.count > 1 && (self.reconnect || self.connect_only);
         let is_several =
             targets.len() > 1 || range.is_some() || self.connections > 1 || self.all_addresses || is_repeated;
         if let Some(source) = self.source.filter(|source| source.port() != 0 && is_several) {
             return Err(Error::usage(format!(
-                "port {} cannot be the source of several connections",
+                "port {} cannot be the source port of several connections",
                 source.port()
             ))
             .hint("give --source without a port"));
@@ -205,9 +201,10 @@ fn targets(words: &[String]) -> Result<Vec<HostPorts>> {
             }
             parsed => parsed,
         };
-        targets.push(
-            parsed.map_err(|error| Error::usage(format!("'{word}' is no service to connect to: {error}")))?,
-        );
+        targets
+            .push(parsed.map_err(|error| {
+                Error::usage(format!("'{word}' is not a service to connect to: {error}"))
+            })?);
     }
     Ok(targets)
 }
@@ -217,7 +214,7 @@ fn same_family(short: Option<Family>, long: Option<Family>) -> Result<Option<Fam
     match (short, long) {
         (Some(one), Some(other)) if one != other => {
             Err(Error::usage("-4 or -6 and --address-family name different families")
-                .hint("leave out one of them"))
+                .hint("omit one of them"))
         }
         _ => Ok(short.or(long)),
     }
@@ -235,13 +232,13 @@ fn rate(text: &str) -> std::result::Result<f64, String> {
     const MOST: f64 = 10_000_000.0;
     match text.parse::<f64>() {
         Ok(rate) if rate == 0.0 || (0.000_01..=MOST).contains(&rate) => Ok(rate),
-        _ => Err("a rate is a number of rounds a second, up to 10000000, or 0".to_owned()),
+        _ => Err("a rate is a number of rounds per second, 0 to 10000000".to_owned()),
     }
 }
 
 fn source(text: &str) -> std::result::Result<SocketAddr, String> {
     let address = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0));
     address.or_else(|_| text.parse()).map_err(|_| {
-        format!("a source is an address of this machine, with a port if wanted ({})", HostError::Brackets)
+        format!("a source is an address of this machine, optionally with a port ({})", HostError::Brackets)
     })
 }

@@ -9,52 +9,52 @@ use crate::address::{Family, HostPort};
 use crate::error::{Error, Result};
 use crate::tcp::serve::{Cut, Faults, Request};
 
-/// Serves TCP echo: sends back every byte, to many clients at once
+/// Serves TCP echo: sends back every byte, to many clients in parallel
 #[derive(Args)]
 #[command(
     after_help = "\
-On a terminal its connections are a table, redrawn; piped, every event is a line of JSON (--format table for lines of \
-text). Ctrl-C lets live connections finish; a second one ends at once.",
+On a terminal the connections are a live table. Piped, each event is a line of JSON (--format table: a line of text). \
+Ctrl-C lets live connections finish; a second Ctrl-C stops at once.",
     after_long_help = "\
-On a terminal its connections are a table, redrawn; piped, every event is a line of JSON (--format table for lines of
-text). Ctrl-C lets live connections finish; a second one ends at once.
+On a terminal the connections are a live table. Piped, each event is a line of JSON (--format table: a line of text).
+Ctrl-C lets live connections finish; a second Ctrl-C stops at once.
 
 Examples:
   netdiag tcp-serve                       on 127.0.0.1, on a port the system chooses
   netdiag tcp-serve 127.0.0.1:7777        on this port
   netdiag tcp-serve '[::1]:7777' --single  one client at a time
   netdiag tcp-serve localhost:7777        on all addresses of a name, IPv4 and IPv6
-  netdiag tcp-serve --format ndjson       an event a line, for a script
+  netdiag tcp-serve --format ndjson       one event per line, for a script
   netdiag tcp-serve 127.0.0.1:7777 --explain
   netdiag tcp-serve 127.0.0.1:7777 --delay 200 --truncate-after 1k
   netdiag tcp-serve 127.0.0.1:7777 --no-accept --backlog 2"
 )]
 pub(super) struct TcpServeArgs {
-    /// The address and port to listen on; a port alone is on 127.0.0.1, and port 0 lets the system choose [default: 127.0.0.1:0]
+    /// Address and port to listen on; a port alone listens on 127.0.0.1; port 0 lets the system choose [default: 127.0.0.1:0]
     #[arg(value_name = "ADDR:PORT")]
     listen: Option<String>,
-    /// One client at a time
+    /// Serve one client at a time
     #[arg(long)]
     single: bool,
-    /// How many connections may wait to be accepted
+    /// Backlog: connections that may wait to be accepted
     #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 128, value_parser = clap::value_parser!(i32).range(0..))]
     backlog: i32,
-    /// Do not set SO_REUSEADDR: see how a port is held after its server has gone
+    /// Do not set SO_REUSEADDR: shows how TIME-WAIT holds a port after its server has ended
     #[arg(long)]
     no_reuse_address: bool,
-    /// How long live connections may go on when it is stopped, in seconds
+    /// Time that live connections get to finish when the server is stopped, in seconds
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, default_value = "5", value_parser = seconds_or_none)]
     drain: Duration,
-    /// Serve so many connections at once, and reset any more
+    /// Largest number of parallel connections; more are reset
     #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "single", value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: Option<u32>,
-    /// Close a connection on which nothing has moved for so long, in seconds
+    /// Close a connection after this long without traffic, in seconds
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     idle_timeout: Option<Duration>,
-    /// Close a connection after echoing so many bytes, with k, M or G for powers of 1024
+    /// Close a connection after echoing this many bytes, with k, M or G for powers of 1024
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true, value_parser = some_bytes)]
     max_bytes: Option<u64>,
-    /// Tell each step: the call, the connection's state, the buffers
+    /// Explain each step: call, connection state, buffers
     #[arg(long)]
     explain: bool,
     #[command(flatten)]
@@ -63,29 +63,29 @@ pub(super) struct TcpServeArgs {
     faults: FaultArgs,
 }
 
-/// What to do wrong, to see how one's own clients take it.
+/// Faults to inject, to test clients with.
 #[derive(Args)]
-#[command(next_help_heading = "Wrong on purpose, for testing clients")]
+#[command(next_help_heading = "Injected faults, to test clients")]
 struct FaultArgs {
-    /// Hold each answer back for so long, in milliseconds
+    /// Delay each reply, in milliseconds
     #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
     delay: Option<u32>,
-    /// Reset a connection after echoing so many bytes, with k, M or G; 0: at once
+    /// Reset a connection after echoing this many bytes, with k, M or G; 0: at once
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true, conflicts_with = "truncate_after", value_parser = size)]
     reset_after: Option<u64>,
-    /// Close the sending side after echoing so many bytes, with k, M or G; 0: at once
+    /// Close the sending side after echoing this many bytes, with k, M or G; 0: at once
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true, value_parser = size)]
     truncate_after: Option<u64>,
-    /// Turn over a bit of every thousandth byte, the first byte's first
+    /// Invert one bit of every thousandth byte, beginning with the first
     #[arg(long)]
     corrupt: bool,
-    /// Read at most so many bytes a second from each connection
+    /// Read at most this many bytes per second from each connection
     #[arg(long, value_name = "BYTES_PER_SECOND", allow_negative_numbers = true, value_parser = some_bytes)]
     slow_read: Option<u64>,
-    /// Never accept: connections wait in the system's queue until it is full
+    /// Never accept: connections stay in the kernel's queue until it is full
     #[arg(long, conflicts_with_all = ["delay", "reset_after", "truncate_after", "corrupt", "slow_read", "close_on_accept", "single", "max_connections", "idle_timeout", "max_bytes"])]
     no_accept: bool,
-    /// Close each connection as soon as it stands
+    /// Close each connection as soon as it is accepted
     #[arg(long, conflicts_with_all = ["delay", "reset_after", "truncate_after", "corrupt", "slow_read", "idle_timeout", "max_bytes"])]
     close_on_accept: bool,
 }
@@ -94,8 +94,8 @@ impl TcpServeArgs {
     pub(super) fn request(self) -> Result<Request> {
         let faults = self.faults.faults();
         if self.explain && faults != Faults::default() {
-            return Err(Error::usage("--explain tells the steps of an honest server")
-                .hint(format!("leave out what is wrong on purpose: {}", faults.names().join(", "))));
+            return Err(Error::usage("--explain cannot be combined with injected faults")
+                .hint(format!("omit {}", faults.names().join(", "))));
         }
         Ok(Request {
             listen: listen_on(self.listen.as_deref().unwrap_or("0"), self.socket.address_family)?,
@@ -122,7 +122,7 @@ fn listen_on(text: &str, family: Option<Family>) -> Result<HostPort> {
         _ => text.to_owned(),
     };
     let listen = HostPort::to_listen(&text)
-        .map_err(|error| Error::usage(format!("'{text}' is nothing to listen on: {error}")))?;
+        .map_err(|error| Error::usage(format!("'{text}' is not an address to listen on: {error}")))?;
     crate::address::check_family(family, listen.host.family(), &listen.host)?;
     Ok(listen)
 }
@@ -144,7 +144,7 @@ impl FaultArgs {
 
 fn some_bytes(text: &str) -> std::result::Result<u64, String> {
     match size(text)? {
-        0 => Err("it is at least one byte".to_owned()),
+        0 => Err("at least one byte is needed".to_owned()),
         bytes => Ok(bytes),
     }
 }

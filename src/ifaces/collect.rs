@@ -24,9 +24,7 @@ pub(super) fn collect(depth: Depth) -> Result<Collected> {
     let mut network = sys::network(depth)
         .map_err(|source| Error::untested("cannot list this machine's interfaces").caused_by(source))?;
     let warning = network.refusal.as_ref().map(|refusal| {
-        let message = format!(
-            "the system refuses to list its links ({refusal}): much of what is known of them elsewhere is not told"
-        );
+        let message = format!("the system refuses to list its links ({refusal}): many details are missing");
         Warning::new("links-unavailable", message)
     });
     let ways = std::mem::take(&mut network.ways);

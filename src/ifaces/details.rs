@@ -38,7 +38,7 @@ fn title(iface: &Iface) -> Line {
     }
     // What a system has is down says nothing of who put it there.
     if !iface.is_up && iface.state != Some("down") {
-        title = title.plain(", switched off");
+        title = title.plain(", disabled");
     } else if iface.is_up && iface.carrier == Some(false) {
         title = title.plain(", ").with(Role::Bad, "no carrier");
     }
@@ -99,7 +99,7 @@ fn hardware(iface: &Iface) -> Option<Line> {
         parts.push(Line::new(mac.to_string()));
     }
     if let Some(own) = iface.permanent_mac.as_deref().filter(|own| iface.mac.as_ref() != Some(own)) {
-        parts.push(Line::new(format!("made as {own}")));
+        parts.push(Line::new(format!("type {own}")));
     }
     if let Some(speed) = iface.speed_mbit {
         let duplex = iface.duplex.map(|duplex| format!(" {duplex} duplex")).unwrap_or_default();
@@ -122,7 +122,7 @@ fn wireless(iface: &Iface) -> Option<Line> {
     let mut parts = Vec::new();
     match &wireless.ssid {
         Some(ssid) => parts.push(Line::new("network ").strong(ssid.clone())),
-        None => parts.push(Line::new("connected to no network")),
+        None => parts.push(Line::new("not connected to a network")),
     }
     if let Some(signal) = wireless.signal_dbm {
         parts.push(Line::new(format!("signal {signal} dBm")));

@@ -92,11 +92,11 @@ impl Names {
             }
             let pattern = Pattern::new(&text).map_err(|error| {
                 Error::usage(format!(
-                    "'{text}' is no pattern of names: {} at character {}",
+                    "'{text}' is not a valid name pattern: {} at character {}",
                     error.msg,
                     error.pos + 1
                 ))
-                .hint("patterns are as in a shell: eth*, veth?, [ab]*; [*] is a star itself")
+                .hint("patterns work as in a shell: eth*, veth?, [ab]*; [*] matches a star")
             })?;
             Ok(Name { text, pattern: Some(pattern) })
         };
@@ -142,7 +142,7 @@ pub(super) fn choose(request: &Request, interfaces: &[Iface], is_first: bool) ->
             if is_first {
                 return Err(unknown_interface(&name.text));
             }
-            lacking.push(format!("there is no interface '{}' any more", name.text));
+            lacking.push(format!("interface '{}' no longer exists", name.text));
             continue;
         }
         let mut has_any = false;
@@ -182,7 +182,7 @@ fn check_kind(kind: &str, interfaces: &[Iface]) -> Result<()> {
     {
         return Ok(());
     }
-    let error = Error::usage(format!("there is no kind of interface '{kind}'"));
+    let error = Error::usage(format!("unknown kind of interface '{kind}'"));
     let error = match suggest::nearest(kind, KINDS).first() {
         Some(near) => error.hint(format!("did you mean '{near}'?")),
         None => error,

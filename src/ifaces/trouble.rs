@@ -66,19 +66,19 @@ fn without_carrier(all: &[Iface], chosen: &[&Iface]) -> Vec<Trouble> {
         let reason = match kind {
             // A bridge that nothing is plugged into, as of a container engine without containers, is no trouble.
             "bridge" | "bond" | "team" if !masters.contains(&iface.name) => continue,
-            "bridge" => "none of its ports has one",
-            "bond" | "team" => "none of its members has one",
+            "bridge" => "none of its ports has a carrier",
+            "bond" | "team" => "none of its members has a carrier",
             "veth" | "netkit" => "its other end is down",
             "tun" => "no program has it open",
-            "vlan" | "macvlan" | "macvtap" | "ipvlan" => "the interface below it has none",
-            "wifi" => "it is connected to no network",
-            _ => "no cable, or nothing at its other end",
+            "vlan" | "macvlan" | "macvtap" | "ipvlan" => "its lower interface has no carrier",
+            "wifi" => "not connected to a network",
+            _ => "no cable, or no device at the other end",
         };
         by_reason.entry(reason).or_default().push(iface);
     }
     let told = |(reason, ifaces): (&str, Vec<&Iface>)| {
         let leads_out = ifaces.iter().any(|iface| iface.is_default_route == Some(true));
-        let also = if leads_out { "; the default route leaves by it all the same" } else { "" };
+        let also = if leads_out { "; the default route still uses it" } else { "" };
         let (are, have) = if ifaces.len() == 1 { ("is", "has") } else { ("are", "have") };
         let message = format!("{} {are} up but {have} no carrier: {reason}{also}", names(&ifaces));
         Trouble::new("no-carrier", &ifaces, message)
@@ -166,8 +166,8 @@ fn link_local_only(
         let is_all = iface.addresses.iter().all(|it| it.family == Family::Ipv6);
         is_link_local(iface, Family::Ipv6) && is_all && !ways.contains(&iface.index)
     };
-    let by_dhcp = "a link-local IPv4 address (169.254.0.0/16, RFC 3927): no DHCP server has answered";
-    let by_nobody = "link-local addresses: neither an administrator nor DHCP nor a router gave one";
+    let by_dhcp = "a link-local IPv4 address (169.254.0.0/16, RFC 3927): no DHCP server replied";
+    let by_nobody = "link-local addresses: no static address, no DHCP lease, no router advertisement";
     let ipv4 = if family == Some(Family::Ipv6) { None } else { told(&ipv4, by_dhcp) };
     let ipv6 = if family.is_none() { told(&ipv6, by_nobody) } else { None };
     ipv4.into_iter().chain(ipv6).collect()
@@ -251,14 +251,14 @@ fn no_default_route(
             Trouble::new(
                 CODE,
                 &[],
-                format!("no {what} default route: only this machine's own {what} networks can be reached"),
+                format!("no {what} default route: only directly connected {what} networks are reachable"),
             )
         });
     }
     if has_route(Family::Ipv4) {
         let iface = has_global(Family::Ipv6).filter(|_| !has_route(Family::Ipv6))?;
         let message = format!(
-            "no IPv6 default route, though {} has a global IPv6 address: it cannot be used beyond its own network",
+            "no IPv6 default route: the global IPv6 address of {} works only on its own network",
             iface.name.to_lossy()
         );
         return Some(Trouble::new(CODE, &[], message));
@@ -266,15 +266,15 @@ fn no_default_route(
     if has_route(Family::Ipv6) {
         let iface = has_global(Family::Ipv4)?;
         let message = format!(
-            "no IPv4 default route, though {} has a global IPv4 address: it cannot be used beyond its own network",
+            "no IPv4 default route: the global IPv4 address of {} works only on its own network",
             iface.name.to_lossy()
         );
         return Some(Trouble::new(CODE, &[], message));
     }
     let message = if all.iter().any(|iface| iface.is_up && !iface.is_loopback()) {
-        "no default route: only this machine's own networks can be reached"
+        "no default route: only directly connected networks are reachable"
     } else {
-        "no interface but the loopback is up, and there is no default route: only this machine itself can be reached"
+        "only the loopback is up and there is no default route: only this machine itself is reachable"
     };
     Some(Trouble::new(CODE, &[], message.to_owned()))
 }

@@ -85,7 +85,7 @@ impl Event for Happening {
             Self::Rates { at, name, rates, .. } => {
                 let rate = |bytes: Option<f64>, packets: Option<f64>| match bytes.zip(packets) {
                     Some((bytes, packets)) => format!("{}/s in {packets:.0} packets/s", amount(bytes)),
-                    None => "unknown, as its counters went back".to_owned(),
+                    None => "unknown: its counters were reset".to_owned(),
                 };
                 let line = start(at, name)
                     .plain(" received ")
@@ -381,8 +381,8 @@ fn frame(state: &State) -> Frame {
     let all = &state.last.interfaces;
     let rows = all.iter().zip(&state.marks).map(|(iface, marks)| row(iface, *marks));
     let has_marks = state.marks.iter().flatten().any(|mark| *mark > 0);
-    let mark = if has_marks { "* has just changed; " } else { "" };
-    let note = format!("{mark}errors and drops since the interface was made");
+    let mark = if has_marks { "* changed; " } else { "" };
+    let note = format!("{mark}errors and drops since the interface was created");
     Frame {
         columns: COLUMNS.to_vec(),
         rows: rows.take(Frame::MOST_ROWS).collect(),

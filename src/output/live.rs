@@ -53,7 +53,7 @@ enum Order {
     WorstFirst,
     /// As the command gives them.
     Given,
-    /// By a column: numbers from the largest on, text from A on.
+    /// By a column: numbers from the largest, text from A to Z.
     By(usize),
 }
 
@@ -207,7 +207,7 @@ impl View {
             }
             Order::WorstFirst | Order::Given => String::new(),
         };
-        line.dim(format!("{order}q ends it, ? shows the keys"))
+        line.dim(format!("{order}q quits, ? shows the keys"))
     }
 }
 
@@ -311,9 +311,9 @@ mod tests {
         press(&mut view);
         assert_eq!(names(&view, &frame), "b c a", "as given");
         press(&mut view);
-        assert_eq!(names(&view, &frame), "a b c", "text from A on");
+        assert_eq!(names(&view, &frame), "a b c", "text from A to Z");
         press(&mut view);
-        assert_eq!(names(&view, &frame), "c a b", "numbers from the largest on");
+        assert_eq!(names(&view, &frame), "c a b", "numbers from the largest");
         press(&mut view);
         assert_eq!(view, View::default());
     }
@@ -344,8 +344,8 @@ mod tests {
         let text = |view: &View, shown| {
             style::line(&view.line(&all, shown), super::super::record::Charset::Ascii, false)
         };
-        assert_eq!(text(&View::default(), 2), "worst first; q ends it, ? shows the keys");
+        assert_eq!(text(&View::default(), 2), "worst first; q quits, ? shows the keys");
         let view = View { first: 1, order: Order::By(1), is_paused: true, shows_keys: false };
-        assert_eq!(text(&view, 1), "paused; rows 2-2 of 2; sorted by LOSS %; q ends it, ? shows the keys");
+        assert_eq!(text(&view, 1), "paused; rows 2-2 of 2; sorted by LOSS %; q quits, ? shows the keys");
     }
 }

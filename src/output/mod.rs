@@ -246,7 +246,7 @@ impl Emitter {
         let is_told = rows.count() > 0 || !self.screen.is_terminal;
         let is_flat = self.options.wide || matches!(layout, Layout::Lines(_));
         let width = self.screen.width.filter(|_| !self.options.wide);
-        let screen = Screen { is_flat, width, ..self.screen };
+        let screen = Screen { width, is_flat, ..self.screen };
         let line_each = if self.options.wide || is_flat { "" } else { report.line_each() };
         let is_verbose = matches!(choice, Choice::Default { verbose: true });
         let out = &mut self.out;
@@ -376,9 +376,9 @@ impl Emitter {
         self.out.finish().map_err(|error| {
             let hint = match error.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                    "free some space, or write somewhere else; what was written so far is incomplete"
+                    "free some space or write elsewhere; the output so far is incomplete"
                 }
-                _ => "write somewhere else; what was written so far is incomplete",
+                _ => "write elsewhere; the output so far is incomplete",
             };
             Error::output("cannot write to standard output").caused_by(error).hint(hint)
         })

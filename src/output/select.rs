@@ -102,7 +102,7 @@ fn find<R: Record>(name: &str, option: &str) -> Result<&'static Column<R>> {
         }
     } else {
         let ids: Vec<&str> = meant.iter().map(|column| column.id).collect();
-        Error::usage(format!("'{name}' in {option} could be several columns: {}", ids.join(", ")))
+        Error::usage(format!("'{name}' in {option} is ambiguous: {}", ids.join(", ")))
     };
     Err(error.listing("the columns are", columns.iter().map(|column| column.id)))
 }
@@ -243,10 +243,11 @@ pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
         }
         (Value::Ip(a, a_length), Value::Ip(b, b_length)) => a.cmp(b).then(a_length.cmp(b_length)),
         (Value::Text(a), Value::Text(b)) => natural(&a.to_lossy(), &b.to_lossy()),
-        (Value::Word(a), Value::Word(b)) => natural(a, b),
+        (Value::Word(a), Value::Word(b)) | (Value::Named { shown: a, .. }, Value::Named { shown: b, .. }) => {
+            natural(a, b)
+        }
         (Value::Word(a), Value::Text(b)) => natural(a, &b.to_lossy()),
         (Value::Text(a), Value::Word(b)) => natural(&a.to_lossy(), b),
-        (Value::Named { shown: a, .. }, Value::Named { shown: b, .. }) => natural(a, b),
         _ => rank(a).cmp(&rank(b)).then_with(|| number(a).total_cmp(&number(b))),
     }
 }

@@ -166,7 +166,7 @@ impl record::Event for Event {
             What::Duplicate {} => self.answer(Role::Caution, "duplicate reply", &who, &seq),
             What::Corrupt {} => {
                 let bytes = self.bytes.map(|bytes| format!(" bytes={bytes}")).unwrap_or_default();
-                let rest = format!(" reply from {who}{seq}{bytes}: not what was sent, not counted");
+                let rest = format!(" reply from {who}{seq}{bytes}: payload differs, not counted");
                 Line::default().with(Role::Bad, "corrupt").plain(rest)
             }
             What::Rejected {} => {

@@ -30,7 +30,7 @@ pub(super) struct Live {
 /// What became of the latest probes of a target, each in the place of its number, whenever that became known.
 #[derive(Default)]
 struct Marks {
-    marks: VecDeque<Mark>,
+    latest: VecDeque<Mark>,
     /// The number of the first of them.
     first: u64,
     /// The number of the last whose fate is known, and that fate.
@@ -40,13 +40,13 @@ struct Marks {
 impl Marks {
     /// Makes room for the probes up to this number, as they were sent.
     fn reach(&mut self, number: u64) {
-        if self.marks.is_empty() {
+        if self.latest.is_empty() {
             self.first = number.saturating_sub(TREND as u64 - 1).max(1);
         }
-        while self.first + (self.marks.len() as u64) <= number {
-            self.marks.push_back(Mark::Open);
-            if self.marks.len() > TREND {
-                self.marks.pop_front();
+        while self.first + (self.latest.len() as u64) <= number {
+            self.latest.push_back(Mark::Open);
+            if self.latest.len() > TREND {
+                self.latest.pop_front();
                 self.first += 1;
             }
         }
@@ -59,7 +59,7 @@ impl Marks {
             self.last = Some((number, mark));
         }
         let index = number.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
-        if let Some(known) = index.and_then(|index| self.marks.get_mut(index)) {
+        if let Some(known) = index.and_then(|index| self.latest.get_mut(index)) {
             *known = mark;
         }
     }
@@ -168,7 +168,7 @@ impl Live {
             } else {
                 Role::Dim
             }),
-            Cell::trend(marks.marks.iter().copied().collect()),
+            Cell::trend(marks.latest.iter().copied().collect()),
         ];
         FrameRow { cells, urgency, remark }
     }
@@ -216,7 +216,7 @@ mod tests {
             Mark::Unsent => '!',
             Mark::Unknown => '?',
         };
-        marks.marks.iter().map(mark).collect()
+        marks.latest.iter().map(mark).collect()
     }
 
     #[test]

@@ -77,13 +77,14 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
             (Target::Prefix(prefix), _) => {
                 check_size(prefix, request.is_meant)?;
                 if hosts.len() as u128 + prefix.host_count() > 1 << MOST_HOST_BITS_MEANT {
-                    return Err(Error::usage("these are too many hosts for one run")
-                        .hint("sweep one prefix after the other"));
+                    return Err(
+                        Error::usage("too many hosts for one run").hint("sweep the prefixes one by one")
+                    );
                 }
                 hosts.add_sweep(*prefix);
                 if !hosts.has_host(*prefix) {
-                    return Err(Error::usage(format!("{prefix} has no host, only addresses of groups"))
-                        .hint("ping the hosts of a network one by one, or its prefix"));
+                    return Err(Error::usage(format!("{prefix} has no hosts, only multicast addresses"))
+                        .hint("ping the hosts of a network, or its prefix"));
                 }
             }
             (Target::Host(_), Some(Err(ResolveError::Zone(zone)))) => {
@@ -95,8 +96,10 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
             (Target::Host(host), Some(Ok(addresses))) => {
                 let wanted = if request.all_addresses { addresses.len() } else { 1 };
                 if let Some(address) = addresses.iter().find(|address| hosts.is_group(address.ip)) {
-                    return Err(Error::usage(format!("{address} is the address of a group, not of a host"))
-                        .hint("ping its hosts one by one, or their prefix"));
+                    return Err(Error::usage(format!(
+                        "{address} is a multicast or broadcast address, not a host"
+                    ))
+                    .hint("ping the hosts, or their prefix"));
                 }
                 for address in addresses.into_iter().take(wanted) {
                     let address = Address { ip: reachable(address.ip), ..address };
@@ -119,9 +122,7 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
         }
     }
     if hosts.len() > 1 << MOST_HOST_BITS_MEANT {
-        return Err(
-            Error::usage("these are too many hosts for one run").hint("sweep one prefix after the other")
-        );
+        return Err(Error::usage("too many hosts for one run").hint("sweep the prefixes one by one"));
     }
     Ok(Plan { hosts, is_tiers: false })
 }
@@ -139,16 +140,13 @@ fn check_size(prefix: &Prefix, is_meant: bool) -> Result<()> {
     let bits = if prefix.family() == Family::Ipv4 { 32 } else { 128 };
     let (most, least) = (bits - MOST_HOST_BITS_MEANT, bits - MOST_HOST_BITS);
     if prefix.host_bits() > MOST_HOST_BITS_MEANT {
-        return Err(Error::usage(format!("{prefix} is too large to sweep")).hint(format!(
-            "a /{least} or longer has at most 65,536 addresses; with --yes it may be a /{most}"
-        )));
+        return Err(Error::usage(format!("{prefix} is too large to sweep"))
+            .hint(format!("the limit is a /{least}, and a /{most} with --yes")));
     }
     if prefix.host_bits() > MOST_HOST_BITS && !is_meant {
         let hosts = prefix.host_count();
-        return Err(Error::usage(format!(
-            "{prefix} has {hosts} hosts, more than a /{least}: that must be meant"
-        ))
-        .hint("give --yes to sweep it all the same"));
+        return Err(Error::usage(format!("{prefix} has {hosts} hosts, more than a /{least}: confirm it"))
+            .hint("sweep it with --yes"));
     }
     Ok(())
 }
@@ -200,7 +198,7 @@ fn lan(family: Family, network: &Network) -> Slot {
         Slot { target, address, tier: Some(Tier::Lan), remark }
     };
     let Some(routes) = &network.default_routes else {
-        return slot(Err("this system does not tell its gateway; name a host of the LAN".to_owned()), None);
+        return slot(Err("this system does not show its gateway; name a host of the LAN".to_owned()), None);
     };
     let address = |(index, ip): (u32, IpAddr)| {
         let needs_scope = Class::of(ip) == Class::LinkLocal && ip.is_ipv6();
@@ -213,11 +211,8 @@ fn lan(family: Family, network: &Network) -> Slot {
     let neighbours = sys::neighbours().unwrap_or_default();
     match neighbours.into_iter().find(|(_, ip)| Family::of(*ip) == family) {
         Some(neighbour) => {
-            slot(Ok(address(neighbour)), Some("this is a neighbour: there is no default gateway"))
+            slot(Ok(address(neighbour)), Some("no default gateway: this target is another host of the LAN"))
         }
-        None => slot(
-            Err(format!("there is no {} default gateway, and no neighbour is known", family.name())),
-            None,
-        ),
+        None => slot(Err(format!("no {} default gateway and no known host of the LAN", family.name())), None),
     }
 }

@@ -230,7 +230,7 @@ impl Report for Ping {
         let has_open =
             || self.targets.shown.iter().any(|slot| self.targets.engine.statistics(*slot).in_flight() > 0);
         let interrupted = (self.interrupted && has_open())
-            .then(|| Line::default().dim("interrupted: probes in flight are not counted as lost"));
+            .then(|| Line::default().dim("interrupted: unanswered probes in flight are not counted as lost"));
         interrupted.into_iter().collect()
     }
 
@@ -415,7 +415,7 @@ impl TargetReport {
             (Some(by), _) => format!("{by} reports that larger packets do not pass"),
             (None, true) => "limited by this machine's own MTU".to_owned(),
             (None, false) if found.payload_bytes == super::pmtu::MOST_BODY => {
-                "the largest packet there is passes".to_owned()
+                "the largest possible packet passes".to_owned()
             }
             (None, false) => {
                 "larger packets are dropped without an ICMP error (an MTU black hole): connections may hang"

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::body::Cookie;
 use super::clock::{Clock, Disturbance};
-use super::engine::{self, Engine, Glance, Happening, Moment, Nanos, Probe, Settings};
+use super::engine::{self, Engine, Glance, Happening, Moment, Nanos, Probe, Settings, Telling};
 use super::event::{Event, What};
 use super::hosts::{Hosts, Slot};
 use super::live::{Live, progress};
@@ -76,7 +76,7 @@ async fn read(
     reading.map_err(|source| cannot().caused_by(source))?;
     tokio::select! {
         targets = answer => targets.unwrap_or_else(|_| Err(cannot())),
-        () = plan::until(end) => Err(cannot().hint("nothing came before the deadline: give --deadline more")),
+        () = plan::until(end) => Err(cannot().hint("no input before the deadline: raise --deadline")),
     }
 }
 
@@ -127,7 +127,9 @@ impl<'a> Run<'a> {
         let is_drawn = observer.is_drawing() && singles > 1 && !is_sweeping && !is_tiers;
         let live = is_drawn.then(Live::new);
         let mut settings = settings(request, &hosts, transport.sweep_window());
-        settings.is_heard = attention != Attention::None || live.is_some();
+        if attention == Attention::None && live.is_none() {
+            settings.telling = Telling::Nothing;
+        }
         let engine = Engine::new(settings, hosts, Cookie::random(), now);
         Self {
             request,
@@ -203,10 +205,10 @@ impl<'a> Run<'a> {
         let now = Clock::now();
         let message = match self.request.pace {
             Pace::Flood => format!(
-                "flood: up to {} probes in flight to each target, the next as soon as a reply comes, or 100 a second",
+                "flood: up to {} probes in flight per target, a new one on each reply, and at least 100 per second",
                 engine::FLOOD_WINDOW
             ),
-            Pace::Unpaced => "rate 0: probes go out as fast as the socket takes them".to_owned(),
+            Pace::Unpaced => "rate 0: probes are sent as fast as possible".to_owned(),
             _ => String::new(),
         };
         if !message.is_empty() {
@@ -344,12 +346,16 @@ impl<'a> Run<'a> {
                 self.engine.excuse(now);
                 (
                     "suspended",
-                    format!("this machine slept for {}: probes of that time are not counted", of(time)),
+                    format!(
+                        "this machine was suspended for {}: probes of that time are not counted",
+                        of(time)
+                    ),
                 )
             }
-            Disturbance::Stepped(time) => {
-                ("clock-stepped", format!("the time of day was set by {}: times of events jump", of(time)))
-            }
+            Disturbance::Stepped(time) => (
+                "clock-stepped",
+                format!("the system clock was set by {}: time stamps of events jump", of(time)),
+            ),
         };
         let _ = self.warn(code, message, now);
     }
@@ -393,13 +399,13 @@ impl<'a> Run<'a> {
         let is_sweeping = self.engine.hosts().networks().next().is_some();
         let wait = match (self.request.waits_for_neighbours, is_sweeping) {
             (true, true) => {
-                "the sweep goes on in rounds, each up to 50 s, as neighbours leave it (--no-wait does not)"
+                "the sweep continues in rounds of up to 50 s as entries expire (--no-wait skips the rest)"
             }
-            (true, false) => "probes wait up to 100 s until neighbours leave it (--no-wait does not)",
-            (false, _) => "the rest could not be probed",
+            (true, false) => "probes wait up to 100 s for entries to expire (--no-wait skips them)",
+            (false, _) => "the remaining hosts could not be probed",
         };
         let message = format!(
-            "the kernel's table of neighbours is full{limit}: {wait}; for all at once: sudo sysctl -w {sysctl}={setting}"
+            "the kernel's neighbour table is full{limit}: {wait}; to avoid this: sudo sysctl -w {sysctl}={setting}"
         );
         let _ = self.warn("neighbour-table-full", message, now);
     }
@@ -450,8 +456,7 @@ impl<'a> Run<'a> {
 
     fn finish(mut self, interrupted: bool, is_overdue: bool) -> Ping {
         if self.engine.strays > 0 {
-            let message =
-                format!("{} messages looked like replies to these probes and were none", self.engine.strays);
+            let message = format!("{} messages looked like replies but match no probe", self.engine.strays);
             self.warnings.push(Warning::new("false-replies", message));
         }
         let hides_errors = self.transport.hides_errors();
@@ -468,7 +473,8 @@ impl<'a> Run<'a> {
         ping.warnings.extend(without_neighbour(&ping.silent_neighbours()));
         // A probe that met an error is no riddle; only one that met silence may have met a hidden one.
         if hides_errors && ping.has_silence() {
-            let message = "an unprivileged ICMP socket shows no ICMP errors, so a router may have said why probes were lost";
+            let message =
+                "an unprivileged ICMP socket receives no ICMP errors: the reason for the loss may be hidden";
             ping.warnings.push(Warning::new("icmp-errors-hidden", message));
         }
         ping
@@ -490,10 +496,10 @@ fn without_neighbour(silent: &[IpAddr]) -> Vec<Warning> {
         let named: Vec<String> = none.iter().take(NAMED).map(ToString::to_string).collect();
         let who = match (none.as_slice(), none.len().saturating_sub(NAMED)) {
             ([], _) => return None,
-            ([one], _) => format!("{one}: no machine on this link answers for the address"),
-            (_, 0) => format!("{}: no machine on this link answers for these addresses", named.join(", ")),
+            ([one], _) => format!("{one}: no host on this link answers for the address"),
+            (_, 0) => format!("{}: no host on this link answers for these addresses", named.join(", ")),
             (all, more) => format!(
-                "{} targets ({} and {more} more): no machine on this link answers for these addresses",
+                "{} targets ({} and {more} more): no host on this link answers for these addresses",
                 all.len(),
                 named.join(", ")
             ),
@@ -543,7 +549,6 @@ fn settings(request: &Request, hosts: &Hosts, sweep_window: usize) -> Settings {
         size: request.size,
         finds_pmtu: request.finds_pmtu,
         waits_for_neighbours: request.waits_for_neighbours,
-        tells_outstanding: request.tells_outstanding,
-        is_heard: true,
+        telling: if request.tells_outstanding { Telling::Everything } else { Telling::Usual },
     }
 }

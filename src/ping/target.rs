@@ -71,16 +71,16 @@ impl Request {
         match target {
             Target::Host(host) => check_zone(host, self.interface.as_deref()),
             Target::Prefix(prefix) if is_link_local(prefix) && self.interface.is_none() => {
-                Err(Error::usage(format!("{prefix} is only unique on one link: say on which"))
+                Err(Error::usage(format!("{prefix} is link-local: name its interface"))
                     .hint("give --interface; `netdiag ifaces` lists the interfaces"))
             }
             Target::Prefix(prefix) if self.pace == Pace::Flood => {
-                Err(Error::usage(format!("--flood is for hosts, and {prefix} is a prefix"))
-                    .hint("--rate 0 sweeps a prefix as fast as the socket takes it"))
+                Err(Error::usage(format!("--flood takes hosts; {prefix} is a prefix"))
+                    .hint("--rate 0 sweeps a prefix as fast as possible"))
             }
             Target::Prefix(prefix) if self.finds_pmtu => {
-                Err(Error::usage(format!("--pmtu is for hosts, and {prefix} is a prefix"))
-                    .hint("name the hosts whose path to measure"))
+                Err(Error::usage(format!("--pmtu takes hosts; {prefix} is a prefix"))
+                    .hint("name hosts instead"))
             }
             Target::Prefix(_) => Ok(()),
         }
@@ -112,8 +112,8 @@ pub(super) fn read(path: &Path, request: &Request) -> Result<Vec<Target>> {
         }
         let is_cut = length as u64 == MOST_LINE_BYTES && !line.ends_with(b"\n");
         let text = std::str::from_utf8(&line).ok().filter(|_| !is_cut).ok_or_else(|| {
-            Error::usage(format!("line {} of {name} is no text in UTF-8, or very long", index + 1))
-                .hint("give a name, an address or a prefix on each line")
+            Error::usage(format!("line {} of {name} is not UTF-8, or too long", index + 1))
+                .hint("write one name, address or prefix per line")
         })?;
         // What some editors put in front of a text.
         let line = text.trim_start_matches('\u{feff}');
@@ -122,15 +122,16 @@ pub(super) fn read(path: &Path, request: &Request) -> Result<Vec<Target>> {
         };
         let target: Target = word.parse().map_err(|error: TargetError| {
             let word: String = word.chars().take(100).collect();
-            Error::usage(format!("line {} of {name}: '{word}' is no target: {error}", index + 1))
-                .hint("give a name, an address or a prefix on each line")
+            Error::usage(format!("line {} of {name}: '{word}' is not a target: {error}", index + 1))
+                .hint("write one name, address or prefix per line")
         })?;
         request.check(&target).map_err(|error| error.at(format!("line {} of {name}", index + 1)))?;
         targets.push(target);
     }
     if targets.is_empty() {
-        return Err(Error::usage(format!("there is no target in {name}"))
-            .hint("give a name, an address or a prefix on each line"));
+        return Err(
+            Error::usage(format!("{name} has no targets")).hint("write one name, address or prefix per line")
+        );
     }
     Ok(targets)
 }

@@ -58,18 +58,18 @@ impl Tier {
             (Self::Loopback, false) => {
                 "this machine's own network software is broken, or ICMP is blocked on it"
             }
-            (Self::Host, true) => "this machine's network card answers under its own address",
-            (Self::Host, false) => "this machine does not answer under its own address",
-            (Self::Lan, true) => "the local network works: the next machine answers",
+            (Self::Host, true) => "this machine's interface answers on its own address",
+            (Self::Host, false) => "this machine does not answer on its own address",
+            (Self::Lan, true) => "the local network works: another host replies",
             (Self::Lan, false) => {
-                "no answer on the local network: cable, Wi-Fi, address or gateway; some ignore ping"
+                "no reply on the local network: check cable, Wi-Fi, address and gateway; some hosts ignore ping"
             }
-            (Self::Routed, true) => "the internet can be reached",
+            (Self::Routed, true) => "the internet is reachable",
             (Self::Routed, false) if !could_send => {
-                "this machine has no way out: no default route, or its interface is down"
+                "no route to the internet: no default route, or its interface is down"
             }
             (Self::Routed, false) => {
-                "no answer from the internet: if the LAN works, it is the gateway's uplink or a filter"
+                "no reply from the internet: if the LAN works, the cause is the gateway's uplink or a firewall"
             }
         }
     }

@@ -52,7 +52,7 @@ fn title(port: &Port) -> Line {
     }
     line = line.plain(": ");
     if port.port == 0 && port.last_port.is_none() {
-        return line.plain("no port, but what a program binds that asks for any free one");
+        return line.plain("not a real port: a program that binds port 0 gets any free port");
     }
     if let (Some(last), Some(holders)) = (port.last_port, &port.holders) {
         let mut held: Vec<&str> =
@@ -72,7 +72,7 @@ fn title(port: &Port) -> Line {
                 if others.is_empty() { line } else { line.plain(format!(" and {} more", others.len())) };
             match &holder.hidden_parent {
                 Some(parent) => line.plain(", started by ").strong(parent.process.clone()).plain(format!(
-                    " (pid {}){}, which this user may not look into",
+                    " (pid {}){}, hidden from this user",
                     parent.pid,
                     of(parent.user.as_ref(), parent.uid)
                 )),
@@ -82,19 +82,17 @@ fn title(port: &Port) -> Line {
         _ => owner(holder),
     });
     match (&port.holders, who) {
-        (None, _) => line.plain("who holds it is not told"),
+        (None, _) => line.plain("this system does not show who holds it"),
         (_, Some(who)) => line.plain("held by ").and(who),
         (Some(holders), None) if holders.is_empty() => match port.is_free() {
             Some(true) => line.with(Role::Good, "free"),
-            Some(false) => {
-                line.plain("nobody holds it, and ").with(Role::Caution, "this user cannot have it")
-            }
-            None => line.plain("nobody holds it"),
+            Some(false) => line.plain("free, but ").with(Role::Caution, "this user may not bind it"),
+            None => line.plain("free"),
         },
         (Some(holders), None) => {
             let connections = sockets(holders).count();
             let noun = if connections == 1 { "connection" } else { "connections" };
-            line.plain(format!("held by {connections} {noun}, and nobody listens"))
+            line.plain(format!("held by {connections} {noun}, no listener"))
         }
     }
 }
@@ -125,20 +123,20 @@ fn here(port: &Port, settings: &PortSettings) -> Vec<Line> {
     if let (Some(is), Some((first, last))) = (port.is_ephemeral_here, settings.ephemeral) {
         lines.push(if is {
             let line = Line::default().with(Role::Caution, "ephemeral");
-            let line = line.plain(format!(": programs that ask for no port are given {first}-{last}"));
-            if port.is_reserved_here == Some(true) { line.plain(", but not this one") } else { line }
+            let line = line.plain(format!(": the kernel chooses source ports from {first}-{last}"));
+            if port.is_reserved_here == Some(true) { line.plain(", except this one") } else { line }
         } else {
-            Line::new(format!("not ephemeral: programs that ask for no port are given {first}-{last}"))
+            Line::new(format!("not ephemeral: the kernel chooses source ports from {first}-{last}"))
         });
     }
     if let (Some(true), Some(start)) = (port.needs_privilege, settings.unprivileged_start) {
         let line = Line::default().with(Role::Caution, "privileged");
         let what = if cfg!(target_os = "linux") { "CAP_NET_BIND_SERVICE" } else { "root" };
-        lines.push(line.plain(format!(": below {start} takes {what}")));
+        lines.push(line.plain(format!(": ports below {start} need {what}")));
     }
     if port.is_reserved_here == Some(true) {
         lines.push(Line::new(if cfg!(windows) {
-            "excluded: nobody is given it, or may bind it (netsh int ipv4 show excludedportrange)"
+            "excluded from use (netsh int ipv4 show excludedportrange)"
         } else {
             "reserved: in net.ipv4.ip_local_reserved_ports"
         }));
@@ -147,7 +145,9 @@ fn here(port: &Port, settings: &PortSettings) -> Vec<Line> {
 }
 
 fn held_by(port: &Port) -> Vec<Line> {
-    let Some(holders) = &port.holders else { return vec![Line::default().dim("not told by this system")] };
+    let Some(holders) = &port.holders else {
+        return vec![Line::default().dim("unknown: this system does not show it")];
+    };
     let mut lines = Vec::new();
     let total = sockets(holders).count();
     // A command line is told once.
@@ -220,12 +220,12 @@ fn process(holder: &Holder, is_new: bool) -> Line {
 fn owner(holder: &Holder) -> Line {
     let what = match holder.owner {
         Ownership::Known | Ownership::Denied => "a process",
-        Ownership::Unaccepted => return Line::new("no process yet: it waits to be accepted"),
-        Ownership::None => return Line::new("no process any more"),
-        Ownership::Hidden => return Line::new("the kernel, or a process that cannot be seen from here"),
+        Ownership::Unaccepted => return Line::new("no process yet: waits to be accepted"),
+        Ownership::None => return Line::new("none: the process has ended"),
+        Ownership::Hidden => return Line::new("the kernel, or a process of another namespace"),
     };
     let line = Line::new(what).and(of_user(holder)).and(place(holder));
-    if holder.owner == Ownership::Denied { line.plain(", which this user may not look into") } else { line }
+    if holder.owner == Ownership::Denied { line.plain(", hidden from this user") } else { line }
 }
 
 fn of_user(holder: &Holder) -> Line {

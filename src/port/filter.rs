@@ -25,25 +25,28 @@ impl Filter {
     pub fn parse(processes: &[String], users: &[String]) -> Result<Self> {
         let process = |text: &String| {
             if text.is_empty() {
-                return Err(Error::usage("a process is missing: '' is none").hint("write its id or its name"));
+                return Err(Error::usage("a process is missing").hint("write a process id or a name"));
             }
             if let Ok(pid) = text.parse() {
                 return Ok(OfProcess::Pid(pid));
             }
             Pattern::new(text).map(OfProcess::Name).map_err(|error| {
-                let what =
-                    format!("'{text}' is no pattern of names: {} at character {}", error.msg, error.pos + 1);
-                Error::usage(what).hint("patterns are as in a shell: nginx*, [ab]*; [*] is a star itself")
+                let what = format!(
+                    "'{text}' is not a valid name pattern: {} at character {}",
+                    error.msg,
+                    error.pos + 1
+                );
+                Error::usage(what).hint("patterns work as in a shell: nginx*, [ab]*; [*] matches a star")
             })
         };
         if !users.is_empty() && !sys::LISTS_EVERY_SOCKET {
-            return Err(Error::untested("this system does not tell whose a socket is")
-                .hint("--process tells them apart by process"));
+            return Err(Error::untested("this system does not show the user of a socket")
+                .hint("--process selects by process"));
         }
         let user = |text: &String| {
             text.parse().ok().or_else(|| sys::user_id(text)).ok_or_else(|| {
-                Error::usage(format!("there is no user called '{text}' here"))
-                    .hint("write a user's name, or its number: id -u NAME tells it")
+                Error::usage(format!("unknown user '{text}'"))
+                    .hint("write a user name, or an id as id -u NAME shows it")
             })
         };
         Ok(Self {

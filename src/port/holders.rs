@@ -266,8 +266,8 @@ impl Held {
         let group = socket.cgroup.and_then(|id| self.groups.get(&id)).map(|(origin, _)| origin);
         match owners {
             [] if is_unaccepted(socket) => "a connection that waits to be accepted".to_owned(),
-            [] if socket.inode == 0 => "a connection whose program has gone".to_owned(),
-            [] if self.is_complete => "the kernel, or a process that cannot be seen from here,".to_owned(),
+            [] if socket.inode == 0 => "a connection whose program has ended".to_owned(),
+            [] if self.is_complete => "the kernel, or a process of another namespace,".to_owned(),
             [] => match group.and_then(|origin| origin.unit.as_ref()) {
                 Some(unit) => format!("a process{} in {unit}", user()),
                 None => format!("a process{}", user()),

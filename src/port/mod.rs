@@ -207,7 +207,7 @@ fn listening(request: &Request, asked: Option<&[Asked]>) -> Result<Ports> {
         let error = Error::untested("cannot list the sockets of this machine");
         error
             .caused_by(source)
-            .hint("ss, netstat or lsof would meet the same refusal: ask outside this sandbox")
+            .hint("the sandbox refuses the same to ss, netstat and lsof: run netdiag outside of it")
     });
     let mut held = held?;
     if let Some(asked) = asked {
@@ -236,7 +236,7 @@ fn free(request: &Request, asked: Option<Vec<Asked>>) -> Result<Ports> {
         _ if request.check_bind => held.ok(),
         Ok(_) if !sys::LISTS_EVERY_SOCKET => {
             return Err(untold(Error::untested(
-                "this system does not list every socket, nor so what is free",
+                "this system does not list every socket, so free ports are unknown",
             )));
         }
         Ok(mut held) => {

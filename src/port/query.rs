@@ -31,21 +31,21 @@ pub enum Asked {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum QueryError {
     /// A number that is no port.
-    #[error("{0} is not a port: ports go from 0 to 65535")]
+    #[error("{0} is not a port: ports are 0 to 65535")]
     Number(String),
     /// A range whose end is before its beginning.
-    #[error("the range runs backwards: write {1}-{0}")]
+    #[error("the range is reversed: write {1}-{0}")]
     Backwards(u16, u16),
     /// A port of a host, which is not about this machine's ports.
     #[error(
-        "this is a port of a host: netdiag tcp-echo {0} probes it; netdiag port {1} is about this machine's"
+        "this is a port of a host: netdiag tcp-echo {0} probes it; netdiag port {1} shows this machine's port"
     )]
     Endpoint(String, String),
     /// A protocol that has no ports here.
-    #[error("'{0}' is no protocol with ports here: it is tcp or udp")]
+    #[error("unknown protocol '{0}': tcp or udp")]
     Protocol(String),
     /// Neither a number nor anything a service can be called (RFC 6335, 5.1).
-    #[error("'{0}' is neither a port, a range as 20-25, nor a service name as https")]
+    #[error("'{0}' is not a port, a range such as 20-25, or a service name such as https")]
     Neither(String),
 }
 

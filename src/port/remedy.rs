@@ -26,7 +26,7 @@ pub(super) fn of(port: &Port) -> Vec<String> {
         ));
         remedies.push("let one program bind it: sudo setcap cap_net_bind_service=+ep PROGRAM".to_owned());
     } else if all.contains(&Cause::Privilege) {
-        remedies.push("bind it as root, or take a higher port".to_owned());
+        remedies.push("bind it as root, or use a higher port".to_owned());
     }
     let is_held = |cause: &Cause| {
         !matches!(cause, Cause::Privilege | Cause::NoFamily | Cause::Refused | Cause::Unknown)
@@ -54,19 +54,17 @@ pub(super) fn of(port: &Port) -> Vec<String> {
         Some(left) if helps => {
             remedies.push(format!("wait {left} s, or set SO_REUSEADDR before bind(2), as most servers do"));
         }
-        Some(left) => remedies.push(format!(
-            "wait {left} s; SO_REUSEADDR helps only if the server that has gone had set it too"
-        )),
+        Some(left) => remedies
+            .push(format!("wait {left} s; SO_REUSEADDR helps only if the ended server had set it, too")),
         None if helps => {
-            remedies
-                .push("for TCP, set SO_REUSEADDR before bind(2): what holds it has it set too".to_owned());
+            remedies.push("for TCP, set SO_REUSEADDR before bind(2): its holder has set it, too".to_owned());
         }
         None => {}
     }
     remedies.extend(elsewhere(port, &all));
     if !port.free_nearby.is_empty() {
         let free: Vec<String> = port.free_nearby.iter().map(u16::to_string).collect();
-        remedies.push(format!("take a free port: {}", free.join(", ")));
+        remedies.push(format!("use a free port: {}", free.join(", ")));
     }
     remedies
 }
@@ -84,13 +82,13 @@ fn elsewhere(port: &Port, causes: &BTreeSet<Cause>) -> Option<String> {
         let mut taken: Vec<&str> =
             servers.iter().filter_map(|holder| Some(holder.local.rsplit_once(':')?.0)).collect();
         taken.dedup();
-        return Some(format!("bind one address that is not taken: taken are {}", taken.join(", ")));
+        return Some(format!("bind a single address other than {}", taken.join(", ")));
     }
     // Two listeners of one address can only be where both have SO_REUSEPORT set.
     let is_shared = servers.iter().any(|holder| {
         holder.state == "LISTEN" && holder.socket != first.socket && holder.local == first.local
     });
-    is_shared.then(|| "bind it as the same user with SO_REUSEPORT, as those that hold it share it".to_owned())
+    is_shared.then(|| "bind it as the same user with SO_REUSEPORT, which its holders have set".to_owned())
 }
 
 /// How to end those that hold a port, each once.
@@ -126,7 +124,7 @@ fn ending(port: &Port, holder: &Holder) -> String {
             "cri" => format!("crictl stop {quoted}"),
             "lxc" => format!("lxc-stop {quoted}"),
             "machine" => format!("machinectl poweroff {quoted}"),
-            _ => holder.pid.map_or_else(|| "as its own manager does".to_owned(), kill),
+            _ => holder.pid.map_or_else(|| "with the container's own manager".to_owned(), kill),
         };
         return format!("stop the container {name}: {command}");
     }
@@ -140,24 +138,29 @@ fn ending(port: &Port, holder: &Holder) -> String {
     }
     match (holder.pid, text(&holder.process)) {
         (Some(1), Some(name)) if name == "systemd" => {
-            format!("systemd holds it for a socket unit: systemctl list-sockets | grep {number}")
+            format!(
+                "systemd holds it for a socket unit; find the unit: systemctl list-sockets | grep {number}"
+            )
         }
-        (Some(pid), Some(name)) if cfg!(windows) => format!("end {name}: {}", kill(pid)),
+        (Some(pid), Some(name)) if cfg!(windows) => format!("stop {name}: {}", kill(pid)),
         (Some(_), Some(name)) => {
             // All of them that share the socket: not every program's children end with it.
             let mates = port.holders.iter().flatten();
             let mates = mates.filter(|it| (it.socket, &it.process) == (holder.socket, &holder.process));
             let pids: Vec<String> = mates.filter_map(|it| it.pid).map(|pid| pid.to_string()).collect();
-            format!("end {name}: kill {}", pids.join(" "))
+            format!("stop {name}: kill {}", pids.join(" "))
         }
         _ if holder.owner == Ownership::Hidden => {
-            "the kernel itself has it (NFS, WireGuard ...), or a container's process: ask from the first PID namespace"
+            "held by the kernel (NFS, WireGuard ...) or by a container's process: run netdiag on the host"
                 .to_owned()
         }
         _ => {
             let user = text(&holder.user).or(holder.uid.map(|uid| uid.to_string()));
             let user = user.map_or_else(|| "another user".to_owned(), |user| format!("user {user}"));
-            format!("ask root which process of {user} it is: sudo {} port {number}", quoted(&sys::program()))
+            format!(
+                "run as root to see the process of {user}: sudo {} port {number}",
+                quoted(&sys::program())
+            )
         }
     }
 }

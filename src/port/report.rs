@@ -78,9 +78,7 @@ impl Report for Ports {
         match (self.purpose, self.layout()) {
             (Purpose::Tell, Layout::Table) | (Purpose::Free, _) if !self.ports.is_empty() => {
                 if let Some((first, last)) = self.settings.ephemeral {
-                    notes.push(format!(
-                        "programs that ask for no port are given one from {first} to {last} here"
-                    ));
+                    notes.push(format!("the kernel chooses source ports from {first} to {last}"));
                 }
             }
             _ => {}

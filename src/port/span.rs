@@ -54,7 +54,7 @@ pub(super) fn resolve(request: &Request) -> Result<Option<(Vec<Asked>, Vec<Strin
                 let ports = registry::ports_matching(pattern);
                 if ports.is_empty() {
                     return Err(Error::usage(format!("no registered service matches '{pattern}'"))
-                        .hint("patterns are as in a shell: http*, *sql*"));
+                        .hint("patterns work as in a shell: http*, *sql*"));
                 }
                 asked.push(Asked::Ports(ports));
             }
@@ -153,16 +153,18 @@ impl Settled {
 
 /// The error of a name that no service has, though so many begin with it.
 fn unknown(name: &str, longer: usize) -> Error {
-    let error = Error::usage(format!("no registered service is called '{name}'"));
+    let error = Error::usage(format!("unknown service '{name}'"));
     let near = suggest::nearest(name, registry::names());
     let error = match near.as_slice() {
         [] => error,
         near => error.hint(format!("did you mean {}?", near.join(", "))),
     };
     match longer {
-        0 => error.hint("write a port from 0 to 65535, a range as 20-25, or a service's name as https"),
-        1 => error.hint(format!("1 name begins so: netdiag port '{name}*'")),
-        longer => error.hint(format!("{longer} names begin so: netdiag port '{name}*'")),
+        0 => {
+            error.hint("write a port from 0 to 65535, a range such as 20-25, or a service name such as https")
+        }
+        1 => error.hint(format!("1 name begins with it: netdiag port '{name}*'")),
+        longer => error.hint(format!("{longer} names begin with it: netdiag port '{name}*'")),
     }
 }
 

@@ -105,7 +105,7 @@ impl<'a> Surroundings<'a> {
     /// The report of some ports.
     pub(super) fn report(self, request: &Request, ports: Vec<Port>, mut warnings: Vec<Warning>) -> Ports {
         if !sys::LISTS_EVERY_SOCKET && self.held.is_some() {
-            let message = "on this system only sockets whose process this user may look into are listed, without their users and other ends: a port of which no holder is told may be held all the same";
+            let message = "this system lists only sockets of processes that this user may inspect, without users and peers: a port without a listed holder may be in use";
             warnings.push(Warning::new("holders-limited", message));
         }
         // What is free hangs on nobody's process.
@@ -116,7 +116,7 @@ impl<'a> Surroundings<'a> {
         let can_be_had =
             |port: &Port| port.bindable.iter().flat_map(|it| it.iter()).any(|it| it.can_bind == Some(true));
         if !request.check_bind && ports.iter().any(can_be_had) && sys::lists_bound_sockets() == Some(false) {
-            let message = "TCP sockets that are bound and do not listen are not listed here (Linux does since 6.8, by netlink): one may hold what seems free; --check-bind tries it";
+            let message = "this kernel does not list TCP sockets that are bound but do not listen (Linux 6.8 and later do): a port shown as free may be in use; test it with --check-bind";
             warnings.push(Warning::new("bound-unlisted", message));
         }
         let kinds = || ports.iter().flat_map(|port| port.bindable.iter().flat_map(|it| it.iter()));
@@ -134,7 +134,7 @@ impl<'a> Surroundings<'a> {
             let message = match request.purpose {
                 Purpose::Free => "none of these ports can be bound",
                 _ if request.filter.is_empty() => "nothing listens on these ports",
-                _ => "nothing that matches listens",
+                _ => "no listening socket matches",
             };
             warnings.push(Warning::new("no-match", message));
         }
@@ -229,7 +229,7 @@ impl<'a> Surroundings<'a> {
                 return kind(candidate, Some(false), Some(no_ipv6()));
             }
             Ipv6::Unknown if candidate.family == Family::Ipv6 => {
-                let reason = "this process may open no socket to see whether there is IPv6".to_owned();
+                let reason = "this process may not open a socket to test for IPv6".to_owned();
                 return kind(candidate, None, Some((Cause::Unknown, reason)));
             }
             _ => {}
@@ -237,20 +237,19 @@ impl<'a> Surroundings<'a> {
         // Which comes first in the kernel too.
         if Settled::of(port, &self.settings).needs_privilege == Some(true) {
             let start = self.privileged_end();
-            let reason = format!("ports below {start} take a privilege that this user does not have");
+            let reason = format!("ports below {start} need a privilege that this user lacks");
             match self.may_bind_privileged() {
                 Some(true) => {}
                 Some(false) => return kind(candidate, Some(false), Some((Cause::Privilege, reason))),
                 None => {
-                    let reason = format!(
-                        "ports below {start} take a privilege, and it is not told whether this user has it"
-                    );
+                    let reason =
+                        format!("ports below {start} need a privilege; whether this user has it is unknown");
                     return kind(candidate, None, Some((Cause::Unknown, reason)));
                 }
             }
         }
         let Some(sockets) = sockets else {
-            let reason = "this system does not list its sockets; --check-bind tries it".to_owned();
+            let reason = "this system does not list its sockets; test it with --check-bind".to_owned();
             return kind(candidate, None, Some((Cause::Unknown, reason)));
         };
         if !sys::LISTS_EVERY_SOCKET {
@@ -265,14 +264,14 @@ impl<'a> Surroundings<'a> {
             }
             Verdict::UnlessReused(socket) => {
                 let reason = format!(
-                    "{}, and whether with SO_REUSEADDR, without which it shares with nobody, this user may not see",
+                    "{}; whether that socket has SO_REUSEADDR set is hidden from this user",
                     self.reason(socket, candidate)
                 );
                 kind(candidate, None, Some((Cause::Unknown, reason)))
             }
             Verdict::UnlessV6Only(socket) => {
                 let reason = format!(
-                    "{}, and takes IPv4 too unless its server was for IPv6 alone, which is not told",
+                    "{}, on IPv4 too unless its server was IPv6-only, which is unknown",
                     self.reason(socket, candidate)
                 );
                 kind(candidate, None, Some((Cause::Unknown, reason)))
@@ -291,7 +290,7 @@ impl<'a> Surroundings<'a> {
         if let Some(socket) = sockets.iter().find(is_same).filter(|_| !candidate.reuse_address) {
             kind(candidate, Some(false), Some((cause(socket), self.reason(socket, candidate))))
         } else {
-            let reason = "this system does not list every socket; --check-bind tries it".to_owned();
+            let reason = "this system does not list every socket; test it with --check-bind".to_owned();
             kind(candidate, None, Some((Cause::Unknown, reason)))
         }
     }
@@ -303,7 +302,7 @@ impl<'a> Surroundings<'a> {
             Ok(Err(error)) => error,
             Err(untried) if untried.is_absent() => return kind(candidate, Some(false), Some(no_ipv6())),
             Err(untried) => {
-                let reason = format!("it could not be tried: {}", untried.0);
+                let reason = format!("could not be tested: {}", untried.0);
                 return kind(candidate, None, Some((Cause::Unknown, reason)));
             }
         };
@@ -321,11 +320,11 @@ impl<'a> Surroundings<'a> {
             {
                 (
                     Cause::Privilege,
-                    format!("permission denied: ports below {} take a privilege", self.privileged_end()),
+                    format!("permission denied: ports below {} need a privilege", self.privileged_end()),
                 )
             }
             (ErrorKind::PermissionDenied, _) => {
-                (Cause::Refused, "permission denied, by a security module or a sandbox".to_owned())
+                (Cause::Refused, "permission denied by a security module or a sandbox".to_owned())
             }
             _ => (Cause::Refused, error.to_string()),
         };
@@ -344,17 +343,17 @@ impl<'a> Surroundings<'a> {
         let crosses = candidate.family == Family::Ipv4
             && socket.local.is_ipv6()
             && socket.local.ip().to_canonical().is_ipv6();
-        let too = if crosses && socket.v6only == Some(false) { ", which takes IPv4 too" } else { "" };
+        let too = if crosses && socket.v6only == Some(false) { ", on IPv4 too" } else { "" };
         match (socket.transport, socket.state) {
             (Transport::Udp, TcpState::Closed) => format!("{who} receives on {local}{too}"),
             (_, TcpState::Listen) => format!("{who} listens on {local}{too}"),
-            (_, TcpState::Closed) => format!("{who} has bound {local} and does not listen{too}"),
+            (_, TcpState::Closed) => format!("{who} has bound {local} without listening{too}"),
             (_, TcpState::TimeWait) => {
                 let left = super::holders::time_left(socket).unwrap_or_default().div_ceil(1000);
                 format!("a connection in TIME-WAIT holds {local} for {left} s more")
             }
             (_, state) => format!(
-                "{who} has a connection of {local} to {} ({})",
+                "{who} has a connection from {local} to {} ({})",
                 endpoint(socket.remote, socket.interface),
                 state.name()
             ),

@@ -345,10 +345,10 @@ pub fn lacks(what: impl Into<String>, source: io::Error) -> Error {
     let error = Error::untested(what).caused_by(source);
     match (files, processes) {
         (Some(limit), _) => {
-            error.hint(format!("let this shell's programs open more files (now {limit}): ulimit -n 4096"))
+            error.hint(format!("raise the limit of open files (now {limit}): ulimit -n 4096"))
         }
         (None, Some(limit)) => error.hint(format!(
-            "let this user have more processes and threads (now {limit}, all programs counted): ulimit -u 4096"
+            "raise this user's limit of processes and threads (now {limit}, all programs counted): ulimit -u 4096"
         )),
         (None, None) => error,
     }

@@ -256,7 +256,7 @@ fn meets_itself(socket: &Socket, target: SocketAddr) -> bool {
 fn met_itself() -> Failure {
     Failure::new(
         Outcome::Refused,
-        "nothing listens on this port (the connection met itself: the system chose the same port to connect from)",
+        "nothing listens on this port (self-connection: the kernel chose the target's port as the source port)",
     )
 }
 
@@ -274,7 +274,7 @@ pub(super) fn silence(target: SocketAddr, retransmissions: Option<u32>, timeout:
             Some(listener) => Failure::new(
                 Outcome::QueueFull,
                 format!(
-                    "no reply within {}: the server's queue is full, with {} waiting to be accepted and a backlog of {}",
+                    "no reply within {}: the server's queue is full, {} connections wait to be accepted, the backlog is {}",
                     humantime::format_duration(timeout),
                     listener.receive_queue,
                     listener.send_queue,
@@ -324,8 +324,8 @@ fn open(target: SocketAddr, origin: &Origin) -> std::result::Result<Socket, Refu
 fn bind_source(socket: &Socket, source: SocketAddr, target: SocketAddr) -> std::result::Result<(), Refused> {
     if source.ip().is_loopback() && !target.ip().is_loopback() && !is_own_address(target.ip()) {
         let what = format!("cannot connect to {} from {}", Endpoint(target), source.ip());
-        let error =
-            Error::usage(what).hint("a loopback address cannot leave this machine: give one of its others");
+        let error = Error::usage(what)
+            .hint("packets from a loopback address cannot leave this machine: use another of its addresses");
         return Err(Refused::Cannot(error));
     }
     if source.is_ipv4() != target.is_ipv4() {

@@ -339,9 +339,8 @@ impl Step {
                 known.extend(receive_bytes.map(|bytes| format!("SO_RCVBUF {bytes} B")));
             }
             if self.changed.queues {
-                known
-                    .extend(unacknowledged_bytes.map(|bytes| format!("{bytes} B sent and not acknowledged")));
-                known.extend(unread_bytes.map(|bytes| format!("{bytes} B received and not read")));
+                known.extend(unacknowledged_bytes.map(|bytes| format!("{bytes} B unacknowledged")));
+                known.extend(unread_bytes.map(|bytes| format!("{bytes} B unread")));
             }
         }
         if self.changed.rtt {
@@ -356,10 +355,10 @@ impl Step {
             let side = if self.side == "client" { "server" } else { "client" };
             let mut parts = vec![other.state.name().to_owned()];
             if other.unacknowledged_bytes > 0 {
-                parts.push(format!("{} B not acknowledged", other.unacknowledged_bytes));
+                parts.push(format!("{} B unacknowledged", other.unacknowledged_bytes));
             }
             if other.unread_bytes > 0 {
-                parts.push(format!("{} B not read", other.unread_bytes));
+                parts.push(format!("{} B unread", other.unread_bytes));
             }
             if !other.is_accepted {
                 parts.push("not accepted yet".to_owned());
@@ -392,10 +391,10 @@ mod tests {
             unacknowledged_bytes: Some(64),
             unread_bytes: Some(0),
         });
-        assert_eq!(step.figures(), "", "what has not changed is not repeated");
+        assert_eq!(step.figures(), "", "values that have not changed are not repeated");
         step.changed.buffers = true;
         assert_eq!(step.figures(), "SO_SNDBUF 16384 B; SO_RCVBUF 131072 B");
         step.changed = Changed { queues: true, ..Changed::default() };
-        assert_eq!(step.figures(), "64 B sent and not acknowledged; 0 B received and not read");
+        assert_eq!(step.figures(), "64 B unacknowledged; 0 B unread");
     }
 }

@@ -26,9 +26,9 @@ pub enum Outcome {
     Filtered,
     /// No answer, because the server's queue of connections to be accepted is full.
     QueueFull,
-    /// ICMP says the host cannot be reached.
+    /// ICMP says the host is unreachable.
     UnreachableHost,
-    /// ICMP says the network cannot be reached.
+    /// ICMP says the network is unreachable.
     UnreachableNetwork,
     /// ICMP, or a route of this machine, says it is forbidden.
     Prohibited,
@@ -198,7 +198,7 @@ impl Failure {
             (_, Some(from)) => {
                 format!("a firewall rule of this machine ({from}) reports: {what}")
             }
-            (_, None) => format!("this machine itself reports: {what}"),
+            (_, None) => format!("this machine's kernel reports: {what}"),
         };
         let (icmp_type, icmp_code) = (Some(error.icmp_type), Some(error.icmp_code));
         Self { kind, message, from: error.from, icmp_type, icmp_code, syn_retransmissions: None }
@@ -207,7 +207,7 @@ impl Failure {
     /// The failure of a connect by what the system said; `at_once` if no packet can have been answered yet.
     pub(super) fn of_connect(error: &io::Error, at_once: bool, waited: Duration) -> Self {
         let no_route =
-            || Self::new(Outcome::NoRoute, format!("this machine has no usable route there ({error})"));
+            || Self::new(Outcome::NoRoute, format!("this machine has no usable route to it ({error})"));
         match error.kind() {
             ErrorKind::ConnectionRefused => {
                 Self::new(Outcome::Refused, "the host replies with a reset: nothing listens on this port")
@@ -224,23 +224,22 @@ impl Failure {
             }
             ErrorKind::NetworkDown => no_route(),
             ErrorKind::NetworkUnreachable => {
-                Self::new(Outcome::UnreachableNetwork, "the network cannot be reached")
+                Self::new(Outcome::UnreachableNetwork, "the network is unreachable")
             }
-            ErrorKind::HostUnreachable => Self::new(Outcome::UnreachableHost, "the host cannot be reached"),
+            ErrorKind::HostUnreachable => Self::new(Outcome::UnreachableHost, "the host is unreachable"),
             ErrorKind::AddrInUse => Self::new(
                 Outcome::NoLocalPort,
-                format!("the port to connect from is in use on this machine ({error})"),
+                format!("the source port is in use on this machine ({error})"),
             ),
-            ErrorKind::AddrNotAvailable => Self::new(
-                Outcome::NoLocalPort,
-                format!("this machine has no free port to connect from ({error})"),
-            ),
+            ErrorKind::AddrNotAvailable => {
+                Self::new(Outcome::NoLocalPort, format!("this machine has no free source port ({error})"))
+            }
             ErrorKind::PermissionDenied if is_prohibit_route(error) => {
                 Self::new(Outcome::Prohibited, format!("forbidden by a route or rule ({error})"))
             }
             ErrorKind::PermissionDenied => Self::new(
                 Outcome::Permission,
-                format!("forbidden on this machine, by a firewall for example ({error})"),
+                format!("forbidden on this machine, for example by a firewall ({error})"),
             ),
             // It has a name of its own, and is given none of the others.
             _ => Self::new(Outcome::ConnectFailed, format!("this machine could not connect: {error}")),
@@ -257,11 +256,12 @@ impl Failure {
         match error.kind() {
             ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => Self::new(
                 Outcome::Reset,
-                format!("connected, then reset by the other end after {received} bytes came back"),
+                format!("connected, then reset by the other end after {received} bytes were received"),
             ),
-            ErrorKind::TimedOut => {
-                Self::new(Outcome::TimedOutReading, "connected, then nothing was acknowledged any more")
-            }
+            ErrorKind::TimedOut => Self::new(
+                Outcome::TimedOutReading,
+                "connected, then the other end stopped acknowledging data",
+            ),
             // An ICMP error that outlasted the retransmissions.
             ErrorKind::HostUnreachable => own(Outcome::UnreachableHost),
             ErrorKind::NetworkUnreachable => own(Outcome::UnreachableNetwork),
@@ -285,14 +285,14 @@ fn is_prohibit_route(error: &io::Error) -> bool {
 
 fn icmp_v4(icmp_type: u8, icmp_code: u8) -> (Outcome, &'static str) {
     match (icmp_type, icmp_code) {
-        (3, 0 | 6 | 11) => (Outcome::UnreachableNetwork, "the network cannot be reached"),
+        (3, 0 | 6 | 11) => (Outcome::UnreachableNetwork, "the network is unreachable"),
         (3, 3) => {
             (Outcome::PortUnreachable, "port unreachable, by ICMP and not by reset: a firewall rejects it")
         }
         (3, 9 | 10 | 13..=15) => (Outcome::Prohibited, "administratively prohibited: a firewall rejects it"),
-        (3, _) => (Outcome::UnreachableHost, "the host cannot be reached"),
-        (11, _) => (Outcome::UnreachableHost, "the packet's time to live ran out on the way: a routing loop"),
-        _ => (Outcome::UnreachableHost, "it cannot be delivered"),
+        (3, _) => (Outcome::UnreachableHost, "the host is unreachable"),
+        (11, _) => (Outcome::UnreachableHost, "TTL exceeded in transit: a routing loop"),
+        _ => (Outcome::UnreachableHost, "the packet cannot be delivered"),
     }
 }
 
@@ -303,9 +303,9 @@ fn icmp_v6(icmp_type: u8, icmp_code: u8) -> (Outcome, &'static str) {
         (1, 4) => {
             (Outcome::PortUnreachable, "port unreachable, by ICMP and not by reset: a firewall rejects it")
         }
-        (1, _) => (Outcome::UnreachableHost, "the host cannot be reached"),
-        (3, _) => (Outcome::UnreachableHost, "the packet's hop limit ran out on the way: a routing loop"),
-        _ => (Outcome::UnreachableHost, "it cannot be delivered"),
+        (1, _) => (Outcome::UnreachableHost, "the host is unreachable"),
+        (3, _) => (Outcome::UnreachableHost, "hop limit exceeded in transit: a routing loop"),
+        _ => (Outcome::UnreachableHost, "the packet cannot be delivered"),
     }
 }
 

@@ -46,9 +46,9 @@ fn privileged(error: Error, port: u16) -> Error {
     let program = sys::program();
     match sys::port_settings().unprivileged_start {
         Some(start) if port < start => error
-            .hint(format!("take a port from {start} on, which needs no privilege"))
+            .hint(format!("use a port of {start} or above, which needs no privilege"))
             .hint(format!("or: sudo setcap cap_net_bind_service+ep {program}"))
             .hint(format!("or: sudo sysctl -w net.ipv4.ip_unprivileged_port_start={port} (now {start})")),
-        _ => error.hint("run it as a user who may bind this port"),
+        _ => error.hint("run as a user who may bind this port"),
     }
 }

@@ -65,7 +65,7 @@ fn no_target() -> Result<(), String> {
         ("ftp://a/", "http and https"),
         ("http://", "host"),
         ("http://u:p@a/", "password"),
-        ("a..b", "dots"),
+        ("a..b", "1 to 63 characters"),
         ("a\u{1}b", "\\u{1}"),
         ("shop:0", "port"),
         ("[::1", "brackets"),

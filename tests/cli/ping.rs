@@ -90,7 +90,7 @@ fn on_terminal(script: &str) -> Result<String, String> {
 fn live_table() -> Result<(), String> {
     may_ping()?;
     let shown = on_terminal("NO_COLOR=1 $N ping -c 4 -i 0.25 127.0.0.1 127.0.0.2")?;
-    assert!(shown.contains("LATEST") && shown.contains("q ends it"), "{shown}");
+    assert!(shown.contains("LATEST") && shown.contains("q quits"), "{shown}");
     assert!(!shown.contains("reply from"), "a picture, not lines: {shown}");
     // Each picture takes the last one's place, and the last thing to stand is the whole table.
     let pictures = shown.matches("LATEST").count();

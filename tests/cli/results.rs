@@ -198,7 +198,7 @@ fn port_tells_who_listens_and_what_is_free() -> Result<(), String> {
     let unknown = run("port --list --user no-such-user-here");
     if cfg!(target_os = "linux") {
         expect_code(&unknown, 2);
-        assert!(unknown.stderr.contains("there is no user called 'no-such-user-here'"), "{unknown:?}");
+        assert!(unknown.stderr.contains("unknown user 'no-such-user-here'"), "{unknown:?}");
     } else {
         // Whose a socket is is not told there at all.
         expect_code(&unknown, 3);

@@ -133,13 +133,13 @@ fn services_that_fail_after_connecting_are_told_apart() -> Result<(), String> {
         assert!(message.contains("HTTP/1.1 400"), "the answer that came before the reset: {message}");
     }
     for (address, outcome, says) in [
-        (misbehaving(close), "closed-early", "before any byte came back"),
+        (misbehaving(close), "closed-early", "before any byte was received"),
         (misbehaving(reset), "reset", "reset by the other end"),
         (misbehaving(half), "short", "after 20 of 64 bytes"),
         (misbehaving(wrong), "mismatch", "from byte 32 on it is"),
         (misbehaving(twice), "mismatch", "at least 64 bytes"),
         (misbehaving(greet), "mismatch", "from byte 0 on it is \"SSH-2.0-\\x1b[31mevil\\r\\n\""),
-        (misbehaving(hold), "timed-out-reading", "no byte came back for 500ms"),
+        (misbehaving(hold), "timed-out-reading", "no byte received for 500ms"),
     ] {
         if outcome == "reset" && std::env::var_os("WINEPREFIX").is_some() {
             eprintln!("SKIPPED {outcome}: Wine gives the end of the stream where Windows gives a reset");
@@ -307,7 +307,7 @@ fn an_address_in_use_names_the_remedy() -> Result<(), String> {
     let run = run(&format!("tcp-serve {}", server.address));
     expect_code(&run, 3);
     assert!(run.stderr.contains(&format!("cannot listen on {}", server.address)), "{run:?}");
-    assert!(run.stderr.contains("take another port (0 for any)"), "{run:?}");
+    assert!(run.stderr.contains("choose another port (0: any free port)"), "{run:?}");
     Ok(())
 }
 

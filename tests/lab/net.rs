@@ -266,10 +266,10 @@ pub(crate) struct Files {
 impl Files {
     /// Takes one that is not in use, or makes another.
     pub(crate) fn take() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         if let Some(files) = Self::spare().pop() {
             return files;
         }
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = format!("/run/files-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let script = format!(
             "mkdir {folder}; touch {folder}/resolv.conf {folder}/hosts

@@ -126,6 +126,7 @@ pub(super) fn write(out: &mut String, value: &Value, charset: Charset) {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
     reason = "a height below the number of steps"
 )]
 pub(super) fn trend(marks: &[Mark], charset: Charset) -> Vec<(Role, char)> {
@@ -187,9 +188,13 @@ pub(in crate::output) fn in_columns(names: &[String], width: usize) -> Vec<Strin
     let down = names.len().div_ceil(across);
     (0..down)
         .map(|row| {
-            let line: String =
-                names.iter().skip(row).step_by(down).map(|name| format!("{name:widest$}")).collect();
-            line.trim_end().to_owned()
+            let cells: Vec<&str> = names.iter().skip(row).step_by(down).map(String::as_str).collect();
+            let (last, before) = cells.split_last().expect("a row begins with a name");
+            let mut line = String::new();
+            for name in before {
+                let _ = write!(line, "{name:widest$}");
+            }
+            line + last
         })
         .collect()
 }

@@ -81,10 +81,19 @@ pub(super) struct Settings {
     pub(super) finds_pmtu: bool,
     /// Whether to wait for room in the table of neighbours.
     pub(super) waits_for_neighbours: bool,
-    /// Whether it is told when the next probe leaves before the last one is answered.
-    pub(super) tells_outstanding: bool,
-    /// Whether anybody listens to the [`Happening`]s.
-    pub(super) is_heard: bool,
+    /// Which [`Happening`]s are told.
+    pub(super) telling: Telling,
+}
+
+/// Which [`Happening`]s are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// None: nobody listens.
+    Nothing,
+    /// All but [`What::Outstanding`].
+    Usual,
+    /// All.
+    Everything,
 }
 
 /// When the next probe of a host is due.
@@ -406,7 +415,7 @@ impl Engine {
     }
 
     fn tell(&mut self, slot: SlotId, number: Option<u64>, at: Moment, what: What) {
-        if self.settings.is_heard {
+        if self.settings.telling != Telling::Nothing {
             self.news.push(Happening { slot, number, at, what });
         }
     }

@@ -6,7 +6,7 @@ use super::flight::{Fate, Track};
 use super::settling::Chances;
 use super::{
     Engine, FLOOD_TICK, FLOOD_WINDOW, HOLD, MAKE_UP, MEMORY, Moment, NEIGHBOUR_PATIENCE, Nanos, Pace, Probe,
-    ROOM_PATIENCE, Reason, STAMP_SLACK, UNPACED_WINDOW, What, low,
+    ROOM_PATIENCE, Reason, STAMP_SLACK, Telling, UNPACED_WINDOW, What, low,
 };
 use crate::ping::body::Named;
 use crate::ping::hosts::SlotId;
@@ -131,7 +131,7 @@ impl Engine {
         let track = &mut self.tracks[slot as usize];
         let horizon = now.saturating_sub(MEMORY.max(4 * self.settings.timeout));
         let number = track.issue(now, horizon);
-        if self.settings.tells_outstanding
+        if self.settings.telling == Telling::Everything
             && let Some(last) = number.checked_sub(1)
             && self.tracks[slot as usize].flight(last).is_some_and(|flight| flight.fate == Fate::Waiting)
         {

@@ -25,8 +25,7 @@ fn settings() -> Settings {
         size: 56,
         finds_pmtu: false,
         waits_for_neighbours: true,
-        tells_outstanding: false,
-        is_heard: true,
+        telling: Telling::Usual,
     }
 }
 

@@ -369,8 +369,8 @@ fn is_lack_of_room(error: &io::Error, has_no_way: bool) -> bool {
 
 fn neighbours_full(family: Family) -> super::Reason {
     let meaning = match sys::neighbour_limit(family) {
-        Some(limit) => format!("cannot send: the table of neighbours is full (gc_thresh3 is {limit})"),
-        None => "cannot send: the table of neighbours is full".to_owned(),
+        Some(limit) => format!("cannot send: the neighbour table is full (gc_thresh3 is {limit})"),
+        None => "cannot send: the neighbour table is full".to_owned(),
     };
     super::Reason { from: None, icmp_type: None, code: None, meaning, mtu: None }
 }

@@ -69,7 +69,7 @@ pub(super) fn open(request: &Request, families: &[Family]) -> Result<Box<dyn Tra
         && source.is_unicast_link_local()
         && request.interface.is_none()
     {
-        return Err(Error::usage(format!("{source} is only unique on one link: say on which"))
+        return Err(Error::usage(format!("{source} is link-local: name its interface"))
             .hint("give --interface; `netdiag ifaces` lists the interfaces"));
     }
     match request.transport {
@@ -109,13 +109,13 @@ fn local(error: &io::Error, mtu: Option<u32>) -> Reason {
         ErrorKind::NetworkUnreachable => "cannot send: no route to it".to_owned(),
         ErrorKind::HostUnreachable => "cannot send: its route or neighbour is unreachable".to_owned(),
         ErrorKind::PermissionDenied => {
-            format!("cannot send: forbidden on this machine, by a firewall say ({error})")
+            format!("cannot send: forbidden on this machine, for example by a firewall ({error})")
         }
         ErrorKind::InvalidInput => {
-            format!("cannot send: a blackhole route, or a source that cannot reach it ({error})")
+            format!("cannot send: a blackhole route, or an unusable source address ({error})")
         }
         _ => match mtu {
-            Some(mtu) => format!("cannot send: larger than this machine's MTU of {mtu} to it"),
+            Some(mtu) => format!("cannot send: larger than this machine's MTU of {mtu}"),
             None => format!("cannot send: {error}"),
         },
     };

@@ -48,8 +48,8 @@ struct Lane {
 impl Portable {
     pub(super) fn open(request: &Request, families: &[Family]) -> Result<Self> {
         if request.dont_fragment || request.finds_pmtu {
-            return Err(Error::usage("this transport cannot forbid fragments (--dont-fragment, --pmtu)")
-                .hint("that works on Linux, without --transport portable"));
+            return Err(Error::usage("this transport cannot forbid fragmentation (--dont-fragment, --pmtu)")
+                .hint("available on Linux, without --transport portable"));
         }
         if request.interface.is_some() && !cfg!(any(target_os = "linux", target_os = "macos")) {
             return Err(Error::usage("this system cannot bind a ping to an interface")

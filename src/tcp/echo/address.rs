@@ -297,9 +297,9 @@ async fn conclude(
     if let Some(failure) = report.failure.as_mut().filter(|_| all > 1) {
         let of = match (report.unconnected, report.broken) {
             (0, broken) => format!("{broken} of {all} connections"),
-            (unconnected, 0) => format!("{unconnected} of {all} connections were not made"),
+            (unconnected, 0) => format!("{unconnected} of {all} connections could not be established"),
             (unconnected, broken) => {
-                format!("{unconnected} of {all} connections were not made, and {broken} failed")
+                format!("{unconnected} of {all} connections could not be established, {broken} failed")
             }
         };
         failure.message = format!("{of}: {}", failure.message);

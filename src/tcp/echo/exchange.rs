@@ -385,7 +385,7 @@ fn ended(round: &Round) -> Failure {
     match round.received {
         0 => Failure::new(
             Outcome::ClosedEarly,
-            "connected, then closed by the other end before any byte came back",
+            "connected, then closed by the other end before any byte was received",
         ),
         received => {
             Failure::new(Outcome::Short, format!("closed by the other end after {received} of {size} bytes"))
@@ -402,17 +402,17 @@ fn silent(round: &Round, waited: Duration, link: &Link) -> Failure {
     let sent = sent.saturating_sub(unacknowledged.into());
     let mut message = if unacknowledged > 0 && again > 0 {
         format!(
-            "{received} of {size} bytes came back, then none for {waited}: the other end acknowledges nothing any more \
+            "{received} of {size} bytes received, then none for {waited}: the other end acknowledges nothing any more \
              ({again} segments were sent again), so the path is broken or the host is gone"
         )
     } else if received > 0 {
-        format!("{received} of {size} bytes came back, then none for {waited}")
+        format!("{received} of {size} bytes received, then none for {waited}")
     } else if sent < size {
         format!(
-            "the other end took {sent} of {size} bytes, then stopped reading; none came back for {waited}"
+            "the other end acknowledged {sent} of {size} bytes, then stopped reading; no byte received for {waited}"
         )
     } else {
-        format!("connected and sent, but no byte came back for {waited}")
+        format!("connected and sent, then no byte received for {waited}")
     };
     if let Some(accusation) = evidence.and_then(super::link::Evidence::accusation) {
         message = format!("{message}; {accusation}");
@@ -455,7 +455,7 @@ impl Close {
         let error = io::Error::from_raw_os_error(errno);
         Some(Warning::new(
             "close-failed",
-            format!("{address}: the connection could not be closed in order: {error}"),
+            format!("{address}: the connection was not closed cleanly: {error}"),
         ))
     }
 }
@@ -506,5 +506,5 @@ pub(super) fn part(stream: &TcpStream, with_reset: bool) {
 
 /// What is said of bytes that nobody sent.
 pub(super) fn surplus(bytes: impl std::fmt::Display) -> String {
-    format!("more came back than was sent: at least {bytes} bytes")
+    format!("received more than was sent: at least {bytes} bytes")
 }

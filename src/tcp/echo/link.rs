@@ -152,11 +152,12 @@ impl Evidence {
     pub(super) fn accusation(&self) -> Option<String> {
         let other = self.other.as_ref()?;
         match other.inode {
-            0 => Some("the connection waits in the server's queue: no program has accepted it".to_owned()),
-            _ if other.receive_queue > 0 => Some(format!(
-                "the server's program has {} bytes waiting that it does not read",
-                other.receive_queue
-            )),
+            0 => Some(
+                "the connection is in the server's accept queue: the server has not accepted it".to_owned(),
+            ),
+            _ if other.receive_queue > 0 => {
+                Some(format!("the server has {} unread bytes in its receive buffer", other.receive_queue))
+            }
             _ => None,
         }
     }

@@ -109,6 +109,6 @@ fn row(address: &str, tallies: &[Shared], since: Duration) -> FrameRow {
     ];
     // The slowest first, and before them those that have answered nothing.
     let urgency = summary.map_or(u64::MAX, |summary| summary.p99 as u64);
-    let remark = summary.is_none().then(|| Line::default().with(Role::Caution, "no round has ended yet"));
+    let remark = summary.is_none().then(|| Line::default().with(Role::Caution, "no round has finished yet"));
     FrameRow { cells, urgency, remark }
 }

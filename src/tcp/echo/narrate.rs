@@ -101,7 +101,7 @@ impl Narration<'_> {
         );
         let bound = self.request.origin.source.map(|source| format!("; bound to {}", Endpoint(source)));
         (self.tell)(step.meaning(format!(
-            "one end of a future TCP connection, with a send and a receive buffer{}; TCP_NODELAY lets small writes leave at once",
+            "an endpoint for a TCP connection, with a send and a receive buffer{}; TCP_NODELAY sends small writes at once",
             bound.unwrap_or_default()
         )));
         observation.before();
@@ -123,7 +123,7 @@ impl Narration<'_> {
                 let syn = if again > 0 { format!("SYN -> ({again} more)") } else { "SYN ->".to_owned() };
                 let step = step.draws([syn.as_str(), "<- SYN,ACK", "ACK ->"]);
                 (self.tell)(step.infers(format!(
-                    "{from}each end has confirmed that it hears the other (three-way handshake); the connection stands"
+                    "{from}three-way handshake complete: each end has acknowledged the other's SYN; the connection is established"
                 )));
                 Ok(Some(stream))
             }
@@ -180,7 +180,7 @@ impl Narration<'_> {
             let step = observation.after(Some(stream), "send", (size - sent).to_string(), &shown);
             (self.tell)(match &result {
                 Ok(written) => step.draws_sent(&format!("{written} bytes")).meaning(
-                    "copied the bytes into the send buffer, where they stay until they are acknowledged; the kernel sends them",
+                    "copied the bytes into the send buffer, where they stay until acknowledged; the kernel sends them",
                 ),
                 Err(_) => step.meaning("this machine could not send"),
             });
@@ -213,7 +213,7 @@ impl Narration<'_> {
                     let failure = if received == 0 {
                         Failure::new(
                             Outcome::ClosedEarly,
-                            "connected, then closed by the other end before any byte came back",
+                            "connected, then closed by the other end before any byte was received",
                         )
                     } else {
                         Failure::new(
@@ -226,7 +226,7 @@ impl Narration<'_> {
                 Ok(length) => length,
                 Err(error) => {
                     let meaning = if error.kind() == io::ErrorKind::ConnectionReset {
-                        "a reset (RST) came: the other end broke the connection off; what it had not sent is lost"
+                        "received a reset (RST): the other end aborted the connection; data it had not sent is lost"
                     } else {
                         "this machine could not receive"
                     };
@@ -243,7 +243,7 @@ impl Narration<'_> {
             if let Some(offset) = difference {
                 (self.tell)(
                     step.meaning(format!(
-                        "took what had arrived; byte {offset} is not the one that was sent"
+                        "took the received bytes out of the receive buffer; byte {offset} differs from the byte sent"
                     )),
                 );
                 return Err(Failure::new(
@@ -253,7 +253,7 @@ impl Narration<'_> {
                 .into());
             }
             (self.tell)(step.meaning(format!(
-                "took what had arrived out of the receive buffer: {received} of {size} bytes, each as it was sent"
+                "took the received bytes out of the receive buffer: {received} of {size} bytes, all as sent"
             )));
         }
         told.echo = Some(start.elapsed());
@@ -271,7 +271,7 @@ impl Narration<'_> {
                 let waited = humantime::format_duration(self.request.timeout);
                 let accusation = self.link.evidence().and_then(super::link::Evidence::accusation);
                 let more = accusation.map(|accusation| format!("; {accusation}")).unwrap_or_default();
-                let message = format!("connected and sent, but no byte came back for {waited}{more}");
+                let message = format!("connected and sent, then no byte received for {waited}{more}");
                 Failure::new(Outcome::TimedOutReading, message).into()
             }
             None => Failure::of_exchange(error, call, told.received).into(),
@@ -290,9 +290,7 @@ impl Narration<'_> {
                 "SO_LINGER, 0 s".to_owned(),
                 &Ok("0".to_owned()),
             );
-            (self.tell)(
-                step.meaning("closing will now send a reset (RST) and forget the connection at once"),
-            );
+            (self.tell)(step.meaning("close will now send a reset (RST) and discard the connection at once"));
             return;
         }
         let start = Instant::now();
@@ -303,10 +301,10 @@ impl Narration<'_> {
         if result.is_ok() {
             (self.tell)(
                 step.draws_sent("FIN")
-                    .infers("this end sends no more, and says so (FIN); it can still receive"),
+                    .infers("this end sends a FIN: it sends no more data, and can still receive"),
             );
         } else {
-            (self.tell)(step.meaning("there is no connection any more that could be closed"));
+            (self.tell)(step.meaning("the connection no longer exists"));
             told.close = Some(result.as_ref().err().map_or(Close::Reset, Close::of));
             return;
         }
@@ -317,25 +315,26 @@ impl Narration<'_> {
         let step = observation.after(Some(stream), "recv", "512".to_owned(), &shown);
         told.close = Some(match result {
             Ok(0) => {
-                (self.tell)(step.draws(["<- FIN", "ACK ->"]).infers(
-                    "0 bytes: the other end sends no more either, and this one has acknowledged that",
-                ));
+                (self.tell)(
+                    step.draws(["<- FIN", "ACK ->"])
+                        .infers("0 bytes: the other end's FIN has arrived and is acknowledged"),
+                );
                 Close::Finished(start.elapsed())
             }
             Ok(more) => {
                 (self.tell)(
-                    step.draws_received(&format!("{more} bytes")).meaning("bytes that were never sent"),
+                    step.draws_received(&format!("{more} bytes")).meaning("bytes that this end never sent"),
                 );
                 Close::Surplus(more)
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                (self.tell)(step.meaning("the other end does not close its side: it may go on sending"));
+                (self.tell)(step.meaning("the other end has not closed its side: it can still send"));
                 Close::StaysOpen
             }
             Err(error) => {
                 let close = Close::of(&error);
                 (self.tell)(match close {
-                    Close::Reset => step.draws(["<- RST"]).meaning("the other end broke the connection off"),
+                    Close::Reset => step.draws(["<- RST"]).meaning("the other end reset the connection"),
                     _ => step.meaning("this machine could not receive"),
                 });
                 close
@@ -360,16 +359,14 @@ impl Narration<'_> {
         }
         let meaning = match step.state_after {
             Some(TcpState::TimeWait) => {
-                "the program has let go of it; the kernel keeps the port for a minute, so that no late segment is taken \
+                "the program has closed the socket; the kernel keeps the port for a minute, so that no late segment is taken \
                  for another connection's"
             }
             Some(TcpState::FinWait1 | TcpState::FinWait2) => {
-                "the program has let go of it; the kernel waits for the other end's FIN, a minute at most"
+                "the program has closed the socket; the kernel waits up to a minute for the other end's FIN"
             }
-            Some(TcpState::Closed) => {
-                "the program has let go of it, and the kernel too: nothing is left here"
-            }
-            _ => "the program has let go of it",
+            Some(TcpState::Closed) => "the program has closed the socket, and the kernel has removed it",
+            _ => "the program has closed the socket",
         };
         (self.tell)(step.meaning(meaning));
     }

@@ -38,7 +38,7 @@ pub(super) fn explained(mut failure: Failure, target: SocketAddr) -> Failure {
             sockets.iter().filter(toward).filter(|socket| socket.state == TcpState::TimeWait).count();
         let all = u32::from(last.saturating_sub(first)) + 1;
         failure.message = format!(
-            "{}: {taken} of {all} ports ({first}-{last}) are taken toward {}, {waiting} of them in TIME-WAIT",
+            "{}: {taken} of {all} source ports ({first}-{last}) to {} are in use, {waiting} of them in TIME-WAIT",
             failure.message,
             Endpoint(target)
         );

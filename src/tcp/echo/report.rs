@@ -142,10 +142,8 @@ impl Echo {
             targets.iter_mut().flat_map(|target| std::mem::take(&mut target.addresses)).collect();
         let reset = addresses.iter().filter(|row| row.was_reset);
         let warnings = reset.map(|row| {
-            let message = format!(
-                "{} sent every byte back, then reset the connection instead of closing it",
-                row.address
-            );
+            let message =
+                format!("{} echoed every byte, then reset the connection instead of closing it", row.address);
             Warning::new("reset-after-echo", message)
         });
         let mut warnings: Vec<Warning> = warnings.collect();
@@ -183,10 +181,8 @@ impl Echo {
         }
         let count = |(outcome, count): (&&str, &u64)| format!("{count} {outcome}");
         let counts: Vec<String> = self.counts.iter().map(count).collect();
-        let message = format!(
-            "of the ports: {}; only those that connected are listed (--all lists all)",
-            counts.join(", ")
-        );
+        let message =
+            format!("ports: {}; only connected ports are listed (--all lists all)", counts.join(", "));
         self.warnings.push(Warning::new("ports-not-listed", message));
     }
 }
@@ -385,15 +381,14 @@ impl Report for Echo {
     }
 
     fn notes(&self) -> Vec<Line> {
-        let interrupted = self
-            .interrupted
-            .then(|| Line::default().dim("interrupted: the figures are of the rounds so far"));
+        let interrupted =
+            self.interrupted.then(|| Line::default().dim("interrupted: the figures cover the rounds so far"));
         let kernel = if let [row] = self.addresses.as_slice() { row.kernel() } else { None };
         let looking = self
             .addresses
             .iter()
             .any(|row| !row.steps.is_empty())
-            .then(|| Line::default().dim("the phases include the time it took to look at each step"));
+            .then(|| Line::default().dim("the phases include the time spent on explaining each step"));
         interrupted.into_iter().chain(looking).chain(kernel).collect()
     }
 

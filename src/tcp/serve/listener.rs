@@ -59,7 +59,7 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
         format!("{family}, SOCK_STREAM"),
         &Ok(explain::descriptor(&socket)),
     );
-    steps.push(step.meaning("a socket: one end of future TCP connections"));
+    steps.push(step.meaning("a socket: an endpoint for TCP connections"));
     // Windows' option of this name lets two servers share a port; its default is Unix's with it set.
     if cfg!(unix) {
         observation.before();
@@ -74,9 +74,9 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
             &Ok("0".to_owned()),
         );
         steps.push(step.meaning(if request.reuse_address {
-            "a port that an earlier server left in TIME-WAIT may be bound again at once"
+            "a port in TIME-WAIT can be bound again at once"
         } else {
-            "a port that an earlier server left in TIME-WAIT cannot be bound until that is over"
+            "a port in TIME-WAIT cannot be bound until TIME-WAIT ends"
         }));
     }
     if address.is_ipv6() {
@@ -93,7 +93,7 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
     observation.before();
     socket.bind(&address.into()).map_err(|error| cannot_bind(address, request.reuse_address, error))?;
     let step = observation.after(Some(&socket), "bind", Endpoint(address).to_string(), &Ok("0".to_owned()));
-    steps.push(step.meaning("the address and port now belong to this socket"));
+    steps.push(step.meaning("the address and port are now bound to this socket"));
     observation.before();
     let listening = socket.listen(request.backlog);
     listening.map_err(|error| cannot_bind(address, request.reuse_address, error))?;
@@ -101,7 +101,7 @@ fn open(address: SocketAddr, request: &Request) -> Result<(TcpListener, Vec<Step
     // `sk_acceptq_is_full` (net/sock.h) admits one more.
     let waiting = i64::from(request.backlog) + 1;
     steps.push(step.meaning(format!(
-        "from now on the kernel makes connections with clients by itself; up to {waiting} may wait to be accepted"
+        "the kernel now completes handshakes with clients; up to {waiting} connections wait to be accepted"
     )));
     socket.set_nonblocking(true).map_err(|error| sys::lacks("cannot prepare a socket", error))?;
     let listener = TcpListener::from_std(socket.into());
@@ -114,9 +114,8 @@ fn cannot_bind(address: SocketAddr, reuse_address: bool, error: io::Error) -> Er
     let port = address.port();
     match error.kind() {
         ErrorKind::AddrInUse => in_use(Error::untested(what).caused_by(error), address, reuse_address),
-        ErrorKind::AddrNotAvailable => {
-            foreign_address(address.ip()).hint("127.0.0.1 serves this machine, 0.0.0.0 all its networks")
-        }
+        ErrorKind::AddrNotAvailable => foreign_address(address.ip())
+            .hint("127.0.0.1 is reachable from this machine only, 0.0.0.0 from all its networks"),
         ErrorKind::PermissionDenied => privileged(Error::untested(what).caused_by(error), port),
         _ => Error::untested(what).caused_by(error),
     }
@@ -141,9 +140,9 @@ fn collides(socket: &sys::InetSocket, address: SocketAddr) -> bool {
 /// Who holds a port, for how long, and what to do.
 fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
     let port = address.port();
-    let another = "take another port (0 for any)";
+    let another = "choose another port (0: any free port)";
     let Ok(sockets) = sys::tcp_sockets(port, 0) else {
-        return error.hint(format!("somebody holds port {port}: end that program, or {another}"));
+        return error.hint(format!("port {port} is in use: stop the program that holds it, or {another}"));
     };
     let mut holders: Vec<_> = sockets.into_iter().filter(|socket| collides(socket, address)).collect();
     holders.sort_by_key(|socket| (socket.state != TcpState::Listen, std::cmp::Reverse(socket.remaining)));
@@ -151,8 +150,8 @@ fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
         Some(holder) if holder.state == TcpState::TimeWait && !reuse_address => {
             let left = holder.remaining.unwrap_or_default().as_secs_f64();
             error
-                .hint(format!("an earlier connection holds port {port} in TIME_WAIT for {left:.0} s more"))
-                .hint(format!("leave out --no-reuse-address, which takes it at once; wait; or {another}"))
+                .hint(format!("a connection in TIME-WAIT holds port {port} for {left:.0} s more"))
+                .hint(format!("omit --no-reuse-address to bind it at once; wait; or {another}"))
         }
         Some(holder) => {
             let state = holder.state.name();
@@ -167,13 +166,13 @@ fn in_use(error: Error, address: SocketAddr, reuse_address: bool) -> Error {
                     let name = String::from_utf8_lossy(&process.name).escape_debug().to_string();
                     format!("process {} ({name}) of {user}", process.pid)
                 }
-                None if holder.inode == 0 => "a connection whose program has gone".to_owned(),
+                None if holder.inode == 0 => "a connection whose program has ended".to_owned(),
                 None => format!("a process of {user}"),
             };
             error
                 .hint(format!("{who} holds {} ({state})", Endpoint(holder.local)))
-                .hint(format!("end it, or {another}; netdiag port {port} tells more"))
+                .hint(format!("stop it, or {another}; details: netdiag port {port}"))
         }
-        None => error.hint(format!("somebody holds port {port}: end that program, or {another}")),
+        None => error.hint(format!("port {port} is in use: stop the program that holds it, or {another}")),
     }
 }

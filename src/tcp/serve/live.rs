@@ -74,7 +74,7 @@ impl Board {
             FrameRow { cells, ..FrameRow::default() }
         });
         let (current, total) = (state.live.len(), state.total);
-        let count = Line::default().dim(format!("{current} of {total} connections are live"));
+        let count = Line::default().dim(format!("{current} of {total} connections are open"));
         Frame {
             columns: COLUMNS.to_vec(),
             rows: live.collect(),

@@ -64,11 +64,11 @@ impl Request {
     /// How much it gives at most, in words.
     fn limits(&self) -> Vec<String> {
         let mut limits = Vec::new();
-        limits.extend(self.max_connections.map(|most| format!("at most {most} connections at once")));
+        limits.extend(self.max_connections.map(|most| format!("at most {most} parallel connections")));
         limits.extend(
-            self.idle_timeout.map(|most| format!("idle for {} at most", humantime::format_duration(most))),
+            self.idle_timeout.map(|most| format!("idle time-out {}", humantime::format_duration(most))),
         );
-        limits.extend(self.max_bytes.map(|most| format!("at most {most} bytes of each")));
+        limits.extend(self.max_bytes.map(|most| format!("at most {most} bytes per connection")));
         limits
     }
 }
@@ -150,7 +150,7 @@ impl record::Event for Event {
     fn line(&self) -> Option<Line> {
         Some(match &self.what {
             What::Listening { address, mode, faults, limits, .. } => {
-                let clients = if *mode == "single" { "one client at a time" } else { "many clients at once" };
+                let clients = if *mode == "single" { "one client at a time" } else { "clients in parallel" };
                 let line =
                     Line::default().with(Role::Good, "listening").plain(" on ").strong(address.as_str());
                 let line = line.plain(format!(", {clients}"));
@@ -161,18 +161,18 @@ impl record::Event for Event {
                 } else {
                     line.plain("; ").with(Role::Caution, format!("on purpose: {}", faults.join(", ")))
                 };
-                line.plain("; Ctrl-C ends it")
+                line.plain("; Ctrl-C stops")
             }
             What::Accepted { peer } => Line::new(format!("accepted {peer}")),
             What::RefusedOverLimit { peer, limit } => Line::default()
                 .with(Role::Caution, "refused")
-                .plain(format!(" {peer}: {limit} connections are all that are served at once")),
+                .plain(format!(" {peer}: the limit of {limit} parallel connections is reached")),
             What::Closed(connection) => connection.line(),
             What::Error { message } => Line::default().with(Role::Bad, "error").plain(format!(": {message}")),
             What::Stopping { active: 0 } => Line::new("stopping"),
-            What::Stopping { active: 1 } => Line::new("stopping when 1 live connection has ended"),
+            What::Stopping { active: 1 } => Line::new("stopping when 1 connection has finished"),
             What::Stopping { active } => {
-                Line::new(format!("stopping when {active} live connections have ended"))
+                Line::new(format!("stopping when {active} connections have finished"))
             }
             What::Step(step) => step.line(),
         })

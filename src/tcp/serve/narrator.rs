@@ -51,7 +51,7 @@ impl Narrator {
             &Ok(Endpoint(peer).unmapped().to_string()),
         );
         self.tell(accepted.draws(["<- SYN", "SYN,ACK ->", "<- ACK"]).infers(
-            "the kernel has already made the connection with this client; accept hands it over as a new socket",
+            "the kernel has already completed the handshake with this client; accept returns the connection as a new socket",
         ))
         .await;
         let mut buffer = vec![0; CHUNK];
@@ -70,12 +70,12 @@ impl Narrator {
                 self.tell(match &read {
                     Ok(0) => step
                         .draws_received("FIN")
-                        .meaning("0 bytes: the client has closed its side; no more will come"),
+                        .meaning("0 bytes: the client has closed its side and sends no more"),
                     Ok(length) => step.draws_received(&format!("{length} bytes")).meaning(
-                        "took what had arrived out of the receive buffer: a stream has no messages, only bytes",
+                        "took the received bytes out of the receive buffer: TCP is a byte stream without message boundaries",
                     ),
                     Err(error) if error.kind() == ErrorKind::ConnectionReset => {
-                        step.draws(["<- RST"]).meaning("the client broke the connection off")
+                        step.draws(["<- RST"]).meaning("the client reset the connection")
                     }
                     Err(_) => step.meaning("this machine could not receive"),
                 })
@@ -94,8 +94,7 @@ impl Narrator {
                 let step =
                     observation.after(Some(&stream), "send", length.to_string(), &Ok(length.to_string()));
                 let step = step.draws_sent(&format!("{length} bytes"));
-                self.tell(step.meaning("copied the same bytes into the send buffer; the kernel sends them"))
-                    .await;
+                self.tell(step.meaning("copied the bytes into the send buffer; the kernel sends them")).await;
             }
             if most.is_some_and(|most| counts.bytes().1 >= most) {
                 session::part(&stream, counts).await?;
@@ -105,9 +104,10 @@ impl Narrator {
         observation.before();
         drop(stream);
         let step = observation.after::<TcpStream>(None, "close", String::new(), &Ok("0".to_owned()));
-        self.tell(step.draws(["FIN ->", "<- ACK"]).infers(
-            "this end sends no more; once that is acknowledged nothing is left of the connection here",
-        ))
+        self.tell(
+            step.draws(["FIN ->", "<- ACK"])
+                .infers("this end sends a FIN; when it is acknowledged the connection is gone here"),
+        )
         .await;
         Ok(reason)
     }

@@ -185,7 +185,7 @@ impl<'a> Server<'a> {
         self.served.errors += 1;
         let last = self.short_at.replace(Instant::now());
         let is_news = last.is_none_or(|last| last.elapsed() > ANOTHER);
-        let message = format!("cannot accept a connection: {error}; trying again until one ends");
+        let message = format!("cannot accept a connection: {error}; retrying when a connection ends");
         if is_news && !self.tell(What::Error { message }).await {
             return false;
         }
