@@ -58,7 +58,9 @@ pub enum HostError {
     #[error("'{0}' is not a port: a number from {1} to 65535")]
     Port(String, u16),
     /// A range of ports that is none.
-    #[error("'{0}' is not a port range: write FROM-TO, the smaller first, or ports separated by commas, each 1 to 65535")]
+    #[error(
+        "'{0}' is not a port range: write FROM-TO, the smaller first, or ports separated by commas, each 1 to 65535"
+    )]
     PortRange(String),
     /// Brackets that do not match, or with something else than IPv6 inside.
     #[error("brackets enclose an IPv6 address before the port, such as [::1]:7")]

@@ -5,10 +5,34 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::manual::{self, Manual};
 use super::seconds;
 use crate::address::Host;
 use crate::doctor::{Request, Target};
 use crate::error::{Error, Result};
+
+/// What help and the manual page say besides the options.
+pub(super) const MANUAL: Manual = Manual {
+    notes: &[],
+    examples: &[
+        ("netdiag doctor", "can this machine use the network"),
+        ("netdiag doctor example.org", "can it reach this host"),
+        ("netdiag doctor example.org:22", "why is this port not reached"),
+        ("netdiag doctor https://example.org/", "why does this page not load"),
+        ("netdiag doctor example.org --explain", "which causes were considered, and why they lost"),
+        ("netdiag doctor --offline 192.168.1.7", "send nothing beyond the LAN"),
+        ("netdiag doctor example.org --save case.json; netdiag doctor --from case.json", ""),
+        ("netdiag doctor example.org --json", ""),
+    ],
+    exit: &[
+        (0, "nothing wrong"),
+        (1, "something is wrong"),
+        manual::USAGE,
+        (3, "no verdict within the time"),
+        manual::UNWRITTEN,
+    ],
+    see_also: &[],
+};
 
 /// Names the root cause: why this machine cannot use the network, or a target
 ///
@@ -16,21 +40,10 @@ use crate::error::{Error, Result};
 /// way to it, side by side. The verdict is the smallest set of causes that explains everything that is seen to be wrong,
 /// with the evidence it rests on, commands that show the same, and what to do. Nothing is changed.
 #[derive(Args)]
-#[command(after_long_help = "\
-Examples:
-  netdiag doctor                          can this machine use the network
-  netdiag doctor example.org              can it reach this host
-  netdiag doctor example.org:22           why is this port not reached
-  netdiag doctor https://example.org/     why does this page not load
-  netdiag doctor example.org --explain    which causes were considered, and why they lost
-  netdiag doctor --offline 192.168.1.7    send nothing beyond the LAN
-  netdiag doctor example.org --save case.json; netdiag doctor --from case.json
-  netdiag doctor example.org --json
-
-Exit codes: 0 nothing wrong; 1 something is; 2 wrong usage; 3 no verdict in the time; 4 output not written")]
+#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 pub(super) struct DoctorArgs {
     /// A name, an address, HOST:PORT, or a URL (http, https); none: the network at large
-    #[arg(value_name = "TARGET", value_parser = target)]
+    #[arg(value_name = "TARGET", value_hint = clap::ValueHint::Hostname, value_parser = target)]
     target: Option<Target>,
     /// How long it may take, in seconds
     #[arg(long, value_name = "SECS", default_value = "8", allow_negative_numbers = true, value_parser = seconds)]
@@ -45,10 +58,10 @@ pub(super) struct DoctorArgs {
     #[arg(long)]
     explain: bool,
     /// Write the evidence to a file, for --from
-    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "from")]
     save: Option<PathBuf>,
     /// Judge evidence that --save wrote; nothing is sent
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["target", "offline", "public"])]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["target", "offline", "public"])]
     from: Option<PathBuf>,
 }
 

@@ -4,23 +4,38 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::manual::{self, Manual};
 use super::{FamilyArgs, seconds};
 use crate::error::{Error, Result};
 use crate::ifaces::{Depth, Names, Request, View, Watch, needs_depth};
 use crate::output::{Format, Options};
 
+/// What help and the manual page say besides the options.
+pub(super) const MANUAL: Manual = Manual {
+    notes: &[],
+    examples: &[
+        ("netdiag ifaces", "all interfaces, with and without addresses"),
+        ("netdiag ifaces 'eth*' lo", "only these interfaces"),
+        ("netdiag ifaces --up -4", "interfaces that are up and have an IPv4 address"),
+        ("netdiag ifaces --brief", "one line per interface"),
+        ("netdiag ifaces --details eth0", "all details of one interface"),
+        ("netdiag ifaces --watch 1", "rates and changes, every second"),
+        ("netdiag ifaces --columns name,mtu,mac --sort mtu", ""),
+        ("netdiag ifaces --json", ""),
+    ],
+    exit: &[
+        (0, "success"),
+        (1, "no interface matches"),
+        (2, "wrong usage, or an unknown interface"),
+        (3, "this system does not list its interfaces"),
+        manual::UNWRITTEN,
+    ],
+    see_also: &["ip(8)"],
+};
+
 /// Lists this machine's interfaces, with their state, addresses, gateways and name servers
 #[derive(Args)]
-#[command(after_long_help = "\
-Examples:
-  netdiag ifaces                          all interfaces, with and without addresses
-  netdiag ifaces 'eth*' lo                only these interfaces
-  netdiag ifaces --up -4                  interfaces that are up and have an IPv4 address
-  netdiag ifaces --brief                  one line per interface
-  netdiag ifaces --details eth0           all details of one interface
-  netdiag ifaces --watch 1                rates and changes, every second
-  netdiag ifaces --columns name,mtu,mac --sort mtu
-  netdiag ifaces --json")]
+#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 pub(super) struct IfacesArgs {
     /// Only these interfaces: names or patterns, such as 'eth*'
     #[arg(value_name = "NAME")]

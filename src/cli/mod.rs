@@ -4,6 +4,7 @@ mod doctor;
 mod foreign;
 mod generate;
 mod ifaces;
+mod manual;
 mod names;
 mod ping;
 mod port;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use self::manual::Manual;
 use crate::address::Family;
 use crate::error::{Error, Result};
 use crate::output::{ColorChoice, Format, Options};
@@ -80,8 +82,8 @@ pub struct Help {
     subcommand_required = true,
     arg_required_else_help = true,
     max_term_width = 100,
-    after_help = EXIT_CODES,
-    after_long_help = EXAMPLES
+    after_help = MANUAL.short(),
+    after_long_help = MANUAL.long()
 )]
 struct Cli {
     #[command(flatten)]
@@ -90,22 +92,28 @@ struct Cli {
     command: CommandArgs,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 success, 1 negative result, 2 wrong usage, 3 could not test, 4 output not written, \
-130 interrupted before a result";
-
-const EXAMPLES: &str = "\
-Examples:
-  netdiag ifaces                       this machine's interfaces and addresses
-  netdiag ping                         loopback, LAN, internet: what works
-  netdiag ping 127.0.0.1               does this machine's network software work
-  netdiag port 443                     what it is, who holds it, is it free
-  netdiag tcp-serve 127.0.0.1:7777     an echo server, and in another terminal:
-  netdiag tcp-echo 127.0.0.1:7777      does it send back every byte
-  netdiag doctor https://example.org/  why does this not work
-
-Exit codes: 0 success, 1 negative result, 2 wrong usage, 3 could not test, 4 output not written, \
-130 interrupted before a result";
+/// What help and the manual page say besides the options.
+const MANUAL: Manual = Manual {
+    notes: &[],
+    examples: &[
+        ("netdiag ifaces", "this machine's interfaces and addresses"),
+        ("netdiag ping", "loopback, LAN, internet: what works"),
+        ("netdiag ping 127.0.0.1", "does this machine's network software work"),
+        ("netdiag port 443", "what it is, who holds it, is it free"),
+        ("netdiag tcp-serve 127.0.0.1:7777", "an echo server; then, in another terminal"),
+        ("netdiag tcp-echo 127.0.0.1:7777", "does it send back every byte"),
+        ("netdiag doctor https://example.org/", "why does this not work"),
+    ],
+    exit: &[
+        (0, "success"),
+        (1, "negative result"),
+        manual::USAGE,
+        (3, "could not test"),
+        manual::UNWRITTEN,
+        manual::INTERRUPTED,
+    ],
+    see_also: &[],
+};
 
 #[derive(Subcommand)]
 enum CommandArgs {
@@ -346,25 +354,33 @@ fn read(args: &[OsString]) -> std::result::Result<Cli, clap::Error> {
     }
 }
 
+/// A command as the command line knows it: its name, its options, and its texts.
+type Known = (&'static str, fn(clap::Command) -> clap::Command, &'static Manual);
+
+const KNOWN: [Known; 7] = [
+    ("ifaces", ifaces::IfacesArgs::augment_args, &ifaces::MANUAL),
+    ("ping", ping::PingArgs::augment_args, &ping::MANUAL),
+    ("port", port::PortArgs::augment_args, &port::MANUAL),
+    ("tcp-echo", tcp_echo::TcpEchoArgs::augment_args, &tcp_echo::MANUAL),
+    ("tcp-serve", tcp_serve::TcpServeArgs::augment_args, &tcp_serve::MANUAL),
+    ("doctor", doctor::DoctorArgs::augment_args, &doctor::MANUAL),
+    ("generate", generate::GenerateArgs::augment_args, &generate::MANUAL),
+];
+
+/// The texts of a command.
+fn manual_of(command: &str) -> &'static Manual {
+    KNOWN.iter().find(|(name, ..)| *name == command).map_or(&MANUAL, |(_, _, manual)| *manual)
+}
+
 /// The same command line with each command's options left out until it is given.
 fn command_as_needed() -> clap::Command {
-    type Describe = fn(clap::Command) -> clap::Command;
-    const COMMANDS: [(&str, Describe); 7] = [
-        ("ifaces", ifaces::IfacesArgs::augment_args),
-        ("ping", ping::PingArgs::augment_args),
-        ("port", port::PortArgs::augment_args),
-        ("tcp-echo", tcp_echo::TcpEchoArgs::augment_args),
-        ("tcp-serve", tcp_serve::TcpServeArgs::augment_args),
-        ("doctor", doctor::DoctorArgs::augment_args),
-        ("generate", generate::GenerateArgs::augment_args),
-    ];
     let whole = OutputArgs::augment_args(clap::Command::new("netdiag"))
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .arg_required_else_help(true);
-    COMMANDS
+    KNOWN
         .into_iter()
-        .fold(whole, |whole, (name, describe)| whole.subcommand(clap::Command::new(name).defer(describe)))
+        .fold(whole, |whole, (name, describe, _)| whole.subcommand(clap::Command::new(name).defer(describe)))
 }
 
 fn unparsed(error: &clap::Error, command: Option<&'static str>) -> Parsed {

@@ -6,37 +6,48 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::manual::{self, Manual};
 use super::{FamilyArgs, seconds};
 use crate::error::{Error, Result};
 use crate::ping::{Pace, Request, Target, TransportChoice};
 
+/// What help and the manual page say besides the options.
+pub(super) const MANUAL: Manual = Manual {
+    notes: &[
+        "Without -c, ping runs until Ctrl-C or the deadline on a terminal, and sends 4 probes per target when piped. Ctrl-\\ (SIGQUIT) prints the statistics so far. On a terminal, several targets are a live table: q quits, ? shows the keys.",
+    ],
+    examples: &[
+        ("netdiag ping", "loopback, LAN and internet: what works"),
+        ("netdiag ping 127.0.0.1", "this machine's own network software"),
+        ("netdiag ping -c 3 127.0.0.1 ::1", "two targets, three probes each"),
+        ("netdiag ping fe80::1%eth0", "a link-local address on an interface"),
+        ("netdiag ping 127.0.0.0/29", "a sweep: one probe per host of a prefix"),
+        ("netdiag ping --rate 0 127.1.0.0/16", "65,534 hosts as fast as possible"),
+        ("netdiag ping --pmtu 127.0.0.1", "the largest packet that passes unfragmented"),
+        ("netdiag ping -c 2 --format csv --events 127.0.0.1", "one row per event as it happens"),
+        ("netdiag ping -c 1 -q --json 127.0.0.1", "for a script"),
+    ],
+    exit: &[
+        (0, "every target replied"),
+        (1, "a target did not reply"),
+        manual::USAGE,
+        (3, "could not test: permission for ICMP is missing"),
+        manual::UNWRITTEN,
+        manual::INTERRUPTED,
+    ],
+    see_also: &["ping(8)", "icmp(7)"],
+};
+
 /// Pings hosts; without a target, the loopback, the LAN and the internet
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-#[command(
-    after_help = "\
-Without -c, ping runs until Ctrl-C or the deadline on a terminal, and sends 4 probes per target when piped.",
-    after_long_help = "\
-Without -c, ping runs until Ctrl-C or the deadline on a terminal, and sends 4 probes per target when piped.
-Ctrl-\\ (SIGQUIT) prints the statistics so far. On a terminal, several targets are a live table: q quits, ? shows the keys.
-
-Examples:
-  netdiag ping                            loopback, LAN and internet: what works
-  netdiag ping 127.0.0.1                  this machine's own network software
-  netdiag ping -c 3 127.0.0.1 ::1         two targets, three probes each
-  netdiag ping fe80::1%eth0               a link-local address on an interface
-  netdiag ping 127.0.0.0/29               a sweep: one probe per host of a prefix
-  netdiag ping --rate 0 127.1.0.0/16      65,534 hosts as fast as possible
-  netdiag ping --pmtu 127.0.0.1           the largest packet that passes unfragmented
-  netdiag ping -c 2 --format csv --events 127.0.0.1     one row per event as it happens
-  netdiag ping -c 1 -q --json 127.0.0.1   for a script"
-)]
+#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 pub(super) struct PingArgs {
     /// Host names, addresses (link-local: with %INTERFACE), or prefixes to sweep
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", value_hint = clap::ValueHint::Hostname)]
     targets: Vec<Target>,
     /// Read more targets from a file, one per line; - reads standard input
-    #[arg(long, value_name = "FILE", value_parser = clap::value_parser!(PathBuf))]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, value_parser = clap::value_parser!(PathBuf))]
     from_file: Option<PathBuf>,
     /// Probes per target [default: until Ctrl-C; 4 when piped; 1 per host of a prefix]
     #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]

@@ -4,9 +4,36 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::manual::{self, Manual};
 use super::seconds;
 use crate::error::{Error, Result};
 use crate::port::{Filter, Purpose, Query, Request, Transport, Watch};
+
+/// What help and the manual page say besides the options.
+pub(super) const MANUAL: Manual = Manual {
+    notes: &[],
+    examples: &[
+        ("netdiag port 8080", "what it is, who holds it, is it free"),
+        ("netdiag port https 20-25", "a service's port, and a range"),
+        ("netdiag port 'http*'", "services whose names begin with http"),
+        ("netdiag port 443/tcp", "only TCP"),
+        ("netdiag port 1024-65535", "a long range: one row per run of the same class"),
+        ("netdiag port 8000-8100 --free", "only ports that can be bound"),
+        ("netdiag port 80 --check-bind", "tests it by binding it for a moment"),
+        ("netdiag port --list", "every listening socket and its owner"),
+        ("netdiag port --list --process 'nginx*' --proto tcp", ""),
+        ("netdiag port --list --watch 1", "new and closed sockets, every second"),
+        ("netdiag port 443 --json", ""),
+    ],
+    exit: &[
+        (0, "success, whoever holds the port"),
+        (1, "--list, --listening or --free found none, --check-bind could bind none"),
+        manual::USAGE,
+        (3, "this system does not show it"),
+        manual::UNWRITTEN,
+    ],
+    see_also: &["ss(8)", "lsof(8)", "bind(2)", "services(5)"],
+};
 
 /// Shows what a port is, who holds it, and whether you can bind it
 ///
@@ -14,22 +41,7 @@ use crate::port::{Filter, Purpose, Query, Request, Transport, Watch};
 /// processes, user, unit and container. Whether you can bind it: on IPv4, on IPv6 with and without IPv4, without and with
 /// SO_REUSEADDR; if not, why, and what to do.
 #[derive(Args)]
-#[command(after_long_help = "\
-Examples:
-  netdiag port 8080                       what it is, who holds it, is it free
-  netdiag port https 20-25                a service's port, and a range
-  netdiag port 'http*'                    services whose names begin with http
-  netdiag port 443/tcp                    only TCP
-  netdiag port 1024-65535                 a long range: one row per run of the same class
-  netdiag port 8000-8100 --free           only ports that can be bound
-  netdiag port 80 --check-bind            tests it by binding it for a moment
-  netdiag port --list                     every listening socket and its owner
-  netdiag port --list --process 'nginx*' --proto tcp
-  netdiag port --list --watch 1           new and closed sockets, every second
-  netdiag port 443 --json
-
-Exit codes: 0 success, whoever holds it; 1 --list, --listening or --free found none, --check-bind could bind none; \
-2 wrong usage; 3 could not be told")]
+#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct PortArgs {
     /// Ports, ranges or service names
@@ -57,7 +69,7 @@ pub(super) struct PortArgs {
     #[arg(long, value_name = "PID|NAME", value_delimiter = ',')]
     process: Vec<String>,
     /// With --list or --listening: only sockets of this user: a name or an id
-    #[arg(long, value_name = "USER", value_delimiter = ',')]
+    #[arg(long, value_name = "USER", value_hint = clap::ValueHint::Username, value_delimiter = ',')]
     user: Vec<String>,
     /// With --list or --listening: refresh at this interval, in seconds, and show new and closed sockets
     ///

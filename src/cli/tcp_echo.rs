@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::manual::{self, Manual};
 use super::{FamilyArgs, SocketArgs, seconds, seconds_or_none, size};
 use crate::address::{Family, Host, HostError, HostPorts};
 use crate::address::{check_family, check_zone};
@@ -14,24 +15,39 @@ use crate::tcp::echo::{CloseWith, Origin, Pace, Request};
 /// So many bytes can be written before they are read, on any system: the steps stay in the lesson's order.
 const EXPLAINED: u64 = 32 * 1024;
 
+/// What help and the manual page say besides the options.
+pub(super) const MANUAL: Manual = Manual {
+    notes: &[],
+    examples: &[
+        ("netdiag tcp-echo 127.0.0.1:7777", "64 bytes there and back"),
+        ("netdiag tcp-echo localhost:7777 --all-addresses", ""),
+        ("netdiag tcp-echo 127.0.0.1:7777 -c 5 -i 0.2", ""),
+        ("netdiag tcp-echo 127.0.0.1:7777 -s 64M", "64 MiB, verified, in constant memory"),
+        ("netdiag tcp-echo 127.0.0.1:7777 -c 5000 --rate 1000", ""),
+        ("netdiag tcp-echo 127.0.0.1:7777 -c 1000 -i 0 --connections 50", ""),
+        ("netdiag tcp-echo 127.0.0.1:7777 --explain", ""),
+        ("netdiag tcp-echo -z 127.0.0.1 22", "is the port open (nc -z)"),
+        ("netdiag tcp-echo 127.0.0.1:1-1024 --connect-only", ""),
+        ("netdiag tcp-echo '[::1]:7777' --connect-only -c 4 --json", ""),
+    ],
+    exit: &[
+        (0, "every target echoed (--connect-only: connected)"),
+        (1, "a target did not"),
+        manual::USAGE,
+        (3, "could not test: a permission or a resource is missing"),
+        manual::UNWRITTEN,
+        manual::INTERRUPTED,
+    ],
+    see_also: &["nc(1)", "tcp(7)", "connect(2)"],
+};
+
 /// Probes TCP services: connects, sends, and checks that every byte comes back
 #[derive(Args)]
-#[command(after_long_help = "\
-Examples:
-  netdiag tcp-echo 127.0.0.1:7777         64 bytes there and back
-  netdiag tcp-echo localhost:7777 --all-addresses
-  netdiag tcp-echo 127.0.0.1:7777 -c 5 -i 0.2
-  netdiag tcp-echo 127.0.0.1:7777 -s 64M  64 MiB, verified, in constant memory
-  netdiag tcp-echo 127.0.0.1:7777 -c 5000 --rate 1000
-  netdiag tcp-echo 127.0.0.1:7777 -c 1000 -i 0 --connections 50
-  netdiag tcp-echo 127.0.0.1:7777 --explain
-  netdiag tcp-echo -z 127.0.0.1 22        is the port open (nc -z)
-  netdiag tcp-echo 127.0.0.1:1-1024 --connect-only
-  netdiag tcp-echo '[::1]:7777' --connect-only -c 4 --json")]
+#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct TcpEchoArgs {
     /// Services as HOST:PORT or HOST PORT; IPv6 addresses in brackets; with --connect-only also port ranges: HOST:20-25,80
-    #[arg(value_name = "HOST:PORT", required = true)]
+    #[arg(value_name = "HOST:PORT", required = true, value_hint = clap::ValueHint::Hostname)]
     targets: Vec<String>,
     /// Rounds per connection: each sends the payload and reads it back
     #[arg(short, long, value_name = "ROUNDS", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]

@@ -4,31 +4,39 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::manual::{self, Manual};
 use super::{SocketArgs, seconds, seconds_or_none, size};
 use crate::address::{Family, HostPort};
 use crate::error::{Error, Result};
 use crate::tcp::serve::{Cut, Faults, Request};
 
+/// What help and the manual page say besides the options.
+pub(super) const MANUAL: Manual = Manual {
+    notes: &[
+        "On a terminal the connections are a live table. Piped, each event is a line of JSON (--format table: a line of text). Ctrl-C lets live connections finish; a second Ctrl-C stops at once.",
+    ],
+    examples: &[
+        ("netdiag tcp-serve", "on 127.0.0.1, on a port the system chooses"),
+        ("netdiag tcp-serve 127.0.0.1:7777", "on this port"),
+        ("netdiag tcp-serve '[::1]:7777' --single", "one client at a time"),
+        ("netdiag tcp-serve localhost:7777", "on all addresses of a name, IPv4 and IPv6"),
+        ("netdiag tcp-serve --format ndjson", "one event per line, for a script"),
+        ("netdiag tcp-serve 127.0.0.1:7777 --explain", ""),
+        ("netdiag tcp-serve 127.0.0.1:7777 --delay 200 --truncate-after 1k", ""),
+        ("netdiag tcp-serve 127.0.0.1:7777 --no-accept --backlog 2", ""),
+    ],
+    exit: &[
+        (0, "stopped by Ctrl-C or SIGTERM"),
+        manual::USAGE,
+        (3, "cannot listen: the address is in use, or a permission is missing"),
+        manual::UNWRITTEN,
+    ],
+    see_also: &["tcp(7)", "listen(2)"],
+};
+
 /// Serves TCP echo: sends back every byte, to many clients in parallel
 #[derive(Args)]
-#[command(
-    after_help = "\
-On a terminal the connections are a live table. Piped, each event is a line of JSON (--format table: a line of text). \
-Ctrl-C lets live connections finish; a second Ctrl-C stops at once.",
-    after_long_help = "\
-On a terminal the connections are a live table. Piped, each event is a line of JSON (--format table: a line of text).
-Ctrl-C lets live connections finish; a second Ctrl-C stops at once.
-
-Examples:
-  netdiag tcp-serve                       on 127.0.0.1, on a port the system chooses
-  netdiag tcp-serve 127.0.0.1:7777        on this port
-  netdiag tcp-serve '[::1]:7777' --single  one client at a time
-  netdiag tcp-serve localhost:7777        on all addresses of a name, IPv4 and IPv6
-  netdiag tcp-serve --format ndjson       one event per line, for a script
-  netdiag tcp-serve 127.0.0.1:7777 --explain
-  netdiag tcp-serve 127.0.0.1:7777 --delay 200 --truncate-after 1k
-  netdiag tcp-serve 127.0.0.1:7777 --no-accept --backlog 2"
-)]
+#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 pub(super) struct TcpServeArgs {
     /// Address and port to listen on; a port alone listens on 127.0.0.1; port 0 lets the system choose [default: 127.0.0.1:0]
     #[arg(value_name = "ADDR:PORT")]

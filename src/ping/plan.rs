@@ -96,10 +96,9 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
             (Target::Host(host), Some(Ok(addresses))) => {
                 let wanted = if request.all_addresses { addresses.len() } else { 1 };
                 if let Some(address) = addresses.iter().find(|address| hosts.is_group(address.ip)) {
-                    return Err(Error::usage(format!(
-                        "{address} is a multicast or broadcast address, not a host"
-                    ))
-                    .hint("ping the hosts, or their prefix"));
+                    let kind = if address.ip.is_multicast() { "multicast" } else { "broadcast" };
+                    return Err(Error::usage(format!("{address} is a {kind} address, not a host"))
+                        .hint("ping the hosts, or their prefix"));
                 }
                 for address in addresses.into_iter().take(wanted) {
                     let address = Address { ip: reachable(address.ip), ..address };

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "one signature for all tests; Err says why one cannot run")]
 
+use std::process::Command;
+
 use crate::common::{Test, expect_code, finish, netdiag, run};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -13,6 +15,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("usage::help_and_version_are_asked_for_and_so_are_fine", help_and_version_are_asked_for_and_so_are_fine),
     ("usage::the_examples_in_the_help_parse", the_examples_in_the_help_parse),
     ("usage::completions_and_manual_pages", completions_and_manual_pages),
+    ("usage::completions_offer_files_only_where_one_is_meant", no_files_where_none_belong),
     ("usage::names_and_options_of_other_tools", names_and_options_of_other_tools),
 ];
 
@@ -30,7 +33,10 @@ const WRONG: &[(&str, &[&str])] = &[
     ("ifaces --json --format csv", &["'--json' cannot be used with '--format <FORMAT>'"]),
     ("ifaces --width 0", &["invalid value '0' for '--width <N>'"]),
     ("ifaces -4 -6", &["'--ipv4' cannot be used with '--ipv6'"]),
-    ("ifaces --kind bridg", &["unknown kind of interface 'bridg'", "did you mean 'bridge'?", "the kinds are "]),
+    (
+        "ifaces --kind bridg",
+        &["unknown kind of interface 'bridg'", "did you mean 'bridge'?", "the kinds are "],
+    ),
     ("ifaces a[", &["'a[' is not a valid name pattern", "patterns work as in a shell"]),
     ("ifaces --brief --details", &["'--brief' cannot be used with '--details'"]),
     ("ifaces --details --columns name", &["--details and --columns both choose what is shown", "omit one"]),
@@ -56,7 +62,10 @@ const WRONG: &[(&str, &[&str])] = &[
     ("ping 127.0.0.1 --retries 101", &["'101' for '--retries <N>'"]),
     ("ping 127.0.0.1 --tos 256", &["'256' for '--tos <N>'", "0 to 255, or 0x00 to 0xff"]),
     ("ping 127.0.0.1 --transport raw", &["'raw' for '--transport <TRANSPORT>'", "auto, portable"]),
-    ("ping 127.0.0.1 --transport portable -D", &["cannot forbid fragmentation", "without --transport portable"]),
+    (
+        "ping 127.0.0.1 --transport portable -D",
+        &["cannot forbid fragmentation", "without --transport portable"],
+    ),
     ("ping 127.0.0.1 --events", &["--events is for --format csv"]),
     ("ping 127.0.0.1 --source ::1", &["cannot ping an IPv4 target from ::1"]),
     ("ping --from-file /no/such", &["cannot read the targets in /no/such"]),
@@ -67,7 +76,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("ping fd00::/64", &["fd00::/64 is too large to sweep", "the limit is a /112"]),
     ("ping ::1 -4", &["::1 is an IPv6 address, but only IPv4 is requested", "omit -4"]),
     ("ping fe80::1", &["fe80::1 is link-local: name its interface", "write fe80::1%INTERFACE"]),
-    ("ping 224.0.0.1", &["224.0.0.1 is a multicast or broadcast address, not a host"]),
+    ("ping 224.0.0.1", &["224.0.0.1 is a multicast address, not a host"]),
     ("tcp-echo [fe80::1]:7", &["fe80::1 is link-local: name its interface"]),
     ("ping fe80::1%no-such", &["no interface 'no-such'"]),
     ("ping 127.0.0.1%lo", &["a zone (%INTERFACE) follows an IPv6 address"]),
@@ -131,10 +140,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("tcp-echo 127.0.0.1:9 -c 0", &["'0' for '--count <ROUNDS>'"]),
     ("tcp-echo 127.0.0.1:9 --timeout 0", &["0.001 to 86400 seconds"]),
     ("tcp-echo 127.0.0.1:9 --connect-only -s 5", &["'--connect-only' cannot be used with '--size <BYTES>'"]),
-    (
-        "tcp-echo 127.0.0.1:9 -6",
-        &["127.0.0.1 is an IPv4 address, but only IPv6 is requested", "omit -6"],
-    ),
+    ("tcp-echo 127.0.0.1:9 -6", &["127.0.0.1 is an IPv4 address, but only IPv6 is requested", "omit -6"]),
     ("tcp-echo 127.0.0.1:9 --source ::1", &["cannot connect to 127.0.0.1:9 from ::1"]),
     ("tcp-echo 224.0.0.1:80", &["224.0.0.1 is a multicast address; TCP connects to one host"]),
     ("tcp-echo 127.0.0.1:20-25", &["is several ports", "--connect-only"]),
@@ -278,6 +284,58 @@ fn names_and_options_of_other_tools() -> Result<(), String> {
     Ok(())
 }
 
+/// What bash offers after some words of a command line, in a folder with one file.
+fn bash_offers(script: &std::path::Path, words: &str) -> Option<String> {
+    let folder = script.parent().expect("a file has a folder");
+    let mut command = Command::new("bash");
+    command.current_dir(folder).args([
+        "--norc",
+        "-c",
+        "source ./script; COMP_WORDS=(netdiag \"$@\"); COMP_CWORD=$#
+         _netdiag netdiag \"${!#}\" \"${COMP_WORDS[$# - 1]}\" 2> /dev/null; printf '%s\\n' \"${COMPREPLY[@]}\"
+         complete -p netdiag",
+        "bash",
+    ]);
+    command.args(words.split(' '));
+    command.output().ok().map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn no_files_where_none_belong() -> Result<(), String> {
+    let folder = std::env::temp_dir().join(format!("netdiag-completions-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for this test");
+    let script = folder.join("script");
+    std::fs::write(&script, run("generate completions bash").stdout).expect("a file of this test");
+    let offered = |words| bash_offers(&script, words).ok_or("'bash' is not installed");
+    for words in [
+        "ping --count ",
+        "ping ",
+        "ping --source ",
+        "ifaces eth",
+        "tcp-echo ",
+        "ifaces --columns ",
+        "port --user ",
+    ] {
+        let shown = offered(words)?;
+        // `-o default` and `-o bashdefault` would offer files after all.
+        assert!(shown.contains("complete ") && !shown.contains("default"), "{words}: {shown}");
+        assert!(!shown.lines().any(|line| line == "script"), "{words}: {shown}");
+    }
+    for words in ["ping --from-file ", "doctor --save ", "doctor --from s"] {
+        assert!(offered(words)?.lines().any(|line| line == "script"), "{words}: {}", offered(words)?);
+    }
+    assert!(offered("ifaces --format ")?.lines().any(|line| line == "ndjson"));
+    std::fs::remove_dir_all(&folder).expect("removing what this test made");
+    let fish = run("generate completions fish").stdout;
+    assert!(fish.ends_with("complete -c netdiag -f\n"), "{fish}");
+    // Only what has `-F` offers files; `-r` alone would.
+    for line in fish.lines().filter(|line| line.ends_with(" -r")) {
+        panic!("files are offered: {line}");
+    }
+    let zsh = run("generate completions zsh").stdout;
+    assert!(!zsh.contains(":_default'"), "{zsh}");
+    Ok(())
+}
+
 fn completions_and_manual_pages() -> Result<(), String> {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let run = run(&format!("generate completions {shell}"));
@@ -289,10 +347,19 @@ fn completions_and_manual_pages() -> Result<(), String> {
     assert!(page.stdout.contains(".TH netdiag 1") && page.stdout.contains("tcp\\-serve"), "{page:?}");
     let folder = std::env::temp_dir().join(format!("netdiag-man-{}", std::process::id()));
     expect_code(&finish(netdiag(["generate", "man", "--dir", folder.to_str().expect("UTF-8")])), 0);
-    for page in ["netdiag.1", "netdiag-ifaces.1", "netdiag-ping.1", "netdiag-tcp-echo.1"] {
-        let text = std::fs::read_to_string(folder.join(page)).expect(page);
-        assert!(text.contains(".SH OPTIONS"), "{page}");
+    let pages = ["doctor", "generate", "ifaces", "ping", "port", "tcp-echo", "tcp-serve"]
+        .map(|command| format!("netdiag-{command}"));
+    for page in pages.iter().map(String::as_str).chain(["netdiag"]) {
+        let text = std::fs::read_to_string(folder.join(format!("{page}.1"))).expect(page);
+        for section in ["NAME", "SYNOPSIS", "OPTIONS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"] {
+            assert!(text.contains(&format!(".SH {section}\n")), "{page}: no {section}");
+        }
+        assert!(text.contains(".nf\nnetdiag"), "{page}: no command line as a block");
     }
+    let text = std::fs::read_to_string(folder.join("netdiag-ping.1")).expect("it is there");
+    assert!(text.contains("[\\-c N] [\\-i SECS]") && text.contains("[TARGET ...]"), "{text}");
+    let made = std::fs::read_dir(&folder).expect("it is there").count();
+    assert_eq!(made, pages.len() + 1, "none for help");
     std::fs::remove_dir_all(&folder).expect("removing what this test made");
     let refused = run("generate man --dir /dev/null/man");
     expect_code(&refused, 4);

@@ -642,7 +642,7 @@ fn named_ones_go() -> Result<(), String> {
     host.sh(&format!("kill -INT {}", child.id()));
     let summary = until("summary", "");
     assert_eq!(summary["data"][0]["name"], "y", "{summary}");
-    assert!(summary["warnings"].to_string().contains("no interface 'x' any more"), "{summary}");
+    assert!(summary["warnings"].to_string().contains("interface 'x' no longer exists"), "{summary}");
     assert_eq!(child.wait().expect("it ends").code(), Some(1));
     Ok(())
 }

@@ -294,7 +294,7 @@ fn time_wait() -> Result<(), String> {
     let refused = host.netdiag("tcp-serve 127.0.0.1:7777 --no-reuse-address");
     expect_code(&refused, 3);
     assert!(
-        refused.stderr.contains("TIME_WAIT") && refused.stderr.contains("--no-reuse-address"),
+        refused.stderr.contains("TIME-WAIT") && refused.stderr.contains("--no-reuse-address"),
         "{refused:?}"
     );
     let again = host.serve("127.0.0.1:7777");

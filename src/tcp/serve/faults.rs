@@ -59,7 +59,7 @@ impl Faults {
         if self.corrupt {
             names.push("corrupt".to_owned());
         }
-        names.extend(self.slow_read.map(|rate| format!("slow-read {rate} bytes per second")));
+        names.extend(self.slow_read.map(|rate| format!("slow-read {rate} bytes a second")));
         if self.no_accept {
             names.push("no-accept".to_owned());
         }
