@@ -128,7 +128,7 @@ fn synopsis(command: &clap::Command) -> String {
     let mut words = vec![command.get_bin_name().unwrap_or("netdiag").to_owned()];
     let (mut of_output, mut takes_more) = (false, Vec::new());
     for arg in command.get_arguments().filter(|arg| !arg.is_hide_set()) {
-        let values = || arg.get_value_names().into_iter().flatten().map(|name| name.as_str());
+        let values = || arg.get_value_names().into_iter().flatten().map(clap::builder::Str::as_str);
         if arg.is_positional() {
             let several =
                 if arg.get_num_args().is_some_and(|range| range.max_values() > 1) { " ..." } else { "" };
@@ -142,12 +142,9 @@ fn synopsis(command: &clap::Command) -> String {
         }
         let short = arg.get_short().map(|short| format!("-{short}"));
         let Some(option) = short.or_else(|| arg.get_long().map(|long| format!("--{long}"))) else { continue };
-        let value: String = if arg.get_action().takes_values() {
-            values().map(|name| format!(" {name}")).collect()
-        } else {
-            String::new()
-        };
-        words.push(format!("[{option}{value}]"));
+        let taken = if arg.get_action().takes_values() { values().collect() } else { Vec::new() };
+        let words_of_it: Vec<&str> = std::iter::once(option.as_str()).chain(taken).collect();
+        words.push(format!("[{}]", words_of_it.join(" ")));
     }
     if of_output {
         words.push("[OUTPUT OPTIONS]".to_owned());

@@ -142,15 +142,12 @@ pub(crate) fn serve(host: &Host, at: SocketAddr, manner: Manner) -> Server {
     threads.push(std::thread::spawn(move || {
         let mut talks = Vec::new();
         while !stopped.load(Ordering::Relaxed) {
-            match listener.accept() {
-                Ok((stream, _)) => {
-                    let (manner, stopped) = (manner.clone(), stopped.clone());
-                    talks.push(std::thread::spawn(move || {
-                        let _ = talk(stream, &manner, &stopped);
-                    }));
-                }
-                // It was shut down, or a client has left before it was accepted.
-                Err(_) => {}
+            // An error says that it was shut down, or that a client has left before it was accepted.
+            if let Ok((stream, _)) = listener.accept() {
+                let (manner, stopped) = (manner.clone(), stopped.clone());
+                talks.push(std::thread::spawn(move || {
+                    let _ = talk(stream, &manner, &stopped);
+                }));
             }
             talks.retain(|talk: &JoinHandle<()>| !talk.is_finished());
         }

@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
@@ -88,11 +89,10 @@ impl Town {
         let interface = |name: &str, addresses: &[&str]| {
             format!("{}ip link set dev {name} up\n", assignments(addresses, name))
         };
-        let loopback: String = ["203.0.113.80", "203.0.113.53", "203.0.113.54"]
-            .iter()
-            .chain(&PUBLIC)
-            .map(|address| format!("ip addr add {address}/32 dev lo\n"))
-            .collect();
+        let mut loopback = String::new();
+        for address in ["203.0.113.80", "203.0.113.53", "203.0.113.54"].iter().chain(&PUBLIC) {
+            writeln!(loopback, "ip addr add {address}/32 dev lo").expect("memory");
+        }
         for (host, script) in [
             (&client, interface("eth0", &["192.168.7.20/24", "fd07::20/64"])),
             (
@@ -141,6 +141,7 @@ impl Town {
         ] {
             host.wait_until_up(interfaces);
         }
+        world.wait_for_addresses("lo");
         client.sh("ip route add default via 192.168.7.1 && ip -6 route add default via fd07::1");
         neighbour.sh("ip route add default via 192.168.7.1");
         let town = Self {

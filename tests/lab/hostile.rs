@@ -129,11 +129,11 @@ fn over(prefix: &str, unprivileged: bool, as_nobody: bool) -> Result<(), String>
     };
     let targets: Vec<String> = WAYS.iter().map(|(way, ..)| address(*way)).collect();
     for transport in ["auto", "portable"] {
-        let args = format!("ping -c 2 -i 0.3 -W 1 --json --transport {transport} {}", targets.join(" "));
+        let args = format!("ping -c 2 -i 0.3 -W 4 --json --transport {transport} {}", targets.join(" "));
         let run = if as_nobody { client.netdiag_as_nobody(&args) } else { client.netdiag(&args) };
         let json = run.json();
         for ((way, what, seen), row) in WAYS.iter().zip(json["data"]["targets"].as_array().expect("rows")) {
-            let context = format!("{transport}, {way}, {what}: {row}\n{}", json["warnings"]);
+            let context = format!("{transport}, {way}, {what}: {row}\n{}\n{json}", json["warnings"]);
             check(row, *way, *seen, transport, unprivileged, &context);
         }
     }

@@ -8,6 +8,7 @@ use crate::services::{message, outcome};
 
 pub(crate) const TESTS: &[Test] = &[
     ("limits::every_errno_is_told_as_what_it_is", errnos),
+    ("limits::a_late_look_does_not_make_a_reset_a_refusal", late_look),
     ("limits::too_few_threads_are_this_machines_limit", few_threads),
     ("limits::the_doctors_time_is_up_though_a_read_never_ends", never_ending_read),
 ];
@@ -74,6 +75,30 @@ fn errnos() -> Result<(), String> {
         (&0.into(), &0.into(), &Value::Null),
         "{row}"
     );
+    Ok(())
+}
+
+/// A connection that was reset before this machine had looked at it was made all the same: that is no refusal.
+fn late_look() -> Result<(), String> {
+    if !common::has("strace") {
+        return Err("'strace' is not installed".to_owned());
+    }
+    let host = Host::new("alone");
+    let server = host.serve("127.0.0.1:0 --reset-after 0");
+    let late = |args: &str| {
+        let mut command = host.command("strace");
+        let inject = "inject=getpeername:delay_enter=200000";
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", inject, env!("CARGO_BIN_EXE_netdiag")]);
+        command.args(args.split(' '));
+        common::finish(command)
+    };
+    let run = late(&format!("doctor {} --json", server.address));
+    if run.stdout.is_empty() {
+        return Err(format!("strace may not trace here: {}", run.stderr));
+    }
+    assert_eq!(run.json()["data"]["root_cause"]["code"], "TCP.RESET", "{run:?}");
+    let run = late(&format!("tcp-echo {} --json", server.address));
+    assert_eq!(outcome(&run.json()["data"]["addresses"][0]), "reset", "{run:?}");
     Ok(())
 }
 

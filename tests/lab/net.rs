@@ -154,19 +154,38 @@ impl Host {
     }
 
     /// Waits until the kernel has noticed that the cables of these interfaces (names with blanks between) are whole, without
-    /// which it does no neighbour discovery, and until it lets their IPv6 addresses be used: a link-local address is
-    /// tentative until a work queue of the kernel has run, and that may wait for other namespaces.
+    /// which it does no neighbour discovery, and until their addresses work.
     #[track_caller]
     pub(crate) fn wait_until_up(&self, interfaces: &str) {
+        for interface in interfaces.split(' ') {
+            self.wait_until(interface, &format!("ip link show dev {interface} | grep -q 'state UP'"));
+        }
+        self.wait_for_addresses(interfaces);
+    }
+
+    /// Waits until what is sent to the IPv6 addresses of these interfaces (names with blanks between) is received. A work
+    /// queue of the kernel has to run for that, which may wait for other namespaces: it ends the search for duplicates, and
+    /// without one it still makes the local route of the address (`addrconf_dad_completed`, net/ipv6/addrconf.c).
+    #[track_caller]
+    pub(crate) fn wait_for_addresses(&self, interfaces: &str) {
+        for interface in interfaces.split(' ') {
+            let works = format!(
+                "[ -z \"$(ip -6 address show dev {interface} tentative)\" ] &&
+                 [ \"$(ip -6 -o address show dev {interface} | wc -l)\" = \
+                   \"$(ip -6 route show table local dev {interface} type local | wc -l)\" ]"
+            );
+            self.wait_until(interface, &works);
+        }
+    }
+
+    #[track_caller]
+    fn wait_until(&self, interface: &str, condition: &str) {
         self.sh(&format!(
-            "for interface in {interfaces}; do
-               tries=20000
-               until ip link show dev $interface | grep -q 'state UP' &&
-                     [ -z \"$(ip -6 address show dev $interface tentative)\" ]; do
-                 tries=$((tries - 1))
-                 [ $tries -gt 0 ] || {{ echo \"$interface does not come up\" >&2; exit 1; }}
-                 sleep 0.01
-               done
+            "tries=20000
+             until {condition}; do
+               tries=$((tries - 1))
+               [ $tries -gt 0 ] || {{ echo \"{interface} does not come up\" >&2; exit 1; }}
+               sleep 0.01
              done"
         ));
     }

@@ -83,7 +83,7 @@ fn tiers() -> Result<(), String> {
     expect_code(&run, 1);
     assert_eq!(outcomes(&run)[..2], [pair("loopback", "alive"), pair("lan", "unresolved")]);
     assert_eq!(outcomes(&run)[2], pair("routed", "error"), "no route is an error, not silence");
-    assert!(run.stdout.contains("this machine has no way out: no default route"), "{run:?}");
+    assert!(run.stdout.contains("no route to the internet: no default route"), "{run:?}");
     Ok(())
 }
 

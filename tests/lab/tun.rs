@@ -58,6 +58,7 @@ pub(crate) fn link(
         devices.push(open(host, name));
         // Giants pass too: it is for the pinger to see what they are.
         host.sh(&format!("{}ip link set dev {name} mtu 65535 up", assignments(addresses, name)));
+        host.wait_for_addresses(name);
     }
     let (stopped, stop) = std::io::pipe().expect("a pipe");
     let thread = std::thread::spawn(move || {

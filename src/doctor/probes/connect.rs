@@ -11,13 +11,28 @@ use crate::address::Family;
 use crate::doctor::evidence::{Connect, ConnectOutcome, Icmp};
 use crate::sys;
 
+/// A connection that was made.
+pub(super) enum Made {
+    /// It is open.
+    Open(Socket),
+    /// The other end had reset it before anything else could be learnt.
+    Reset(Socket),
+}
+
+impl Made {
+    /// The socket of an open one.
+    pub(super) fn open(self) -> Option<Socket> {
+        if let Self::Open(socket) = self { Some(socket) } else { None }
+    }
+}
+
 /// Connects, and calls `is_quiet` once if nothing has come for so long as that says.
 pub(super) fn connect(
     to: SocketAddr,
     wait: Duration,
     budget: &Budget,
     quiet: Option<(Duration, &dyn Fn())>,
-) -> (Connect, Option<Socket>) {
+) -> (Connect, Option<Made>) {
     let start = Instant::now();
     let told = |outcome, icmp, error: Option<String>, retransmissions| Connect {
         outcome,
@@ -49,11 +64,17 @@ pub(super) fn connect(
             let retransmissions = retransmissions(&socket);
             // On a standing connection a soft error must not become fatal (`ip(7)`).
             let _ = sys::keep_icmp_errors(&socket, family, false);
-            return (told(ConnectOutcome::Connected, None, None, retransmissions), Some(socket));
+            return (told(ConnectOutcome::Connected, None, None, retransmissions), Some(Made::Open(socket)));
         }
         // SO_ERROR first: reading the queue would clear it.
         let error = socket.take_error().ok().flatten();
         let icmp = sys::take_icmp_error(&socket).map(|icmp| told_icmp(&icmp));
+        // A SYN that is answered by a reset is refused; ECONNRESET says that a connection stood (`tcp_reset`,
+        // net/ipv4/tcp_input.c), which this thread was too late to see.
+        if icmp.is_none() && error.as_ref().is_some_and(|error| error.kind() == ErrorKind::ConnectionReset) {
+            let retransmissions = retransmissions(&socket);
+            return (told(ConnectOutcome::Connected, None, None, retransmissions), Some(Made::Reset(socket)));
+        }
         if error.is_some() || icmp.is_some() {
             let outcome = match (&icmp, &error) {
                 (Some(icmp), _) if icmp.is_own && start.elapsed() < SOONER_THAN_ARP => ConnectOutcome::Denied,
@@ -134,7 +155,7 @@ fn at_once(error: &io::Error, keeps_errors: bool) -> ConnectOutcome {
 /// What an error that came later says.
 fn later(error: &io::Error, after: Duration) -> ConnectOutcome {
     match error.kind() {
-        ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => ConnectOutcome::Refused,
+        ErrorKind::ConnectionRefused => ConnectOutcome::Refused,
         ErrorKind::HostUnreachable if after >= SOONER_THAN_ARP => ConnectOutcome::NoNeighbour,
         ErrorKind::TimedOut => ConnectOutcome::Silent,
         _ => ConnectOutcome::Unreachable,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
+use super::connect::Made;
 use super::web::{self, Answered, Channel, End, Plain};
 use super::{Budget, connect, timing, tls};
 use crate::doctor::evidence::{Exchange, Round, RoundOutcome, Service, TlsOutcome};
@@ -40,16 +41,7 @@ pub(super) fn exchange(socket: &Socket, talk: &Talk<'_>, budget: &Budget) -> Exc
     if talk.service != Service::Unknown
         && let Some(outcome) = hangs_up(socket, talk)
     {
-        let nothing = Answered {
-            reply: None,
-            end: End::Closed,
-            first_byte: None,
-            elapsed: Duration::ZERO,
-            pieces: 0,
-            bytes: Vec::new(),
-            length: 0,
-        };
-        return Exchange { small: Some(round(socket, outcome, 0, &nothing, None)), ..Exchange::default() };
+        return over_at_once(socket, outcome);
     }
     match talk.service {
         Service::Echo => echo(socket, talk, budget),
@@ -57,6 +49,20 @@ pub(super) fn exchange(socket: &Socket, talk: &Talk<'_>, budget: &Budget) -> Exc
         Service::Https => https(socket, talk, budget),
         Service::Unknown => listen(socket, budget),
     }
+}
+
+/// What a connection came to that was over before anything was said on it.
+pub(super) fn over_at_once(socket: &Socket, outcome: RoundOutcome) -> Exchange {
+    let nothing = Answered {
+        reply: None,
+        end: End::Closed,
+        first_byte: None,
+        elapsed: Duration::ZERO,
+        pieces: 0,
+        bytes: Vec::new(),
+        length: 0,
+    };
+    Exchange { small: Some(round(socket, outcome, 0, &nothing, None)), ..Exchange::default() }
 }
 
 /// Looks whether the other end hangs up before anything was said to it: afterwards, what was sent would make it look like a
@@ -198,8 +204,8 @@ fn http(socket: &Socket, talk: &Talk<'_>, budget: &Budget) -> Exchange {
 
 /// The same request with the address in the place of the name.
 fn unnamed(talk: &Talk<'_>, budget: &Budget) -> Option<Round> {
-    let (_, socket) = connect::connect(talk.to, timing::CONTROL, budget, None);
-    let socket = socket?;
+    let (_, made) = connect::connect(talk.to, timing::CONTROL, budget, None);
+    let socket = made.and_then(Made::open)?;
     let request = web::request(&talk.to.ip().to_string(), "/");
     let wait = talk.patient(timing::CONTROL);
     let answered = web::exchange(&mut Plain(&socket), request.as_bytes(), wait, wait, budget);

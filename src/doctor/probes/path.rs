@@ -211,8 +211,12 @@ fn look(under_way: &mut Vec<(usize, Instant, Socket)>, all: &mut [BurstConnect])
         if socket.peer_addr().is_ok() {
             one.stands = Some(true);
         } else if let Some(error) = socket.take_error().ok().flatten() {
-            one.is_refused =
-                matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset);
+            // A connection that was reset had been made.
+            match error.kind() {
+                ErrorKind::ConnectionReset => one.stands = Some(true),
+                ErrorKind::ConnectionRefused => one.is_refused = true,
+                _ => {}
+            }
         } else {
             return true;
         }

@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::connect::Made;
 use super::exchange::{self, Talk};
 use super::{Budget, connect, lan, local, names, path, public, timing};
 use crate::address::{Address, Class, Family, Host};
@@ -1156,7 +1157,7 @@ fn attempt(
     let asked = target.and_then(|target| target.port);
     let port = asked.unwrap_or(443);
     let to = address.with_port(port);
-    let (mut connect, socket) = connect::connect(to, timing::CONNECT, patience, Some((timing::QUIET, quiet)));
+    let (mut connect, made) = connect::connect(to, timing::CONNECT, patience, Some((timing::QUIET, quiet)));
     let mut answers_ping = None;
     if asked.is_none() && !connect.stands() {
         // Any sign of life will do where no port was asked for.
@@ -1166,8 +1167,11 @@ fn attempt(
         }
         answers_ping = path::small(address, 3, Duration::ZERO).ok().map(|train| train.received() > 0);
     }
-    let exchange = match (socket, target) {
-        (Some(socket), Some(target)) if asked.is_some() => {
+    let exchange = match (made, target) {
+        (Some(Made::Reset(socket)), Some(_)) if asked.is_some() => {
+            Some(exchange::over_at_once(&socket, RoundOutcome::Reset))
+        }
+        (Some(Made::Open(socket)), Some(target)) if asked.is_some() => {
             let (header, name) = (target.header(), target.server_name());
             let host = if target.service == Service::Https { name.as_str() } else { header.as_str() };
             // A SYN that was sent again took longer than the way does.

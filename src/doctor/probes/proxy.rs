@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 
+use super::connect::Made;
 use super::web::{self, Plain};
 use super::{Budget, connect, timing};
 use crate::doctor::evidence::{Proxy, Service};
@@ -32,9 +33,9 @@ pub(super) fn ask(variable: &str, value: &str, target: &Target, budget: &Budget)
         proxy.error = Some(format!("the name '{host}' has no address"));
         return proxy;
     };
-    let (connected, socket) = connect::connect(to, timing::QUIET, budget, None);
+    let (connected, made) = connect::connect(to, timing::QUIET, budget, None);
     proxy.connect = Some(connected);
-    if let Some(socket) = socket {
+    if let Some(socket) = made.and_then(Made::open) {
         let header = target.header();
         let whole = target.port.unwrap_or(443);
         let request = match target.service {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::connect::Made;
 use super::dns::{self, Kind};
 use super::web::{self, Plain};
 use super::{Budget, connect, timing};
@@ -34,9 +35,9 @@ pub(super) fn anchor(name: &str, address: IpAddr, question: Option<&str>, budget
 
 /// Asks a host of the web for a page.
 pub(super) fn web(host: &str, address: IpAddr, path: &str, is_check: bool, budget: &Budget) -> WebAnswer {
-    let (connect, socket) =
+    let (connect, made) =
         connect::connect(Address::from(address).with_port(80), timing::CONTROL, budget, None);
-    let reply = socket.and_then(|socket| {
+    let reply = made.and_then(Made::open).and_then(|socket| {
         let request = web::request(host, path);
         web::exchange(&mut Plain(&socket), request.as_bytes(), timing::WEB, timing::WEB, budget).reply
     });
