@@ -42,33 +42,43 @@ pub(super) fn visible_columns(rendered: &str) -> usize {
     std::iter::once(first).chain(rest).map(unicode_width::UnicodeWidthStr::width).sum()
 }
 
-/// Breaks a line between words, so that its parts fit a width after an indent; a word that is too long stays whole.
+/// Breaks a line between words, so that its parts fit a width after an indent; a word that is too long stays whole, and so
+/// does a piece that two blanks set off, if it fits. Blanks within a part stay as many as they were.
 pub(super) fn wrapped(line: &Line, indent: usize, width: usize) -> Vec<Line> {
     let room = width.saturating_sub(indent).max(1);
+    let columns = unicode_width::UnicodeWidthStr::width;
     let mut parts = vec![Line::default()];
     let mut used = 0;
-    // Whether what comes next belongs to the word before it.
-    let mut is_joined = false;
+    // The blanks before the next word; none if it belongs to the one before it.
+    let mut gap = 0;
     for (role, text) in line.pieces() {
         let text = text.to_lossy();
-        for (index, word) in text.split(' ').enumerate() {
-            is_joined &= index == 0;
+        let whole = text.trim_start_matches(' ');
+        let words: Vec<&str> = if text.starts_with("  ") && columns(whole) <= room {
+            gap += text.len() - whole.len();
+            vec![whole]
+        } else {
+            text.split(' ').collect()
+        };
+        for (index, word) in words.into_iter().enumerate() {
+            gap += usize::from(index > 0);
             if word.is_empty() {
                 continue;
             }
-            let length = unicode_width::UnicodeWidthStr::width(word);
-            let gap = usize::from(used > 0 && !is_joined);
-            if used > 0 && !is_joined && used + gap + length > room {
+            let length = columns(word);
+            if used > 0 && gap > 0 && used + gap + length > room {
                 parts.push(Line::default());
                 used = 0;
             }
-            let last = parts.pop().unwrap_or_default();
-            let last = if used > 0 && !is_joined { last.plain(" ") } else { last };
-            used += length + usize::from(used > 0 && !is_joined);
+            let mut last = parts.pop().unwrap_or_default();
+            if used > 0 && gap > 0 {
+                last = last.plain(" ".repeat(gap));
+                used += gap;
+            }
+            used += length;
+            gap = 0;
             parts.push(last.with(*role, word));
-            is_joined = true;
         }
-        is_joined = !text.ends_with(' ');
     }
     parts
 }
@@ -83,6 +93,12 @@ mod tests {
         let shown: Vec<String> =
             parts.iter().map(|part| super::line(part, Charset::Unicode, false)).collect();
         assert_eq!(shown, ["one two", "three four", "averyveryverylongword", "end"]);
+        let set_off = Line::new("a  b").plain("   c d").plain("  (e f g)");
+        let shown = |width| -> Vec<String> {
+            wrapped(&set_off, 0, width).iter().map(|part| super::line(part, Charset::Unicode, false)).collect()
+        };
+        assert_eq!(shown(80), ["a  b   c d  (e f g)"]);
+        assert_eq!(shown(16), ["a  b   c d", "(e f g)"]);
         assert_eq!(wrapped(&Line::default(), 4, 20).len(), 1);
         let pieces = Line::default().strong("on").plain(", many").plain(" at ").plain("once; ").dim("end");
         let parts = wrapped(&pieces, 0, 9);

@@ -295,7 +295,7 @@ impl Step {
         let call = format!("{}({}) = {}", self.call, self.arguments, self.result);
         let is_bad = self.result.starts_with("-1");
         let mut line = Line::default()
-            .with(if is_bad { Role::Bad } else { Role::Strong }, format!("{call:<34}"))
+            .with(if is_bad { Role::Bad } else { Role::Strong }, format!("{call:<30}"))
             .plain(format!(" {:>9.3} ms", self.elapsed_us / 1000.0));
         if let (Some(before), Some(after)) = (self.state_before, self.state_after) {
             let role = if before == after { Role::Dim } else { Role::Good };
