@@ -3,7 +3,7 @@
 #
 #   tests/soak.sh [-t SECONDS] RUNS [PROGRAM...]      tests/soak.sh 20; tests/soak.sh 12 doctor lab
 #
-# Without programs, the first runs, one for each kind of machine, are of all of them, and the others of one in turn.
+# Without programs, the first five runs are of all of them, each on another kind of machine, and the others of one in turn.
 # A run not begun after so many seconds is not begun. It is to be run as root: some runs are an ordinary user's. The logs
 # of what failed are kept. Exit code: 0 all green, 1 something failed, 2 wrong arguments.
 set -euo pipefail
@@ -65,7 +65,9 @@ neighbours() { # 200 network namespaces of somebody else, each with two neighbou
   done
 }
 
-kinds=(idle nobody busy-2 busy-4 one-core namespaces)
+kinds=(idle nobody busy-2 busy-4 namespaces one-core)
+# So many runs are of all programs.
+whole=5
 logs=$(mktemp -d /var/tmp/netdiag-soak-logs.XXXXXX)
 failed=0
 begun=0
@@ -76,7 +78,7 @@ for run in $(seq "$runs"); do
   kind=${kinds[(run - 1) % ${#kinds[@]}]}
   if (($#)); then
     names=("$@")
-  elif ((run <= ${#kinds[@]})); then
+  elif ((run <= whole)); then
     names=(netdiag rules fuzz layers cli lab doctor)
   else
     one_each=(cli lab doctor)

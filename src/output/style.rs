@@ -95,7 +95,10 @@ mod tests {
         assert_eq!(shown, ["one two", "three four", "averyveryverylongword", "end"]);
         let set_off = Line::new("a  b").plain("   c d").plain("  (e f g)");
         let shown = |width| -> Vec<String> {
-            wrapped(&set_off, 0, width).iter().map(|part| super::line(part, Charset::Unicode, false)).collect()
+            wrapped(&set_off, 0, width)
+                .iter()
+                .map(|part| super::line(part, Charset::Unicode, false))
+                .collect()
         };
         assert_eq!(shown(80), ["a  b   c d  (e f g)"]);
         assert_eq!(shown(16), ["a  b   c d", "(e f g)"]);

@@ -110,6 +110,8 @@ fn try_as(place: usize, row: &'static Row, town: &mut Town, user: User) {
             row.right.join(" or "),
         );
         rest(town);
+        // Whatever repeats is not to be met at the same moment each time.
+        std::thread::sleep(Duration::from_millis(370) * number.into());
     }
 }
 

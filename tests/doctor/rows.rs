@@ -198,9 +198,10 @@ pub(crate) const ROWS: &[Row] = &[
     })
     .by_chance(2, 5),
     row("L-FLAP", "the link comes and goes", E, &["LINK.FLAPPING"], |town| {
-        town.beside("switch", "for i in $(seq 80); do ip link set to-client down; sleep 0.2; ip link set to-client up; sleep 0.4; done");
+        town.beside("switch", "for i in $(seq 400); do ip link set to-client down; sleep 0.2; ip link set to-client up; sleep 0.4; done");
         std::thread::sleep(Duration::from_millis(700));
-    }),
+    })
+    .by_chance(2, 5),
     row("L-NOARP", "the interface asks for nobody", E, &["NEIGH.BAD_ENTRY", "NEIGH.GATEWAY_SILENT"], |town| {
         town.client.sh("ip link set eth0 arp off");
     }),
@@ -223,7 +224,7 @@ pub(crate) const ROWS: &[Row] = &[
         let mac = mac.trim();
         town.neighbour.sh(&format!("ip link set eth0 down; ip link set eth0 address {mac}; ip link set eth0 up; ip route add default via 192.168.7.1"));
         // It talks to the gateway, and looks for some that are not there, as hosts do.
-        town.beside("neighbour", "ping -i 0.002 -q -w 240 192.168.7.1");
+        town.beside("neighbour", "for i in 1 2 3 4; do ping -i 0.002 -q -w 240 192.168.7.1 & done; wait");
         town.beside("neighbour", "for i in $(seq 70 85); do ping -q -w 240 192.168.7.$i & sleep 0.06; done; wait");
         std::thread::sleep(Duration::from_secs(1));
     })

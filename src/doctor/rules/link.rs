@@ -49,8 +49,15 @@ pub(super) fn state(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if !works && other_works && facts.reaching_addresses(link) == 0 {
         return;
     }
-    let confidence = if works || other_works { Confidence::Likely } else { Confidence::Certain };
     let name = &link.name;
+    // A carrier that changed meanwhile may be back in a moment.
+    let is_steady = facts
+        .evidence
+        .carrier
+        .get()
+        .is_some_and(|all| all.iter().all(|it| it.interface != *name || it.after == it.before));
+    let confidence =
+        if works || other_works || !is_steady { Confidence::Likely } else { Confidence::Certain };
     let finding = if link.is_up {
         Finding::new(
             "LINK.NO_CARRIER",
