@@ -40,7 +40,6 @@ pub(super) const MANUAL: Manual = Manual {
 /// way to it, side by side. The verdict is the smallest set of causes that explains everything that is seen to be wrong,
 /// with the evidence it rests on, commands that show the same, and what to do. Nothing is changed.
 #[derive(Args)]
-#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 pub(super) struct DoctorArgs {
     /// A name, an address, HOST:PORT, or a URL (http, https); none: the network at large
     #[arg(value_name = "TARGET", value_hint = clap::ValueHint::Hostname, value_parser = target)]

@@ -24,7 +24,6 @@ pub(super) const MANUAL: Manual = Manual {
 
 /// Writes completion scripts and manual pages
 #[derive(Args)]
-#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 pub(super) struct GenerateArgs {
     #[command(subcommand)]
     what: What,

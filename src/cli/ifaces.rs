@@ -35,7 +35,6 @@ pub(super) const MANUAL: Manual = Manual {
 
 /// Lists this machine's interfaces, with their state, addresses, gateways and name servers
 #[derive(Args)]
-#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 pub(super) struct IfacesArgs {
     /// Only these interfaces: names or patterns, such as 'eth*'
     #[arg(value_name = "NAME")]

@@ -81,9 +81,7 @@ pub struct Help {
     long_about = None,
     subcommand_required = true,
     arg_required_else_help = true,
-    max_term_width = 100,
-    after_help = MANUAL.short(),
-    after_long_help = MANUAL.long()
+    max_term_width = 100
 )]
 struct Cli {
     #[command(flatten)]
@@ -336,9 +334,14 @@ fn check_events(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// clap's description of the whole command line.
+/// clap's description of the whole command line, with all its texts.
 fn command() -> clap::Command {
-    Cli::command()
+    let with = |command: clap::Command, manual: &Manual| {
+        command.after_help(manual.short()).after_long_help(manual.long())
+    };
+    KNOWN.into_iter().fold(with(Cli::command(), &MANUAL), |whole, (name, _, manual)| {
+        whole.mut_subcommand(name, |command| with(command, manual))
+    })
 }
 
 /// Reads a command line. Describing every command's options takes clap several times as long as reading them, so at

@@ -41,7 +41,6 @@ pub(super) const MANUAL: Manual = Manual {
 /// Pings hosts; without a target, the loopback, the LAN and the internet
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 pub(super) struct PingArgs {
     /// Host names, addresses (link-local: with %INTERFACE), or prefixes to sweep
     #[arg(value_name = "TARGET", value_hint = clap::ValueHint::Hostname)]

@@ -41,7 +41,6 @@ pub(super) const MANUAL: Manual = Manual {
 /// processes, user, unit and container. Whether you can bind it: on IPv4, on IPv6 with and without IPv4, without and with
 /// SO_REUSEADDR; if not, why, and what to do.
 #[derive(Args)]
-#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct PortArgs {
     /// Ports, ranges or service names

@@ -43,7 +43,6 @@ pub(super) const MANUAL: Manual = Manual {
 
 /// Probes TCP services: connects, sends, and checks that every byte comes back
 #[derive(Args)]
-#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct TcpEchoArgs {
     /// Services as HOST:PORT or HOST PORT; IPv6 addresses in brackets; with --connect-only also port ranges: HOST:20-25,80

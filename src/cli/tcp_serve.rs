@@ -36,7 +36,6 @@ pub(super) const MANUAL: Manual = Manual {
 
 /// Serves TCP echo: sends back every byte, to many clients in parallel
 #[derive(Args)]
-#[command(after_help = MANUAL.short(), after_long_help = MANUAL.long())]
 pub(super) struct TcpServeArgs {
     /// Address and port to listen on; a port alone listens on 127.0.0.1; port 0 lets the system choose [default: 127.0.0.1:0]
     #[arg(value_name = "ADDR:PORT")]

@@ -51,7 +51,7 @@ static COLUMNS: [Col; 60] = [
     Col::new("addresses", "ADDRESSES", |iface| {
         Cell::items(iface.addresses.iter().map(|it| match it.peer {
             // The prefix is the other end's then.
-            Some(_) => Cell::text(it.written()),
+            Some(_) => Cell::address(it.written()),
             None => Cell::ip(it.address, Some(it.prefix_len)),
         }))
     }),

@@ -112,7 +112,7 @@ static COLUMNS: [Col; 31] = [
     Col::new("last_port", "LAST PORT", |port| Cell::maybe(port.last_port, Cell::integer)).right().if_any(),
     Col::new("holders.protocol", "PROTO", |port| of_sockets(port, |it| Cell::word(it[0].protocol.name())))
         .if_so(is_listed),
-    Col::new("holders.local", "LOCAL", |port| of_sockets(port, |it| Cell::text(it[0].local.as_str())))
+    Col::new("holders.local", "LOCAL", |port| of_sockets(port, |it| Cell::address(it[0].local.as_str())))
         .if_so(is_listed),
     detail("holders.remote", "REMOTE", |port| {
         of_sockets(port, |it| Cell::maybe(it[0].remote.as_deref(), Cell::text))

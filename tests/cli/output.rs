@@ -160,6 +160,8 @@ fn a_width_drops_columns_and_cuts_nothing() -> Result<(), String> {
         assert_eq!(told.stdout.matches(&format!("  {heading} ")).count(), 2, "{heading}: {told:?}");
     }
     assert!(!wide.stdout.contains("CONTAINER"), "no container, no column: {wide:?}");
+    // A block is called by what a table never drops, and not by its first column.
+    assert!(run("ifaces --kind loopback -v --width 40").stdout.contains("\n  INDEX "), "{told:?}");
     let named = run("port 443 --width 10 --columns port,class,services");
     assert!(named.stdout.contains("https"), "what is named is never dropped: {named:?}");
     let mut command = netdiag(["port", "443"]);

@@ -398,13 +398,19 @@ impl Cell {
 
     /// Makes a cell of an address, with the length of its prefix if it has one.
     pub fn ip(ip: IpAddr, prefix_len: Option<u8>) -> Self {
-        Self::plain(Value::Ip(ip, prefix_len))
+        Self::plain(Value::Ip(ip, prefix_len)).role(Role::Address)
     }
 
-    /// Makes a cell of several others; none counts as missing.
+    /// Makes a cell of several others, in the role that all of them have; none counts as missing.
     pub fn items(items: impl Iterator<Item = Self>) -> Self {
-        let items: Vec<Value> = items.map(|cell| cell.value).collect();
-        Self::plain(if items.is_empty() { Value::Missing } else { Value::List(items) })
+        let mut role = None;
+        let of_all = |cell: Self| {
+            role = Some(if role.is_none_or(|role| role == cell.role) { cell.role } else { Role::Plain });
+            cell.value
+        };
+        let items: Vec<Value> = items.map(of_all).collect();
+        let value = if items.is_empty() { Value::Missing } else { Value::List(items) };
+        Self::plain(value).role(role.unwrap_or(Role::Plain))
     }
 
     /// Makes a cell of a yes or no.

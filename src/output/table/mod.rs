@@ -189,12 +189,13 @@ pub(super) fn fits<R: Record + Clone>(rows: &Rows<'_, R>, choice: &Choice<R>, sc
     total(&widths) <= room
 }
 
-/// A row as a block, with a line for each column that has something to say; the first is the title.
+/// A row as a block, with a line for each column that has a value; the title is the first that a table never drops.
 pub(super) fn block_of<R: Record>(row: &R) -> Block {
-    let mut columns = R::columns().iter();
-    let title = columns.next().map_or_else(Line::default, |column| value_line(&(column.cell)(row)).remove(0));
-    let mut block = Block::new(title);
-    for column in columns {
+    let columns = R::columns();
+    let named = columns.iter().position(|column| column.priority == 0).unwrap_or(0);
+    let title = columns.get(named).map(|column| value_line(&(column.cell)(row)).remove(0));
+    let mut block = Block::new(title.unwrap_or_default());
+    for (_, column) in columns.iter().enumerate().filter(|(place, _)| *place != named) {
         let cell = (column.cell)(row);
         if !cell.value.is_missing() {
             block.field(column.title, value_line(&cell));

@@ -10,7 +10,7 @@ impl Record for AddressReport {
         type Col = Column<AddressReport>;
         static COLUMNS: [Col; 28] = [
             Col::new("target", "TARGET", |row| Cell::text(row.target.as_str())).if_so(is_named).dropped_at(5),
-            Col::new("address", "ADDRESS", |row| Cell::text(row.address.as_str())),
+            Col::new("address", "ADDRESS", |row| Cell::address(row.address.as_str())),
             Col::new("outcome", "OUTCOME", |row| Cell::maybe(row.outcome, Outcome::cell)),
             Col::new("is_client_choice", "CLIENT", |row| match row.is_client_choice {
                 Some(true) => Cell::word("takes this").role(Role::Good),
