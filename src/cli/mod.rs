@@ -293,7 +293,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
             );
         }
     };
-    let cli = match read(&args) {
+    let cli = match read(&args, called.command) {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, called.command),
     };
@@ -344,17 +344,18 @@ fn command() -> clap::Command {
     })
 }
 
-/// Reads a command line. Describing every command's options takes clap several times as long as reading them, so at
-/// first only those of the command that is given are described; what needs more, help or a complaint, gets it all.
-fn read(args: &[OsString]) -> std::result::Result<Cli, clap::Error> {
-    let mut lazy = command_as_needed();
-    let matches = lazy.try_get_matches_from_mut(args);
-    // Taking it apart takes as long as reading did, and the memory is not needed elsewhere.
-    std::mem::forget(lazy);
-    match matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
-        Ok(cli) => Ok(cli),
-        Err(_) => Cli::from_arg_matches(&command().try_get_matches_from(args)?),
+/// Reads a command line that calls this command. Describing every command's options takes clap several times as long as
+/// reading them, so at first only that one is described; what needs more, help or a complaint, gets it all.
+fn read(args: &[OsString], called: Option<&str>) -> std::result::Result<Cli, clap::Error> {
+    if let Some(mut lazy) = called.and_then(command_as_needed) {
+        let matches = lazy.try_get_matches_from_mut(args);
+        // Taking it apart takes as long as reading did, and the memory is not needed elsewhere.
+        std::mem::forget(lazy);
+        if let Ok(cli) = matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
+            return Ok(cli);
+        }
     }
+    Cli::from_arg_matches(&command().try_get_matches_from(args)?)
 }
 
 /// A command as the command line knows it: its name, its options, and its texts.
@@ -375,15 +376,14 @@ fn manual_of(command: &str) -> &'static Manual {
     KNOWN.iter().find(|(name, ..)| *name == command).map_or(&MANUAL, |(_, _, manual)| *manual)
 }
 
-/// The same command line with each command's options left out until it is given.
-fn command_as_needed() -> clap::Command {
+/// The same command line with one command only, and without its texts.
+fn command_as_needed(called: &str) -> Option<clap::Command> {
+    let (name, describe, _) = KNOWN.into_iter().find(|(name, ..)| *name == called)?;
     let whole = OutputArgs::augment_args(clap::Command::new("netdiag"))
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
-        .arg_required_else_help(true);
-    KNOWN
-        .into_iter()
-        .fold(whole, |whole, (name, describe, _)| whole.subcommand(clap::Command::new(name).defer(describe)))
+        .disable_help_subcommand(true);
+    Some(whole.subcommand(describe(clap::Command::new(name))))
 }
 
 fn unparsed(error: &clap::Error, command: Option<&'static str>) -> Parsed {
@@ -466,10 +466,12 @@ mod tests {
     #[test]
     fn clap_finds_nothing_wrong_with_its_description() {
         command().debug_assert();
-        let names = |command: clap::Command| -> Vec<String> {
-            command.get_subcommands().map(|command| command.get_name().to_owned()).collect()
-        };
-        assert_eq!(names(command()), names(command_as_needed()));
+        let whole = command();
+        let named: Vec<&str> = whole.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(named, KNOWN.map(|(name, ..)| name));
+        for name in named {
+            command_as_needed(name).expect("it is known").debug_assert();
+        }
     }
 
     #[test]
