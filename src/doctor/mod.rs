@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 pub use check::{Check, Status};
@@ -83,11 +83,11 @@ fn gather(request: &Request, telling: &mut Telling<'_>) -> Result<(Evidence, boo
         // Nobody waits any more: the time was up.
         let _ = sender.send(News::Ended(evidence));
     });
-    if gathering.is_err() {
+    let Ok(gathering) = gathering else {
         // That there is no thread to be had is evidence too.
         check_target(request)?;
         return Ok((probes::gather(request, telling), false));
-    }
+    };
     let mut known = Evidence { about: probes::about(request), ..Evidence::default() };
     loop {
         match news.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -98,10 +98,15 @@ fn gather(request: &Request, telling: &mut Telling<'_>) -> Result<(Evidence, boo
                 known = *evidence;
             }
             Ok(News::Ended(evidence)) => return Ok((*evidence?, false)),
-            Err(_) => {
+            Err(RecvTimeoutError::Timeout) => {
                 known.about.is_cut_short = true;
                 return Ok((known, true));
             }
+            // It ended without a word.
+            Err(RecvTimeoutError::Disconnected) => match gathering.join() {
+                Err(panic) => std::panic::resume_unwind(panic),
+                Ok(()) => return Ok((known, false)),
+            },
         }
     }
 }
@@ -140,7 +145,9 @@ fn no_verdict(timeout: Duration, is_stuck: bool) -> Error {
     let shown = humantime::format_duration(timeout);
     let more = if timeout < USUAL { USUAL } else { timeout * 2 };
     let why = if is_stuck {
-        format!("a call into this system did not return within {shown}: it may be overloaded")
+        format!(
+            "the probes did not end within {shown}: a call into this system did not return, or it is overloaded"
+        )
     } else {
         format!("{shown} is not enough here")
     };

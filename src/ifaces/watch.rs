@@ -377,20 +377,27 @@ const COLUMNS: [FrameColumn; 9] = [
     FrameColumn::text("ADDRESSES", 7),
 ];
 
+/// The urgency of an interface that is up, and nothing else.
+const UP: u64 = 1;
+
 fn frame(state: &State) -> Frame {
     let all = &state.last.interfaces;
     let rows = all.iter().zip(&state.marks).map(|(iface, marks)| row(iface, *marks));
     let has_marks = state.marks.iter().flatten().any(|mark| *mark > 0);
     let mark = if has_marks { "* changed; " } else { "" };
     let note = format!("{mark}errors and drops since the interface was created");
+    let rows: Vec<FrameRow> = rows.take(Frame::MOST_ROWS).collect();
     Frame {
         columns: COLUMNS.to_vec(),
-        rows: rows.take(Frame::MOST_ROWS).collect(),
+        // What is only up is first as well, and nothing is wrong with it.
+        order: if rows.iter().any(|row| row.urgency > UP) { "worst first" } else { "" },
+        rows,
         more: all.len().saturating_sub(Frame::MOST_ROWS),
         notes: vec![Line::default().dim(note)],
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "an order for people")]
 fn row(iface: &Iface, marks: Marks) -> FrameRow {
     let rates = iface.rates.as_deref();
     let bytes = |rate: Option<f64>| Cell::maybe(rate, |rate| Cell::text(amount(rate)));
@@ -409,7 +416,7 @@ fn row(iface: &Iface, marks: Marks) -> FrameRow {
     let (errors, drops) = (rates.map_or(0, Rates::errors), rates.map_or(0, Rates::dropped));
     let is_broken = iface.is_up && iface.carrier == Some(false);
     let has_changed = marks.iter().any(|mark| *mark > 0);
-    let weights = [(errors > 0, 16), (drops > 0, 8), (is_broken, 4), (has_changed, 2), (iface.is_up, 1)];
+    let weights = [(errors > 0, 16), (drops > 0, 8), (is_broken, 4), (has_changed, 2), (iface.is_up, UP)];
     let urgency = weights.iter().filter(|(holds, _)| *holds).map(|(_, weight)| weight).sum();
     let remark = if errors > 0 {
         Some(Line::default().with(Role::Bad, "errors are rising"))
@@ -431,7 +438,15 @@ fn row(iface: &Iface, marks: Marks) -> FrameRow {
         total(|it| it.rx_dropped + it.tx_dropped.unwrap_or(0), rates.map(Rates::dropped), Role::Caution),
         mark(FIELDS[6].1(iface), Role::Address, marks[6] > 0),
     ];
-    FrameRow { cells, urgency, remark }
+    let sum = |of: fn(&Counters) -> u64| iface.counters.as_ref().map(|counters| of(counters) as f64);
+    let numbers = [
+        (2, rates.and_then(|rates| rates.rx_bytes_per_s)),
+        (3, rates.and_then(|rates| rates.tx_bytes_per_s)),
+        (6, sum(|it| it.rx_errors + it.tx_errors)),
+        (7, sum(|it| it.rx_dropped + it.tx_dropped.unwrap_or(0))),
+    ];
+    let numbers = numbers.into_iter().filter_map(|(place, number)| Some((place, number?))).collect();
+    FrameRow { cells, urgency, remark, numbers }
 }
 
 /// The name, no wider than its column however it is escaped.

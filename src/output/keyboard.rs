@@ -1,7 +1,7 @@
 //! Keys of somebody who watches a live view.
 
 use std::io::IsTerminal;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 
@@ -10,8 +10,6 @@ use crate::sys;
 
 /// How often it is looked whether this program still has the terminal.
 const LOOK: Duration = Duration::from_millis(250);
-/// A thread that was not run for so long had been stopped (Ctrl-Z), and the shell has used the terminal meanwhile.
-const STOPPED: Duration = Duration::from_secs(1);
 
 /// Listens to the keyboard on a thread of its own, for as long as the program runs; without a terminal to read from, or a
 /// thread, there are no keys, and Ctrl-C ends it.
@@ -22,17 +20,16 @@ pub(super) fn listen(live: Live) {
     let listening = std::thread::Builder::new().name("keyboard".to_owned());
     let _ = listening.spawn(move || {
         let mut is_ours = sys::take_keyboard();
-        let mut last = Instant::now();
         loop {
             // In the background it is another program's keyboard, and reading from it would stop this one (SIGTTIN).
             let is_front = sys::is_in_foreground();
-            if is_front && (!is_ours || last.elapsed() > STOPPED) {
+            if is_front && (!is_ours || sys::has_resumed()) {
                 is_ours = sys::take_keyboard();
-                if last.elapsed() > STOPPED {
+                // The shell has used the terminal meanwhile (Ctrl-Z, and then `fg`).
+                if is_ours {
                     live.press(Key::Redraw);
                 }
             }
-            last = Instant::now();
             if !is_front || !is_ours {
                 is_ours = false;
                 std::thread::sleep(LOOK);

@@ -7,7 +7,7 @@ use std::cmp::{Ordering, Reverse};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::environment::{self, Screen};
-use super::record::{Frame, FrameRow, Line, Role, Value};
+use super::record::{Cell, Frame, FrameRow, Line, Role, Value};
 use super::sink::Sink;
 use super::{Options, keyboard, select, style, table};
 use crate::sys;
@@ -28,6 +28,8 @@ struct State {
     view: View,
     /// The lines that stand on the screen.
     drawn: usize,
+    /// The titles of the columns that stand there and can be sorted by.
+    titles: Vec<&'static str>,
     /// Whether a thread listens to the keyboard.
     has_keyboard: bool,
     screen: Screen,
@@ -53,8 +55,8 @@ enum Order {
     WorstFirst,
     /// As the command gives them.
     Given,
-    /// By a column: numbers from the largest, text from A to Z.
-    By(usize),
+    /// By the column of this title: numbers from the largest, text from A to Z.
+    By(&'static str),
 }
 
 /// What a key asks for.
@@ -81,6 +83,7 @@ impl Live {
             next: None,
             view: View::default(),
             drawn: 0,
+            titles: Vec::new(),
             has_keyboard: false,
             screen,
             width: options.width,
@@ -135,8 +138,8 @@ impl Live {
             state.drawn = 0;
         }
         let (rows, shown) = state.extent();
-        let columns = state.frame.as_ref().map_or(0, |frame| frame.columns.len());
-        state.view.press(key, rows, shown, columns);
+        let titles = std::mem::take(&mut state.titles);
+        state.view.press(key, rows, shown, &titles);
         if !state.view.is_paused
             && let Some(next) = state.next.take()
         {
@@ -147,8 +150,8 @@ impl Live {
 }
 
 impl View {
-    /// Follows a key, in a picture of so many rows of which so many are shown, with so many columns.
-    fn press(&mut self, key: Key, rows: usize, shown: usize, columns: usize) {
+    /// Follows a key, in a picture of so many rows of which so many are shown, which columns of these titles can sort.
+    fn press(&mut self, key: Key, rows: usize, shown: usize, titles: &[&'static str]) {
         let last = rows.saturating_sub(shown);
         let by = |first: usize, rows: isize| first.saturating_add_signed(rows).min(last);
         match key {
@@ -158,9 +161,11 @@ impl View {
                 self.first = 0;
                 self.order = match self.order {
                     Order::WorstFirst => Order::Given,
-                    Order::Given if columns > 0 => Order::By(0),
-                    Order::By(column) if column + 1 < columns => Order::By(column + 1),
-                    Order::Given | Order::By(_) => Order::WorstFirst,
+                    Order::Given => titles.first().map_or(Order::WorstFirst, |title| Order::By(title)),
+                    Order::By(title) => {
+                        let mut rest = titles.iter().skip_while(|it| **it != title).skip(1);
+                        rest.next().map_or(Order::WorstFirst, |title| Order::By(title))
+                    }
                 };
             }
             Key::Rows(rows) => self.first = by(self.first, rows),
@@ -180,9 +185,13 @@ impl View {
         match self.order {
             Order::Given => {}
             Order::WorstFirst => rows.sort_by_key(|row| Reverse(row.urgency)),
-            Order::By(column) => {
-                let value =
-                    |row: &FrameRow| row.cells.get(column).map_or(Value::Missing, |it| it.value.clone());
+            Order::By(title) => {
+                // A column that has gone sorts nothing.
+                let Some(column) = frame.columns.iter().position(|it| it.title == title) else { return rows };
+                let value = |row: &FrameRow| match row.numbers.iter().find(|(place, _)| *place == column) {
+                    Some((_, value)) => Cell::real(*value, 0).value,
+                    None => row.cells.get(column).map_or(Value::Missing, |it| it.value.clone()),
+                };
                 rows.sort_by(|one, other| by_value(&value(one), &value(other)));
             }
         }
@@ -200,11 +209,10 @@ impl View {
             line = line.dim(format!("rows {}-{} of {total}; ", self.first + 1, self.first + shown));
         }
         let order = match self.order {
-            Order::WorstFirst if frame.rows.iter().any(|row| row.urgency > 0) => "worst first; ".to_owned(),
-            Order::By(column) => {
-                let title = frame.columns.get(column).map_or("", |column| column.title);
-                format!("sorted by {title}; ")
+            Order::WorstFirst if !frame.order.is_empty() && frame.rows.iter().any(|row| row.urgency > 0) => {
+                format!("{}; ", frame.order)
             }
+            Order::By(title) => format!("sorted by {title}; "),
             Order::WorstFirst | Order::Given => String::new(),
         };
         line.dim(format!("{order}q quits, ? shows the keys"))
@@ -250,7 +258,7 @@ impl State {
         let frame = self.frame.as_ref().expect("it was just put back");
         let rows = self.view.ordered(frame);
         let rows = &rows[self.view.first..self.view.first + shown];
-        let mut lines = table::picture(&frame.columns, rows, &screen);
+        let (mut lines, titles) = table::picture(&frame.columns, rows, &screen);
         let mut below: Vec<Line> = frame.notes.clone();
         below.push(self.view.line(frame, shown));
         below.extend(self.view.shows_keys.then(keys));
@@ -264,6 +272,7 @@ impl State {
             self.out.write("\x1b[?7h\n");
         }
         self.drawn = lines.len();
+        self.titles = titles;
         self.out.flush();
     }
 
@@ -278,18 +287,19 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Cell, FrameColumn};
+    use super::super::record::FrameColumn;
     use super::*;
 
     fn frame(rows: &[(&str, i64, u64)]) -> Frame {
         let row = |(name, loss, urgency): &(&str, i64, u64)| FrameRow {
             cells: vec![Cell::text(*name), Cell::integer(*loss)],
             urgency: *urgency,
-            remark: None,
+            ..FrameRow::default()
         };
         Frame {
             columns: vec![FrameColumn::text("NAME", 0), FrameColumn::number("LOSS %", 1)],
             rows: rows.iter().map(row).collect(),
+            order: "worst first",
             ..Frame::default()
         }
     }
@@ -304,9 +314,9 @@ mod tests {
 
     #[test]
     fn the_worst_comes_first_and_every_column_sorts() {
-        let frame = frame(&[("b", 1, 0), ("c", 30, 7), ("a", 2, 3)]);
+        let mut frame = frame(&[("b", 1, 0), ("c", 30, 7), ("a", 2, 3)]);
         let mut view = View::default();
-        let press = |view: &mut View| view.press(Key::Sort, 3, 3, 2);
+        let press = |view: &mut View| view.press(Key::Sort, 3, 3, &["NAME", "LOSS %"]);
         assert_eq!(names(&view, &frame), "c a b");
         press(&mut view);
         assert_eq!(names(&view, &frame), "b c a", "as given");
@@ -314,6 +324,14 @@ mod tests {
         assert_eq!(names(&view, &frame), "a b c", "text from A to Z");
         press(&mut view);
         assert_eq!(names(&view, &frame), "c a b", "numbers from the largest");
+        // What stands for a number sorts as one.
+        frame.rows[0].numbers = vec![(1, 31.0)];
+        assert_eq!(names(&view, &frame), "b c a");
+        // The column stays what it was when another comes before it, and one that has gone sorts nothing.
+        frame.columns.insert(0, FrameColumn::text("", 0));
+        assert!(matches!(view.order, Order::By("LOSS %")));
+        frame.columns.clear();
+        assert_eq!(names(&view, &frame), "b c a", "as given");
         press(&mut view);
         assert_eq!(view, View::default());
     }
@@ -331,10 +349,10 @@ mod tests {
             (Key::Last, 15),
             (Key::First, 0),
         ] {
-            view.press(key, 25, 10, 2);
+            view.press(key, 25, 10, &[]);
             assert_eq!(view.first, first, "{key:?}");
         }
-        view.press(Key::Last, 3, 10, 2);
+        view.press(Key::Last, 3, 10, &[]);
         assert_eq!(view.first, 0, "all of it is shown");
     }
 
@@ -345,7 +363,7 @@ mod tests {
             style::line(&view.line(&all, shown), super::super::record::Charset::Ascii, false)
         };
         assert_eq!(text(&View::default(), 2), "worst first; q quits, ? shows the keys");
-        let view = View { first: 1, order: Order::By(1), is_paused: true, shows_keys: false };
+        let view = View { first: 1, order: Order::By("LOSS %"), is_paused: true, shows_keys: false };
         assert_eq!(text(&view, 1), "paused; rows 2-2 of 2; sorted by LOSS %; q quits, ? shows the keys");
     }
 }

@@ -101,9 +101,9 @@ impl Live {
         let has_unsent = order.iter().any(|slot| engine.statistics(*slot).unsent() > 0);
         let kept = |place: &usize| has_unsent || *place != NOT_SENT;
         let rows = order.iter().map(|slot| {
-            let FrameRow { cells, urgency, remark } = self.row(engine, *slot);
-            let cells = cells.into_iter().enumerate().filter(|(place, _)| kept(place));
-            FrameRow { cells: cells.map(|(_, cell)| cell).collect(), urgency, remark }
+            let row = self.row(engine, *slot);
+            let cells = row.cells.into_iter().enumerate().filter(|(place, _)| kept(place));
+            FrameRow { cells: cells.map(|(_, cell)| cell).collect(), ..row }
         });
         let rows = rows.collect();
         let columns = COLUMNS.iter().enumerate().filter(|(place, _)| kept(place));
@@ -115,6 +115,7 @@ impl Live {
             columns: columns.map(|(_, column)| *column).collect(),
             rows,
             more: slots as usize - order.len(),
+            order: "worst first",
             notes: vec![legend],
         }
     }
@@ -170,7 +171,7 @@ impl Live {
             }),
             Cell::trend(marks.latest.iter().copied().collect()),
         ];
-        FrameRow { cells, urgency, remark }
+        FrameRow { cells, urgency, remark, ..FrameRow::default() }
     }
 }
 

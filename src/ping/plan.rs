@@ -91,7 +91,7 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
                 return Err(unknown_interface(&zone));
             }
             (Target::Host(host), Some(Err(ResolveError::Lacking { source, .. }))) => {
-                return Err(sys::lacks(format!("cannot resolve '{host}'"), source));
+                return Err(sys::lacks_thread(format!("cannot resolve '{host}'"), source));
             }
             (Target::Host(host), Some(Ok(addresses))) => {
                 let wanted = if request.all_addresses { addresses.len() } else { 1 };

@@ -63,7 +63,11 @@ impl FromStr for Query {
             Some((protocol, ports)) if protocol_named(protocol).is_ok() => {
                 Ok(Self { ports: ports.parse()?, transport: Some(protocol_named(protocol)?) })
             }
-            Some((_, port)) => Err(QueryError::Endpoint(text.to_owned(), port.to_owned())),
+            // An IPv6 address alone, or a host without a port, is not an endpoint.
+            Some((host, port)) if !port.is_empty() && (host.starts_with('[') || !host.contains(':')) => {
+                Err(QueryError::Endpoint(text.to_owned(), port.to_owned()))
+            }
+            Some(_) => Err(QueryError::Neither(text.to_owned())),
             None => Ok(Self { ports: text.parse()?, transport: None }),
         }
     }
@@ -97,7 +101,9 @@ impl FromStr for Asked {
                     Ok(Self::Range(first, last))
                 }
             }
-            _ if text.starts_with('-') || !text.bytes().all(|b| b.is_ascii_graphic()) => Err(neither()),
+            _ if text.starts_with('-') || !text.bytes().all(|b| b.is_ascii_graphic() && b != b':') => {
+                Err(neither())
+            }
             _ if text.contains(['*', '?', '[']) => {
                 Pattern::new(text).map(Self::Pattern).map_err(|_| neither())
             }
@@ -155,6 +161,10 @@ mod tests {
             ("[::1]:443", endpoint("[::1]:443", "443")),
             ("443/sctp", QueryError::Protocol("sctp".into())),
             ("http[", QueryError::Neither("http[".into())),
+            ("::1", QueryError::Neither("::1".into())),
+            ("fe80::abcd", QueryError::Neither("fe80::abcd".into())),
+            ("localhost:", QueryError::Neither("localhost:".into())),
+            ("tcp:443/tcp", QueryError::Neither("tcp:443".into())),
         ] {
             assert_eq!(text.parse::<Query>(), Err(error), "{text:?}");
         }

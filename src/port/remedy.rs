@@ -81,12 +81,15 @@ fn elsewhere(port: &Port, causes: &BTreeSet<Cause>) -> Option<String> {
     if !servers.iter().any(is_wildcard) {
         let mut taken: Vec<&str> =
             servers.iter().filter_map(|holder| Some(holder.local.rsplit_once(':')?.0)).collect();
+        taken.sort_unstable();
         taken.dedup();
         return Some(format!("bind a single address other than {}", taken.join(", ")));
     }
     // Two listeners of one address can only be where both have SO_REUSEPORT set.
     let is_shared = servers.iter().any(|holder| {
-        holder.state == "LISTEN" && holder.socket != first.socket && holder.local == first.local
+        holder.state == "LISTEN"
+            && holder.socket != first.socket
+            && (&holder.local, &holder.interface) == (&first.local, &first.interface)
     });
     is_shared.then(|| "bind it as the same user with SO_REUSEPORT, which its holders have set".to_owned())
 }
@@ -134,7 +137,10 @@ fn ending(port: &Port, holder: &Holder) -> String {
     }
     if let Some(parent) = &holder.hidden_parent {
         let name = parent.process.to_lossy();
-        return format!("stop {name} itself, not its workers: sudo kill {}", parent.pid);
+        return format!(
+            "stop {name} (pid {0}), the parent, which most likely holds it, too, not its workers: sudo kill {0}",
+            parent.pid
+        );
     }
     match (holder.pid, text(&holder.process)) {
         (Some(1), Some(name)) if name == "systemd" => {

@@ -282,7 +282,7 @@ fn frame(rows: &[Row]) -> Frame {
             Cell::text(if row.service.is_empty() { row.class } else { row.service }).role(role),
         ];
         // What came or went comes first.
-        FrameRow { cells, urgency: u64::from(row.mark != Mark::Old), remark: None }
+        FrameRow { cells, urgency: u64::from(row.mark != Mark::Old), ..FrameRow::default() }
     };
     let note = Line::default().with(Role::Good, "+").dim(" new, ").with(Role::Bad, "-").dim(" gone");
     let mut shown: Vec<&Row> = rows.iter().collect();
@@ -296,6 +296,7 @@ fn frame(rows: &[Row]) -> Frame {
         columns: COLUMNS.to_vec(),
         more: rows.len() - shown.len(),
         rows: shown.into_iter().map(row).collect(),
+        order: "changed first",
         notes: vec![note],
     }
 }

@@ -60,12 +60,13 @@ pub use tcp::{
     time_wait_count,
 };
 #[cfg(unix)]
-pub use terminal::{interrupt, is_in_foreground, take_keyboard};
+pub use terminal::{has_resumed, interrupt, is_in_foreground, take_keyboard};
 #[cfg(unix)]
 pub use unix::{interface_index, interface_name, user_id, user_name};
 #[cfg(windows)]
 pub use windows::{
-    interface_index, interface_name, interrupt, is_in_foreground, take_keyboard, user_id, user_name,
+    has_resumed, interface_index, interface_name, interrupt, is_in_foreground, take_keyboard, user_id,
+    user_name,
 };
 
 use crate::address::Family;
@@ -339,18 +340,34 @@ pub fn is_output_closed() -> bool {
 /// The error for what this machine lacks to test at all, with the way out where there is a known one.
 pub fn lacks(what: impl Into<String>, source: io::Error) -> Error {
     #[cfg(unix)]
-    let (files, processes) = (unix::exhausted_descriptors(&source), unix::exhausted_processes(&source));
+    let files = unix::exhausted_descriptors(&source);
     #[cfg(not(unix))]
-    let (files, processes): (Option<u64>, Option<u64>) = (None, None);
+    let files: Option<u64> = None;
     let error = Error::untested(what).caused_by(source);
-    match (files, processes) {
-        (Some(limit), _) => {
-            error.hint(format!("raise the limit of open files (now {limit}): ulimit -n 4096"))
-        }
-        (None, Some(limit)) => error.hint(format!(
-            "raise this user's limit of processes and threads (now {limit}, all programs counted): ulimit -u 4096"
+    match files {
+        Some(limit) => error.hint(format!("raise the limit of open files (now {limit}): ulimit -n 4096")),
+        None => error,
+    }
+}
+
+/// The error of a thread that this machine does not start, with the limits that may be the reason (`pthread_create(3)`).
+pub fn lacks_thread(what: impl Into<String>, source: io::Error) -> Error {
+    /// What is enough for most.
+    const ENOUGH: u64 = 4096;
+    #[cfg(unix)]
+    let processes = unix::exhausted_processes(&source);
+    #[cfg(not(unix))]
+    let processes: Option<u64> = None;
+    let error = lacks(what, source);
+    match processes {
+        Some(limit) if limit < ENOUGH => error.hint(format!(
+            "raise this user's limit of processes and threads (now {limit}, all programs counted): ulimit -u {ENOUGH}"
         )),
-        (None, None) => error,
+        Some(limit) => error.hint(format!(
+            "a limit of processes and threads is reached: this user's ({limit}, ulimit -u), the control group's (pids.max), or \
+             the system's (sysctl kernel.threads-max)"
+        )),
+        None => error,
     }
 }
 

@@ -66,7 +66,7 @@ impl StopRequests {
     ///
     /// Errors: the system does not let this process handle signals, or start a thread.
     pub fn listen(to: Listen) -> Result<Self> {
-        Self::start(to).map_err(|source| super::lacks("cannot listen for signals", source))
+        Self::start(to).map_err(|source| super::lacks_thread("cannot listen for signals", source))
     }
 
     fn start(to: Listen) -> io::Result<Self> {

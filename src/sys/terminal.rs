@@ -2,14 +2,19 @@
 
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How the terminal was set when the program found it.
 static FOUND: OnceLock<Settings> = OnceLock::new();
 
 struct Settings(libc::termios);
 
+/// Whether the program was stopped and goes on again.
+static HAS_RESUMED: AtomicBool = AtomicBool::new(false);
+
 /// Lets each key come as it is pressed, unseen, while Ctrl-C, Ctrl-Z and Ctrl-\ go on to be signals (`termios(3)`, without
-/// ICANON and ECHO); whether that was done. When the program ends the terminal is as it was.
+/// ICANON and ECHO); whether that was done. When the program ends, by a signal too, or is stopped (SIGTSTP), the terminal is
+/// as it was; when it goes on, the keyboard is to be taken again.
 pub fn take_keyboard() -> bool {
     if !is_in_foreground() {
         return false;
@@ -24,12 +29,53 @@ pub fn take_keyboard() -> bool {
     FOUND.get_or_init(|| {
         // SAFETY: `give_back` is a function of the C calling convention that touches nothing but the terminal.
         unsafe { libc::atexit(give_back) };
+        for signal in [libc::SIGTSTP, libc::SIGQUIT, libc::SIGABRT] {
+            handle_unless_handled(signal, give_back_first);
+        }
+        handle_unless_handled(libc::SIGCONT, resumed);
         Settings(settings)
     });
     settings.c_lflag &= !(libc::ICANON | libc::ECHO);
     (settings.c_cc[libc::VMIN], settings.c_cc[libc::VTIME]) = (1, 0);
     // SAFETY: `settings` is read for the length of the call.
     unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, &raw const settings) == 0 }
+}
+
+/// Whether the program was stopped since the last look, and goes on again.
+pub fn has_resumed() -> bool {
+    HAS_RESUMED.swap(false, Ordering::Relaxed)
+}
+
+/// Handles a signal, if it still does what it does by default.
+fn handle_unless_handled(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
+    let mut now = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: the call writes the whole of `now`, if it succeeds.
+    let known = unsafe { libc::sigaction(signal, std::ptr::null(), now.as_mut_ptr()) } == 0;
+    // SAFETY: it did, where it is looked at.
+    if known && unsafe { now.assume_init() }.sa_sigaction == libc::SIG_DFL {
+        // SAFETY: `handler` calls nothing but functions that a handler may call (`signal-safety(7)`).
+        unsafe { libc::signal(signal, handler as libc::sighandler_t) };
+    }
+}
+
+/// Gives the terminal back, and then does what the signal does by default. If that was to stop, it goes on here.
+extern "C" fn give_back_first(signal: libc::c_int) {
+    give_back();
+    let mut only = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the set is filled before it is used, and all of these may be called by a handler (`signal-safety(7)`).
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::sigemptyset(only.as_mut_ptr());
+        libc::sigaddset(only.as_mut_ptr(), signal);
+        libc::raise(signal);
+        // It was held back while this ran.
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, only.as_ptr(), std::ptr::null_mut());
+        libc::signal(signal, give_back_first as extern "C" fn(libc::c_int) as libc::sighandler_t);
+    }
+}
+
+extern "C" fn resumed(_: libc::c_int) {
+    HAS_RESUMED.store(true, Ordering::Relaxed);
 }
 
 /// Whether this program is the one that has the terminal, and not a job in the background.

@@ -409,6 +409,11 @@ pub fn take_keyboard() -> bool {
     true
 }
 
+/// Whether the program was stopped since the last look: here none is.
+pub fn has_resumed() -> bool {
+    false
+}
+
 /// Whether this program is the one that has the console; there is no job control.
 pub fn is_in_foreground() -> bool {
     true

@@ -354,7 +354,9 @@ END");
     }
     let remedies = row["remedies"].to_string();
     assert!(
-        remedies.contains(&format!("stop nginx itself, not its workers: sudo kill {master}")),
+        remedies.contains(&format!(
+            "stop nginx (pid {master}), the parent, which most likely holds it, too, not its workers: sudo kill {master}"
+        )),
         "{remedies}"
     );
     assert!(!remedies.contains("end nginx: kill"), "{remedies}");

@@ -46,13 +46,13 @@ pub(super) fn connect(
         Err(error) => return (told(ConnectOutcome::Lacking, None, Some(error.to_string()), None), None),
     };
     let family = Family::of(to.ip());
-    let keeps_errors = sys::keep_icmp_errors(&socket, family, true).is_ok();
+    let _ = sys::keep_icmp_errors(&socket, family, true);
     match socket.connect(&to.into()) {
         Err(error) if !is_under_way(&error) => {
             let icmp = sys::take_icmp_error(&socket).map(|icmp| told_icmp(&icmp));
             let outcome = match icmp {
                 Some(_) => ConnectOutcome::Denied,
-                None => at_once(&error, keeps_errors),
+                None => at_once(&error),
             };
             return (told(outcome, icmp, Some(error.to_string()), None), None);
         }
@@ -69,9 +69,9 @@ pub(super) fn connect(
         // SO_ERROR first: reading the queue would clear it.
         let error = socket.take_error().ok().flatten();
         let icmp = sys::take_icmp_error(&socket).map(|icmp| told_icmp(&icmp));
-        // A SYN that is answered by a reset is refused; ECONNRESET says that a connection stood (`tcp_reset`,
-        // net/ipv4/tcp_input.c), which this thread was too late to see.
-        if icmp.is_none() && error.as_ref().is_some_and(|error| error.kind() == ErrorKind::ConnectionReset) {
+        // A SYN that is answered by a reset is refused; ECONNRESET, and EPIPE after a FIN, say that a connection stood
+        // (`tcp_reset`, net/ipv4/tcp_input.c), which this thread was too late to see.
+        if icmp.is_none() && error.as_ref().is_some_and(was_reset) {
             let retransmissions = retransmissions(&socket);
             return (told(ConnectOutcome::Connected, None, None, retransmissions), Some(Made::Reset(socket)));
         }
@@ -124,6 +124,11 @@ pub(super) fn told_icmp(icmp: &sys::IcmpError) -> Icmp {
     Icmp { from: icmp.from, is_own, icmp_type: icmp.icmp_type, icmp_code: icmp.icmp_code }
 }
 
+/// Whether an error says that a connection stood and was reset.
+pub(super) fn was_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}
+
 /// Whether a connect that did not succeed at once is still to be decided.
 pub(super) fn is_under_way(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -133,7 +138,7 @@ pub(super) fn is_under_way(error: &io::Error) -> bool {
 }
 
 /// What a connect that failed before any packet can have been answered says of this machine.
-fn at_once(error: &io::Error, keeps_errors: bool) -> ConnectOutcome {
+fn at_once(error: &io::Error) -> ConnectOutcome {
     #[cfg(unix)]
     match error.raw_os_error() {
         // A blackhole route (EINVAL), a prohibit route (EACCES), an unreachable one (EHOSTUNREACH): ip-route(8).
@@ -143,7 +148,6 @@ fn at_once(error: &io::Error, keeps_errors: bool) -> ConnectOutcome {
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => return ConnectOutcome::Lacking,
         _ => {}
     }
-    let _ = keeps_errors;
     match error.kind() {
         ErrorKind::ConnectionRefused => ConnectOutcome::Refused,
         ErrorKind::AddrNotAvailable => ConnectOutcome::NoLocalPort,

@@ -212,10 +212,10 @@ fn look(under_way: &mut Vec<(usize, Instant, Socket)>, all: &mut [BurstConnect])
             one.stands = Some(true);
         } else if let Some(error) = socket.take_error().ok().flatten() {
             // A connection that was reset had been made.
-            match error.kind() {
-                ErrorKind::ConnectionReset => one.stands = Some(true),
-                ErrorKind::ConnectionRefused => one.is_refused = true,
-                _ => {}
+            if super::connect::was_reset(&error) {
+                one.stands = Some(true);
+            } else {
+                one.is_refused = error.kind() == ErrorKind::ConnectionRefused;
             }
         } else {
             return true;

@@ -107,6 +107,8 @@ pub struct Frame {
     pub rows: Vec<FrameRow>,
     /// How many rows there are besides.
     pub more: usize,
+    /// What the order by urgency is called, as "worst first"; nothing where it says nothing.
+    pub order: &'static str,
     /// The lines below.
     pub notes: Vec<Line>,
 }
@@ -148,6 +150,8 @@ pub struct FrameRow {
     pub urgency: u64,
     /// What is wrong, in a few words, beside the row.
     pub remark: Option<Line>,
+    /// By place, the numbers that text stands for, `1.2 kB` say: such a column is sorted by them.
+    pub numbers: Vec<(usize, f64)>,
 }
 
 /// An observer who does not care.

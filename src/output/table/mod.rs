@@ -107,13 +107,18 @@ pub(super) fn render<R: Record + Clone>(
 }
 
 /// Renders the rows of a picture that is redrawn in place, a line each, with what is wrong beside the row. Columns go by
-/// priority until the rest fits; a sparkline takes what room is left.
-pub(super) fn picture(columns: &[FrameColumn], rows: &[&FrameRow], screen: &Screen) -> Vec<String> {
+/// priority until the rest fits; a sparkline takes what room is left. Gives too the titles of the columns that are there and
+/// can be sorted by.
+pub(super) fn picture(
+    columns: &[FrameColumn],
+    rows: &[&FrameRow],
+    screen: &Screen,
+) -> (Vec<String>, Vec<&'static str>) {
     /// The narrowest and the widest a sparkline is.
     const TREND: (usize, usize) = (10, 60);
     // Headings over nothing tell nobody anything.
     if rows.is_empty() {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
     let remarks: Vec<String> = rows
         .iter()
@@ -156,6 +161,8 @@ pub(super) fn picture(columns: &[FrameColumn], rows: &[&FrameRow], screen: &Scre
         }
     }
     grid.keep(&kept);
+    let sorting = kept.iter().filter(|index| !is_trend[**index] && !columns[**index].title.is_empty());
+    let titles: Vec<&'static str> = sorting.map(|index| columns[*index].title).collect();
     let mut lines: Vec<String> = grid.pad(screen, true).lines().map(str::to_owned).collect();
     let width = total(&grid.widths);
     let left = room.saturating_sub(width + GAP);
@@ -172,7 +179,7 @@ pub(super) fn picture(columns: &[FrameColumn], rows: &[&FrameRow], screen: &Scre
             });
         }
     }
-    lines
+    (lines, titles)
 }
 
 /// Whether a table of all that there is to show fits this screen.

@@ -18,6 +18,19 @@ struct Sheet {
     roles: Vec<Role>,
 }
 
+impl Sheet {
+    /// Adds a cell, and makes its column as wide as it is.
+    fn add(&mut self, value: &Value, role: Role, widest: &mut usize, screen: &Screen) {
+        let start = self.text.len();
+        text::write(&mut self.text, value, screen.charset);
+        *widest = columns(&self.text[start..]).max(*widest);
+        self.ends.push(self.text.len());
+        if screen.colored {
+            self.roles.push(if value.is_missing() { Role::Dim } else { role });
+        }
+    }
+}
+
 /// Renders rows, and gives the ids of the columns there was no room for. Each item of the list that `line_each` names has a
 /// line of its own, on which the rest of its row is said again.
 pub(super) fn render<R: Record + Clone>(
@@ -44,7 +57,17 @@ pub(super) fn render<R: Record + Clone>(
         .collect();
     let mut lines = 0;
     let mut cells: Vec<Cell> = Vec::new();
+    let has_each = is_each.contains(&true);
     for row in rows.iter() {
+        if !has_each {
+            for ((column, is_shown), widest) in candidates.iter_mut().zip(&mut widths) {
+                let cell = (column.cell)(&row);
+                *is_shown = *is_shown || choice.shows(column, &row, &cell);
+                sheet.add(&cell.value, cell.role, widest, screen);
+            }
+            lines += 1;
+            continue;
+        }
         cells.clear();
         let mut height = 1;
         for ((column, is_shown), is_each) in candidates.iter_mut().zip(&is_each) {
@@ -63,13 +86,7 @@ pub(super) fn render<R: Record + Clone>(
                     Value::List(items) if *is_each => items.get(line).unwrap_or(&Value::Missing),
                     value => value,
                 };
-                let start = sheet.text.len();
-                text::write(&mut sheet.text, value, screen.charset);
-                *widest = columns(&sheet.text[start..]).max(*widest);
-                sheet.ends.push(sheet.text.len());
-                if screen.colored {
-                    sheet.roles.push(if value.is_missing() { Role::Dim } else { cell.role });
-                }
+                sheet.add(value, cell.role, widest, screen);
             }
         }
         lines += height;

@@ -123,7 +123,7 @@ async fn narrate(
         // The receiver waits for it.
         let _ = done.send(told);
     });
-    narration.map_err(|error| sys::lacks("cannot start a thread", error))?;
+    narration.map_err(|error| sys::lacks_thread("cannot start a thread", error))?;
     let links = [link];
     let mut watch = Watch::new(&links, context.request.timeout);
     let mut looks = tokio::time::interval(watch.period());
@@ -209,7 +209,7 @@ async fn run(
                 // The receiver waits for all of them.
                 let _ = done.send(ended);
             })
-            .map_err(|error| sys::lacks("cannot start a thread", error))?;
+            .map_err(|error| sys::lacks_thread("cannot start a thread", error))?;
     }
     drop(done);
     let mut watch = Watch::new(&links, request.timeout);

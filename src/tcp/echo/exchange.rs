@@ -247,7 +247,7 @@ impl Exchange {
         };
         let writer = match std::thread::Builder::new().name("writer".to_owned()).spawn(writer) {
             Ok(writer) => writer,
-            Err(error) => return Err(Broken::Cannot(sys::lacks("cannot start a thread", error))),
+            Err(error) => return Err(Broken::Cannot(sys::lacks_thread("cannot start a thread", error))),
         };
         let mut result = Ok(());
         while result.is_ok() && round.received < round.size {

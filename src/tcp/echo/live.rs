@@ -77,7 +77,8 @@ impl Board {
                 .map(|(address, tallies)| row(address, tallies, since))
                 .collect(),
             more: rows.len().saturating_sub(Frame::MOST_ROWS),
-            notes: Vec::new(),
+            order: "slowest first",
+            ..Frame::default()
         }
     }
 }
@@ -110,5 +111,5 @@ fn row(address: &str, tallies: &[Shared], since: Duration) -> FrameRow {
     // The slowest first, and before them those that have answered nothing.
     let urgency = summary.map_or(u64::MAX, |summary| summary.p99 as u64);
     let remark = summary.is_none().then(|| Line::default().with(Role::Caution, "no round has finished yet"));
-    FrameRow { cells, urgency, remark }
+    FrameRow { cells, urgency, remark, ..FrameRow::default() }
 }

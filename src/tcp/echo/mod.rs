@@ -325,7 +325,7 @@ async fn target_report(target: HostPorts, mut context: Context) -> Result<Target
         Ok(addresses) => addresses,
         Err(ResolveError::Zone(zone)) => return Err(unknown_interface(&zone)),
         Err(ResolveError::Lacking { name, source }) => {
-            return Err(sys::lacks(format!("cannot resolve '{name}'"), source));
+            return Err(sys::lacks_thread(format!("cannot resolve '{name}'"), source));
         }
         Err(error) => {
             let failure = Failure::new(Outcome::Unresolved, format!("{:#}", anyhow::Error::from(error)));

@@ -34,7 +34,9 @@ pub(super) async fn open_all(request: &Request) -> Result<Vec<(TcpListener, Vec<
 /// The addresses to listen on.
 async fn addresses(listen: &HostPort, family: Option<Family>) -> Result<Vec<Address>> {
     let addresses = resolve(&listen.host, family).await.map_err(|error| match error {
-        ResolveError::Lacking { source, .. } => sys::lacks(format!("cannot listen on {listen}"), source),
+        ResolveError::Lacking { source, .. } => {
+            sys::lacks_thread(format!("cannot listen on {listen}"), source)
+        }
         error => Error::usage(format!("cannot listen on {listen}"))
             .caused_by(error)
             .hint("give an address of this machine"),

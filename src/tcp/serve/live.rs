@@ -80,6 +80,7 @@ impl Board {
             rows: live.collect(),
             more: current.saturating_sub(Frame::MOST_ROWS),
             notes: vec![count],
+            ..Frame::default()
         }
     }
 }

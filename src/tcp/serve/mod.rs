@@ -224,7 +224,7 @@ pub fn run(request: &Request, observer: &mut dyn Observer<Event>) -> Result<Serv
             Server::new(&request, events, asked, shown).serve(listeners).await
         })
     });
-    let server = server.map_err(|error| sys::lacks("cannot start a thread", error))?;
+    let server = server.map_err(|error| sys::lacks_thread("cannot start a thread", error))?;
     runtime.block_on(observe(happened, &board, is_drawn, &stop, observer));
     server.join().expect("serving does not panic")
 }
