@@ -48,7 +48,7 @@ fn meant(word: &str) -> Meant {
 /// Puts the command's own name in the place of the one it was called by.
 ///
 /// Errors: the word that could be several commands, and these.
-pub(super) fn resolve(args: &mut [OsString]) -> Result<Called, (String, Vec<&'static str>)> {
+pub(super) fn resolve(args: &mut Vec<OsString>) -> Result<Called, (String, Vec<&'static str>)> {
     let mut called = Called::default();
     let Some(place) = place(args) else { return Ok(called) };
     for arg in &mut args[place..] {
@@ -56,6 +56,7 @@ pub(super) fn resolve(args: &mut [OsString]) -> Result<Called, (String, Vec<&'st
         match meant(word) {
             Meant::Command(name) => {
                 called.is_listing = LISTINGS.contains(&word);
+                called.is_ss = word == "ss";
                 called.command = Some(name);
                 *arg = name.into();
                 // The word behind `help` is a command too.
@@ -68,6 +69,9 @@ pub(super) fn resolve(args: &mut [OsString]) -> Result<Called, (String, Vec<&'st
         }
         break;
     }
+    if called.is_ss {
+        translate(args);
+    }
     Ok(called)
 }
 
@@ -78,6 +82,27 @@ pub(super) struct Called {
     pub(super) command: Option<&'static str>,
     /// Whether by a name that lists all sockets where no port is given.
     pub(super) is_listing: bool,
+    /// Whether by the name of ss(8), whose letters are then understood.
+    is_ss: bool,
+}
+
+/// Puts into the place of letters as ss(8) has them what means the same here: of -t and -u one is a protocol, -l is a
+/// listing, and -n and -p say what is always so. Others stay, and are told of.
+fn translate(args: &mut Vec<OsString>) {
+    let is_letters = |arg: &OsString| {
+        let letters = arg.to_str().and_then(|text| text.strip_prefix('-'));
+        letters.is_some_and(|all| !all.is_empty() && all.bytes().all(|letter| b"tulnp".contains(&letter)))
+    };
+    let letters: String = args.iter().filter(|arg| is_letters(arg)).filter_map(|arg| arg.to_str()).collect();
+    args.retain(|arg| !is_letters(arg));
+    if letters.contains('l') {
+        args.push("--list".into());
+    }
+    match (letters.contains('t'), letters.contains('u')) {
+        (true, false) => args.extend(["--proto".into(), "tcp".into()]),
+        (false, true) => args.extend(["--proto".into(), "udp".into()]),
+        _ => {}
+    }
 }
 
 /// Where the command's name stands: behind the options that all commands have, and their values.
@@ -135,7 +160,16 @@ mod tests {
             resolved("netdiag --format csv -q if lo"),
             ("netdiag --format csv -q ifaces lo".into(), false)
         );
-        assert_eq!(resolved("netdiag ss -l"), ("netdiag port -l".into(), true));
+        for (line, means) in [
+            ("netdiag ss -l", "netdiag port --list"),
+            ("netdiag ss -tlnp", "netdiag port --list --proto tcp"),
+            ("netdiag ss -tulpn --json", "netdiag port --json --list"),
+            ("netdiag ss -un", "netdiag port --proto udp"),
+            ("netdiag ss -tax", "netdiag port -tax"),
+        ] {
+            assert_eq!(resolved(line), (means.into(), true));
+        }
+        assert_eq!(resolved("netdiag port -tlnp"), ("netdiag port -tlnp".into(), false));
         assert_eq!(resolved("netdiag help ss"), ("netdiag help port".into(), true));
         assert_eq!(resolved("netdiag ping if"), ("netdiag ping if".into(), false));
         assert_eq!(resolved("netdiag --help"), ("netdiag --help".into(), false));

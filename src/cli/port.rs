@@ -102,10 +102,6 @@ impl PortArgs {
         let lists_all = is_called_listing && self.queries.is_empty() && !self.free;
         let is_listing = self.list || self.listening || lists_all;
         let transport = self.transport()?;
-        if self.queries.is_empty() && !is_listing && !self.free {
-            return Err(Error::usage("which port? A PORT, FROM-TO or NAME is missing")
-                .hint("netdiag port 8080 shows one port, netdiag port --list every listening socket"));
-        }
         for (is_given, option) in [
             (!self.process.is_empty(), "--process"),
             (!self.user.is_empty(), "--user"),
@@ -116,6 +112,10 @@ impl PortArgs {
                     "add --list for all of them, or --listening: netdiag port --list {option} ..."
                 )));
             }
+        }
+        if self.queries.is_empty() && !is_listing && !self.free {
+            return Err(Error::usage("which port? A PORT, FROM-TO or NAME is missing")
+                .hint("netdiag port 8080 shows one port, netdiag port --list every listening socket"));
         }
         Ok(Request {
             queries: self.queries,

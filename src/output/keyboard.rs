@@ -23,7 +23,7 @@ pub(super) fn listen(live: Live) {
         loop {
             // In the background it is another program's keyboard, and reading from it would stop this one (SIGTTIN).
             let is_front = sys::is_in_foreground();
-            if is_front && (!is_ours || sys::has_resumed()) {
+            if is_front && (!is_ours || !sys::has_keyboard()) {
                 is_ours = sys::take_keyboard();
                 // The shell has used the terminal meanwhile (Ctrl-Z, and then `fg`).
                 if is_ours {

@@ -247,6 +247,11 @@ impl State {
     }
 
     fn draw(&mut self) {
+        // A job in the background has no screen.
+        if !sys::is_in_foreground() {
+            self.drawn = 0;
+            return;
+        }
         let Some(frame) = self.frame.take() else { return };
         self.erase();
         let (_, width) = environment::terminal_size().unwrap_or(USUAL_SIZE);

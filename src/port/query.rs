@@ -59,7 +59,8 @@ impl FromStr for Query {
         }
         // Before a colon, as lsof has it: tcp:443. Nothing before one is any address: :8080.
         match text.rsplit_once(':') {
-            Some(("", ports)) => Ok(Self { ports: ports.parse()?, transport: None }),
+            // As ss has any address: *:8080.
+            Some(("" | "*", ports)) => Ok(Self { ports: ports.parse()?, transport: None }),
             Some((protocol, ports)) if protocol_named(protocol).is_ok() => {
                 Ok(Self { ports: ports.parse()?, transport: Some(protocol_named(protocol)?) })
             }
@@ -131,6 +132,7 @@ mod tests {
             ("65535", plain(Asked::Range(65535, 65535))),
             ("20-25", plain(Asked::Range(20, 25))),
             (":8080", plain(Asked::Range(8080, 8080))),
+            ("*:8080", plain(Asked::Range(8080, 8080))),
             ("http-alt", plain(Asked::Name("http-alt".into()))),
             ("3com-tsmux", plain(Asked::Name("3com-tsmux".into()))),
             ("http*", plain(Asked::Pattern(Pattern::new("http*").expect("a pattern")))),

@@ -133,6 +133,7 @@ impl<'a> Surroundings<'a> {
         if ports.is_empty() {
             let message = match request.purpose {
                 Purpose::Free => "none of these ports can be bound",
+                _ if request.filter.is_empty() && request.queries.is_empty() => "no listening sockets",
                 _ if request.filter.is_empty() => "nothing listens on these ports",
                 _ => "no listening socket matches",
             };

@@ -60,12 +60,12 @@ pub use tcp::{
     time_wait_count,
 };
 #[cfg(unix)]
-pub use terminal::{has_resumed, interrupt, is_in_foreground, take_keyboard};
+pub use terminal::{has_keyboard, interrupt, is_in_foreground, take_keyboard};
 #[cfg(unix)]
 pub use unix::{interface_index, interface_name, user_id, user_name};
 #[cfg(windows)]
 pub use windows::{
-    has_resumed, interface_index, interface_name, interrupt, is_in_foreground, take_keyboard, user_id,
+    has_keyboard, interface_index, interface_name, interrupt, is_in_foreground, take_keyboard, user_id,
     user_name,
 };
 

@@ -2,15 +2,11 @@
 
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How the terminal was set when the program found it.
 static FOUND: OnceLock<Settings> = OnceLock::new();
 
 struct Settings(libc::termios);
-
-/// Whether the program was stopped and goes on again.
-static HAS_RESUMED: AtomicBool = AtomicBool::new(false);
 
 /// Lets each key come as it is pressed, unseen, while Ctrl-C, Ctrl-Z and Ctrl-\ go on to be signals (`termios(3)`, without
 /// ICANON and ECHO); whether that was done. When the program ends, by a signal too, or is stopped (SIGTSTP), the terminal is
@@ -32,7 +28,6 @@ pub fn take_keyboard() -> bool {
         for signal in [libc::SIGTSTP, libc::SIGQUIT, libc::SIGABRT] {
             handle_unless_handled(signal, give_back_first);
         }
-        handle_unless_handled(libc::SIGCONT, resumed);
         Settings(settings)
     });
     settings.c_lflag &= !(libc::ICANON | libc::ECHO);
@@ -41,9 +36,14 @@ pub fn take_keyboard() -> bool {
     unsafe { libc::tcsetattr(libc::STDIN_FILENO, libc::TCSANOW, &raw const settings) == 0 }
 }
 
-/// Whether the program was stopped since the last look, and goes on again.
-pub fn has_resumed() -> bool {
-    HAS_RESUMED.swap(false, Ordering::Relaxed)
+/// Whether each key comes as it is pressed. It does not where the program was stopped meanwhile, and the shell has set the
+/// terminal as it likes.
+pub fn has_keyboard() -> bool {
+    let mut settings = MaybeUninit::<libc::termios>::uninit();
+    // SAFETY: the call writes the whole of `settings`, if it succeeds.
+    let is_known = unsafe { libc::tcgetattr(libc::STDIN_FILENO, settings.as_mut_ptr()) } == 0;
+    // SAFETY: it did, where it is looked at.
+    is_known && unsafe { settings.assume_init() }.c_lflag & libc::ICANON == 0
 }
 
 /// Handles a signal, if it still does what it does by default.
@@ -72,10 +72,6 @@ extern "C" fn give_back_first(signal: libc::c_int) {
         libc::pthread_sigmask(libc::SIG_UNBLOCK, only.as_ptr(), std::ptr::null_mut());
         libc::signal(signal, give_back_first as extern "C" fn(libc::c_int) as libc::sighandler_t);
     }
-}
-
-extern "C" fn resumed(_: libc::c_int) {
-    HAS_RESUMED.store(true, Ordering::Relaxed);
 }
 
 /// Whether this program is the one that has the terminal, and not a job in the background.

@@ -409,9 +409,9 @@ pub fn take_keyboard() -> bool {
     true
 }
 
-/// Whether the program was stopped since the last look: here none is.
-pub fn has_resumed() -> bool {
-    false
+/// Whether each key comes as it is pressed: as there is no job control, once taken it stays so.
+pub fn has_keyboard() -> bool {
+    true
 }
 
 /// Whether this program is the one that has the console; there is no job control.

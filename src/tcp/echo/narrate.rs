@@ -200,7 +200,8 @@ impl Narration<'_> {
             let shown = result.as_ref().map(ToString::to_string).map_err(explain::copy);
             let step = observation.after(Some(stream), "recv", incoming.len().to_string(), &shown);
             let length = match result {
-                Ok(0) if self.link.halted().is_some() => {
+                // What comes after it was broken off here, a reset say, is the answer to that.
+                Ok(0) | Err(_) if self.link.halted().is_some() => {
                     let broken = self.broken(&io::ErrorKind::TimedOut.into(), Call::Receive, told);
                     if let Broken::Failed(failure) = &broken {
                         (self.tell)(step.timed_out().meaning(failure.message.clone()));

@@ -33,7 +33,8 @@ struct State {
 #[derive(Default)]
 pub(super) struct Board {
     state: Mutex<State>,
-    has_changed: AtomicBool,
+    /// Whether the last picture shows how it is; the first one is always to come.
+    is_shown: AtomicBool,
 }
 
 impl Board {
@@ -51,18 +52,18 @@ impl Board {
         state
             .live
             .insert(number, Live { peer: peer.to_owned(), counts: counts.clone(), start: Instant::now() });
-        self.has_changed.store(true, Ordering::Relaxed);
+        self.is_shown.store(false, Ordering::Relaxed);
     }
 
     /// Takes away a connection that has ended.
     pub(super) fn ends(&self, number: u64) {
         self.state().live.remove(&number);
-        self.has_changed.store(true, Ordering::Relaxed);
+        self.is_shown.store(false, Ordering::Relaxed);
     }
 
     /// Whether a new picture would differ from the last: seconds pass while a connection lives.
     pub(super) fn has_changed(&self) -> bool {
-        self.has_changed.swap(false, Ordering::Relaxed) || !self.state().live.is_empty()
+        !self.is_shown.swap(true, Ordering::Relaxed) || !self.state().live.is_empty()
     }
 
     /// The picture of this moment.
