@@ -971,16 +971,6 @@ impl<'a> Plan<'a> {
         Some(Address { ip, scope_id: self.scope_of(ip) })
     }
 
-    /// Whether the beat has come back all along, so that what was lost was not lost on the way.
-    fn beats_well(&self) -> bool {
-        /// Those on the way.
-        const UNDER_WAY: usize = 3;
-        self.beat.as_ref().is_some_and(|beat| {
-            let (sent, received) = beat.tally.counts();
-            received > 0 && received + UNDER_WAY >= sent && !beat.tally.has_stalled()
-        })
-    }
-
     /// Whether the beat comes back, and not all along.
     fn beats_badly(&self) -> bool {
         self.beat.as_ref().is_some_and(|beat| {
@@ -1011,16 +1001,11 @@ impl<'a> Plan<'a> {
         let gateway_loses = self.evidence.gateways.all().iter().any(|gateway| {
             gateway.is_best && gateway.pings.is_some_and(|(sent, received)| received > 0 && received < sent)
         });
-        // Questions went unanswered and so did the whole internet, and then the way was good: was it dead for a moment?
-        let was_all_silent = self
-            .evidence
-            .public
-            .get()
-            .is_some_and(|anchors| !anchors.is_empty() && !anchors.iter().any(Anchor::is_reached_by_tcp));
         let is_slow =
             self.tried.iter().any(|attempt| attempt.connect.stands() && attempt.connect.elapsed_us > 900_000);
         is_partial(&self.evidence.small_train)
-            || (self.evidence.names.get().is_some_and(asked_again) && (!self.beats_well() || was_all_silent))
+            // The beat began after the questions, and may have missed what they met.
+            || self.evidence.names.get().is_some_and(asked_again)
             || sent_again
             || self.beats_badly()
             || bursts_lose
