@@ -110,8 +110,9 @@ fn try_as(place: usize, row: &'static Row, town: &mut Town, user: User) {
             row.right.join(" or "),
         );
         rest(town);
-        // Whatever repeats is not to be met at the same moment each time.
-        std::thread::sleep(Duration::from_millis(370) * number.into());
+        // Whatever repeats, within two seconds at most, is met at any moment of its course.
+        let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), number);
+        std::thread::sleep(Duration::from_millis(random % 2_000));
     }
 }
 

@@ -347,7 +347,7 @@ pub(crate) const ROWS: &[Row] = &[
         town.faulty(Fault { dead_ms: 1_000, ..Fault::default() });
     })
     .needs(Needs::Tun)
-    .by_chance(2, 6),
+    .by_chance(2, 8),
     row("P-ECMP", "one of two ways is dead", E, &["PATH.ECMP_PARTIAL"], |town| {
         crate::net::cable((&town.provider, "v0", &["100.64.9.1/30"]), (&town.core, "v1", &["100.64.9.2/30"]));
         town.provider.sh("sysctl -qw net.ipv4.fib_multipath_hash_policy=1; ip route replace default nexthop via 100.64.8.2 nexthop via 100.64.9.2");
