@@ -449,8 +449,8 @@ fn explained() -> Result<(), String> {
     // Both ends on one machine, and the server's own account.
     let mut command = net.far.command(env!("CARGO_BIN_EXE_netdiag"));
     let command = command.args(["tcp-serve", "10.8.0.2:9", "--explain"]).stdout(Stdio::piped());
-    let mut serving = command.spawn().expect("netdiag starts");
-    let mut told = std::io::BufReader::new(serving.stdout.take().expect("piped"));
+    let mut serving = Running(command.spawn().expect("netdiag starts"));
+    let mut told = std::io::BufReader::new(serving.0.stdout.take().expect("piped"));
     let mut lines = Vec::new();
     let mut read_until = |verb: &str, lines: &mut Vec<String>| {
         while !lines.last().is_some_and(|line: &String| line.starts_with(verb)) {
@@ -461,12 +461,10 @@ fn explained() -> Result<(), String> {
     };
     read_until("listening", &mut lines);
     let run = net.far.netdiag("tcp-echo 10.8.0.2:9 --explain");
-    assert!(
-        run.stdout.lines().any(|line| line.starts_with("send(") && line.contains("server: ESTAB")),
-        "{run:?}"
-    );
+    // Told at the step where it became so, whichever that was.
+    assert!(run.stdout.contains("server: ESTAB"), "{run:?}");
     read_until("close(", &mut lines);
-    drop(Running(serving));
+    drop(serving);
     let verbs: Vec<&str> =
         lines.iter().filter_map(|line| line.split_once('(').map(|(verb, _)| verb)).collect();
     let verbs: Vec<&str> = verbs.into_iter().filter(|verb| !verb.contains(' ')).collect();
