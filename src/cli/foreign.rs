@@ -1,4 +1,4 @@
-//! Options of other tools that a command here does not have: what to do instead.
+//! Other tools, and their options that a command here does not have: what to do instead.
 
 /// A command, the option, and what says the same here.
 const FOREIGN: &[(&str, &str, &str)] = &[
@@ -61,4 +61,36 @@ pub(super) fn hint(command: &str, option: &str) -> Option<&'static str> {
     // Of `-tlnp` it is one letter that is unknown.
     let found = FOREIGN.iter().find(|(its, name, _)| *its == command && *name == option);
     found.map(|(_, _, hint)| *hint)
+}
+
+/// A tool that people know, and what to type here for what they most use it for.
+const TOOLS: &[(&str, &str)] = &[
+    ("ip", "interfaces, addresses and routes: netdiag ifaces"),
+    ("arp", "whether a neighbor answers: netdiag ping ADDR"),
+    ("route", "routes: netdiag ifaces --details"),
+    ("fping", "many hosts at once: netdiag ping HOST HOST, or a prefix"),
+    ("ping6", "IPv6: netdiag ping -6 HOST"),
+    ("netstat", "listening sockets: netdiag port --list; interfaces and routes: netdiag ifaces --details"),
+    ("lsof", "who has a port: netdiag port PORT; all listening sockets: netdiag port --list"),
+    ("nc", "to connect: netdiag tcp-echo HOST PORT; to listen: netdiag tcp-serve PORT"),
+    ("ncat", "to connect: netdiag tcp-echo HOST PORT; to listen: netdiag tcp-serve PORT"),
+    ("telnet", "whether a port is open: netdiag tcp-echo --connect-only HOST PORT"),
+    (
+        "nmap",
+        "one port: netdiag tcp-echo --connect-only HOST PORT; the hosts of a network: netdiag ping PREFIX",
+    ),
+    ("dig", "whether a name resolves, and why not: netdiag doctor NAME"),
+    ("nslookup", "whether a name resolves, and why not: netdiag doctor NAME"),
+    ("host", "whether a name resolves, and why not: netdiag doctor NAME"),
+    ("curl", "why a page cannot be had: netdiag doctor URL"),
+    ("wget", "why a page cannot be had: netdiag doctor URL"),
+    ("traceroute", "where a path breaks: netdiag doctor HOST"),
+    ("tracert", "where a path breaks: netdiag doctor HOST"),
+    ("tracepath", "where a path breaks: netdiag doctor HOST; its MTU: netdiag ping --pmtu HOST"),
+    ("mtr", "where a path breaks: netdiag doctor HOST"),
+];
+
+/// What to type here for what another tool does.
+pub(super) fn command(tool: &str) -> Option<&'static str> {
+    TOOLS.iter().find(|(name, _)| *name == tool).map(|(_, hint)| *hint)
 }

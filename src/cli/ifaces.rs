@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::manual::{self, Manual};
-use super::{FamilyArgs, seconds};
+use super::{FamilyArgs, number, seconds};
 use crate::error::{Error, Result};
 use crate::ifaces::{Depth, Names, Request, View, Watch, needs_depth};
 use crate::output::{Format, Options};
@@ -61,7 +61,7 @@ pub(super) struct IfacesArgs {
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     watch: Option<Duration>,
     /// With --watch: stop after this many refreshes [default: at Ctrl-C]
-    #[arg(short, long, value_name = "N", requires = "watch", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "N", requires = "watch", allow_negative_numbers = true, value_parser = number::<u64>(1, u64::MAX))]
     count: Option<u64>,
 }
 

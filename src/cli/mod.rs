@@ -145,7 +145,7 @@ struct OutputArgs {
     #[arg(long, global = true)]
     no_header: bool,
     /// Lay tables out for a terminal of this many columns [default: the terminal's width]
-    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true, value_parser = number::<u16>(1, u16::MAX))]
     width: Option<u16>,
     /// One line per row, lists joined with commas, without a limit on the width
     #[arg(long, global = true, conflicts_with = "width")]
@@ -394,6 +394,20 @@ fn unparsed(error: &clap::Error, command: Option<&'static str>) -> Parsed {
             unknown
                 .map_or_else(|| Parsed::Wrong(text.to_string()), |it| Parsed::Refused(Options::default(), it))
         }
+        ErrorKind::InvalidSubcommand => {
+            let word = match error.get(ContextKind::InvalidSubcommand) {
+                Some(ContextValue::String(word)) => Some(word.as_str()),
+                _ => None,
+            };
+            let hint = word.and_then(|word| Some((word, foreign::command(word)?)));
+            hint.map_or_else(
+                || Parsed::Wrong(text.to_string()),
+                |(word, hint)| {
+                    let error = Error::usage(format!("netdiag has no command '{word}'")).hint(hint);
+                    Parsed::Refused(Options::default(), error)
+                },
+            )
+        }
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             Parsed::Text(Help { plain: text.to_string(), colored: text.ansi().to_string() })
         }
@@ -426,6 +440,23 @@ fn unknown_option(error: &clap::Error, command: Option<&'static str>) -> Option<
 
 fn column_id(text: &str) -> std::result::Result<String, String> {
     if text.is_empty() { Err("a column's name is missing".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// A parser of whole numbers from `least` to `most`, both included.
+fn number<T: TryFrom<u64> + Into<i128>>(
+    least: T,
+    most: T,
+) -> impl Fn(&str) -> std::result::Result<T, String> + Clone {
+    let (least, most): (i128, i128) = (least.into(), most.into());
+    // The largest number of a type is nobody's choice, and is not told.
+    let has_limit = ![i32::MAX.into(), u32::MAX.into(), u64::MAX.into()].contains(&most);
+    let range = if has_limit { format!("{least} to {most}") } else { format!("{least} or more") };
+    move |text| {
+        let given = text.parse::<u64>().ok().filter(|given| (least..=most).contains(&i128::from(*given)));
+        given
+            .and_then(|given| T::try_from(given).ok())
+            .ok_or_else(|| format!("write a whole number, {range}"))
+    }
 }
 
 /// A time in seconds, with decimals: more than nothing, at most a day.
@@ -483,6 +514,13 @@ mod tests {
         assert_eq!(seconds_or_none("0"), Ok(Duration::ZERO));
         assert_eq!(size("64"), Ok(64));
         assert_eq!(size("16M"), Ok(16 << 20));
+        let limited = number::<u16>(0, 65_507);
+        assert_eq!(limited("65507"), Ok(65_507));
+        for wrong in ["65508", "-1", "", "1.5", "99999999999999999999"] {
+            assert_eq!(limited(wrong), Err("write a whole number, 0 to 65507".to_owned()), "{wrong}");
+        }
+        assert_eq!(number::<u32>(1, u32::MAX)("0"), Err("write a whole number, 1 or more".to_owned()));
+        assert_eq!(number::<u64>(1, u64::MAX)("18446744073709551615"), Ok(u64::MAX));
         for wrong in ["", "k", "-1", "+1", "1T", "99999999999G"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }

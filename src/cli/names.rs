@@ -51,12 +51,14 @@ fn meant(word: &str) -> Meant {
 pub(super) fn resolve(args: &mut Vec<OsString>) -> Result<Called, (String, Vec<&'static str>)> {
     let mut called = Called::default();
     let Some(place) = place(args) else { return Ok(called) };
+    let mut is_ip = false;
     for arg in &mut args[place..] {
         let Some(word) = arg.to_str() else { break };
         match meant(word) {
             Meant::Command(name) => {
                 called.is_listing = LISTINGS.contains(&word);
                 called.is_ss = word == "ss";
+                is_ip = word == "ip";
                 called.command = Some(name);
                 *arg = name.into();
                 // The word behind `help` is a command too.
@@ -71,6 +73,9 @@ pub(super) fn resolve(args: &mut Vec<OsString>) -> Result<Called, (String, Vec<&
     }
     if called.is_ss {
         translate(args);
+    }
+    if is_ip {
+        leave_out_objects(args, place + 1);
     }
     Ok(called)
 }
@@ -102,6 +107,19 @@ fn translate(args: &mut Vec<OsString>) {
         (true, false) => args.extend(["--proto".into(), "tcp".into()]),
         (false, true) => args.extend(["--proto".into(), "udp".into()]),
         _ => {}
+    }
+}
+
+/// Leaves out what ip(8) is told to show where all of it is shown anyway: of `ip addr show dev eth0`, `eth0` stays.
+fn leave_out_objects(args: &mut Vec<OsString>, place: usize) {
+    const OBJECTS: [&str; 5] = ["a", "addr", "address", "l", "link"];
+    const VERBS: [&str; 5] = ["s", "show", "ls", "list", "lst"];
+    for words in [&OBJECTS[..], &VERBS[..], &["dev"][..]] {
+        if args.get(place).and_then(|arg| arg.to_str()).is_some_and(|arg| words.contains(&arg)) {
+            args.remove(place);
+        } else if words == OBJECTS {
+            return;
+        }
     }
 }
 
@@ -170,6 +188,16 @@ mod tests {
             assert_eq!(resolved(line), (means.into(), true));
         }
         assert_eq!(resolved("netdiag port -tlnp"), ("netdiag port -tlnp".into(), false));
+        for (line, means) in [
+            ("netdiag ip", "netdiag ifaces"),
+            ("netdiag ip a", "netdiag ifaces"),
+            ("netdiag ip addr show dev eth0", "netdiag ifaces eth0"),
+            ("netdiag ip link show eth0", "netdiag ifaces eth0"),
+            ("netdiag ip show", "netdiag ifaces show"),
+            ("netdiag ifaces a", "netdiag ifaces a"),
+        ] {
+            assert_eq!(resolved(line), (means.into(), false));
+        }
         assert_eq!(resolved("netdiag help ss"), ("netdiag help port".into(), true));
         assert_eq!(resolved("netdiag ping if"), ("netdiag ping if".into(), false));
         assert_eq!(resolved("netdiag --help"), ("netdiag --help".into(), false));

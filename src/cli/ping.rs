@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::manual::{self, Manual};
-use super::{FamilyArgs, seconds};
+use super::{FamilyArgs, number, seconds};
 use crate::error::{Error, Result};
 use crate::ping::{Pace, Request, Target, TransportChoice};
 
@@ -49,7 +49,7 @@ pub(super) struct PingArgs {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, value_parser = clap::value_parser!(PathBuf))]
     from_file: Option<PathBuf>,
     /// Probes per target [default: until Ctrl-C; 4 when piped; 1 per host of a prefix]
-    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u32>(1, u32::MAX))]
     count: Option<u32>,
     /// Time between two probes to a target, in seconds [default: 1]
     #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
@@ -61,19 +61,19 @@ pub(super) struct PingArgs {
     #[arg(short = 'w', long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     deadline: Option<Duration>,
     /// Extra probes for silent targets
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u32).range(..=100))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 0, hide_default_value = true, value_parser = number::<u32>(0, 100))]
     retries: u32,
     /// Probes per second in total; 0: as fast as possible [default for prefixes: 1000]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "interval", value_parser = clap::value_parser!(u32).range(..=100_000_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "interval", value_parser = number::<u32>(0, 100_000_000))]
     rate: Option<u32>,
     /// Send a probe as soon as a reply arrives, and at least 100 per second
     #[arg(short = 'f', long, conflicts_with_all = ["interval", "rate"])]
     flood: bool,
     /// Payload size in bytes, 0 to 65507, without the 8-byte ICMP header
-    #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true, default_value_t = 56, value_parser = clap::value_parser!(u16).range(..=65_507))]
+    #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true, default_value_t = 56, value_parser = number::<u16>(0, 65_507))]
     size: u16,
     /// Time to live (IPv4) or hop limit (IPv6) of the probes, 1 to 255
-    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..))]
+    #[arg(short, long, value_name = "N", allow_negative_numbers = true, value_parser = number::<u8>(1, u8::MAX))]
     ttl: Option<u8>,
     /// Type of service (IPv4) or traffic class (IPv6) of the probes, 0 to 255 or 0x00 to 0xff
     #[arg(short = 'Q', long, value_name = "N", allow_negative_numbers = true, value_parser = tos)]

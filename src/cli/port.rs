@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::manual::{self, Manual};
-use super::seconds;
+use super::{number, seconds};
 use crate::error::{Error, Result};
 use crate::port::{Filter, Purpose, Query, Request, Transport, Watch};
 
@@ -77,7 +77,7 @@ pub(super) struct PortArgs {
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
     watch: Option<Duration>,
     /// With --watch: stop after this many refreshes [default: at Ctrl-C]
-    #[arg(short, long, value_name = "N", requires = "watch", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "N", requires = "watch", allow_negative_numbers = true, value_parser = number::<u64>(1, u64::MAX))]
     count: Option<u64>,
     /// One row per port [default for more than 32 ports: one row per run of the same class]
     #[arg(long)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::manual::{self, Manual};
-use super::{FamilyArgs, SocketArgs, seconds, seconds_or_none, size};
+use super::{FamilyArgs, SocketArgs, number, seconds, seconds_or_none, size};
 use crate::address::{Family, Host, HostError, HostPorts};
 use crate::address::{check_family, check_zone};
 use crate::error::{Error, Result};
@@ -49,7 +49,7 @@ pub(super) struct TcpEchoArgs {
     #[arg(value_name = "HOST:PORT", required = true, value_hint = clap::ValueHint::Hostname)]
     targets: Vec<String>,
     /// Rounds per connection: each sends the payload and reads it back
-    #[arg(short, long, value_name = "ROUNDS", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short, long, value_name = "ROUNDS", allow_negative_numbers = true, default_value_t = 1, value_parser = number::<u64>(1, u64::MAX))]
     count: u64,
     /// Time from the start of one round to the start of the next, in seconds; 0: no pause
     #[arg(short, long, value_name = "SECS", allow_negative_numbers = true, default_value = "1", value_parser = seconds_or_none)]
@@ -61,7 +61,7 @@ pub(super) struct TcpEchoArgs {
     #[arg(short, long, value_name = "BYTES", allow_negative_numbers = true, default_value = "64", value_parser = payload_size)]
     size: u64,
     /// Parallel connections per address
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 1, value_parser = number::<u64>(1, 10_000))]
     connections: u64,
     /// Open a new connection for each round
     #[arg(long)]

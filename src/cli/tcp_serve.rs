@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::manual::{self, Manual};
-use super::{SocketArgs, seconds, seconds_or_none, size};
+use super::{SocketArgs, number, seconds, seconds_or_none, size};
 use crate::address::{Family, HostPort};
 use crate::error::{Error, Result};
 use crate::tcp::serve::{Cut, Faults, Request};
@@ -44,7 +44,7 @@ pub(super) struct TcpServeArgs {
     #[arg(long)]
     single: bool,
     /// Backlog: connections that may wait to be accepted
-    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 128, value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 128, value_parser = number::<i32>(0, i32::MAX))]
     backlog: i32,
     /// Do not set SO_REUSEADDR: shows how TIME-WAIT holds a port after its server has ended
     #[arg(long)]
@@ -53,7 +53,7 @@ pub(super) struct TcpServeArgs {
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, default_value = "5", value_parser = seconds_or_none)]
     drain: Duration,
     /// Largest number of parallel connections; more are reset
-    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "single", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "single", value_parser = number::<u32>(1, u32::MAX))]
     max_connections: Option<u32>,
     /// Close a connection after this long without traffic, in seconds
     #[arg(long, value_name = "SECS", allow_negative_numbers = true, value_parser = seconds)]
@@ -75,7 +75,7 @@ pub(super) struct TcpServeArgs {
 #[command(next_help_heading = "Injected faults, to test clients")]
 struct FaultArgs {
     /// Delay each reply, in milliseconds
-    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true, value_parser = number::<u32>(1, 3_600_000))]
     delay: Option<u32>,
     /// Reset a connection after echoing this many bytes, with k, M or G; 0: at once
     #[arg(long, value_name = "BYTES", allow_negative_numbers = true, conflicts_with = "truncate_after", value_parser = size)]

@@ -273,6 +273,9 @@ fn gateways(evidence: &Evidence, add: &mut Add<'_>) {
         let state = gateway.state.as_deref().unwrap_or("unknown");
         let (status, detail) = match (gateway.is_found(), gateway.answers_ping()) {
             (_, true) => (Status::Pass, format!("answers by {}", gateway.interface)),
+            (Some(true), false) if gateway.pings.is_none() => {
+                (Status::Pass, format!("is there ({state}); echo requests were not sent"))
+            }
             (Some(true), false) => (Status::Pass, format!("is there ({state}), and answers no echo request")),
             (Some(false), _) if gateway.is_best => {
                 (Status::Fail, format!("nobody answers by {} ({state})", gateway.interface))

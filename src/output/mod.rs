@@ -266,7 +266,10 @@ impl Emitter {
         }
         // What is piped stays a table, where it is one.
         let is_read = self.screen.is_terminal || is_blocks;
-        let verdict = if self.options.quiet || is_read { report.verdict() } else { Vec::new() };
+        let mut verdict = if self.options.quiet || is_read { report.verdict() } else { Vec::new() };
+        if self.options.quiet {
+            verdict.extend(report.only_in_events());
+        }
         let notes = if is_read && !self.options.quiet { report.notes() } else { Vec::new() };
         for line in verdict.iter().chain(&notes) {
             for part in style::wrapped(line, 0, self.screen.width.unwrap_or(usize::MAX)) {

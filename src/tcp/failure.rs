@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::address::Family;
-use crate::output::record::{Cell, Role};
+use crate::output::record::{Cell, Line, Role};
 use crate::sys::IcmpError;
 
 /// What became of probing one address.
@@ -140,6 +140,11 @@ impl Outcome {
 }
 
 impl Failure {
+    /// The failure of a target or an address, in a line: its outcome, whose it is, and why.
+    pub(super) fn line(&self, whose: &str) -> Line {
+        Line::default().with(Role::Bad, self.kind.name()).plain(format!(" {whose}: {}", self.message))
+    }
+
     /// Makes a failure that no ICMP error told of.
     pub(super) fn new(kind: Outcome, message: impl Into<String>) -> Self {
         Self {

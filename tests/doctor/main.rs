@@ -2,7 +2,8 @@
 //! verdict is compared with the row's.
 //!
 //! `NETDIAG_DOCTOR_MATRIX=FILE` writes what came of each row into a table of that file, between its two marks;
-//! `NETDIAG_DOCTOR_RECORD=FOLDER` keeps the evidence of each, for the tests of the rules.
+//! `NETDIAG_DOCTOR_RECORD=FOLDER` keeps the evidence of each, for the tests of the rules;
+//! `NETDIAG_DOCTOR_RATE=RUNS` measures how often a row of chance is right, and judges nothing by it.
 
 #[path = "../common/mod.rs"]
 mod common;

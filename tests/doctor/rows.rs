@@ -201,7 +201,8 @@ pub(crate) const ROWS: &[Row] = &[
         town.beside("switch", "for i in $(seq 400); do ip link set to-client down; sleep 0.2; ip link set to-client up; sleep 0.4; done");
         std::thread::sleep(Duration::from_millis(700));
     })
-    .by_chance(2, 5),
+    // 40 of 40 runs are right, half of them on a busy machine.
+    .by_chance(3, 5),
     row("L-NOARP", "the interface asks for nobody", E, &["NEIGH.BAD_ENTRY", "NEIGH.GATEWAY_SILENT"], |town| {
         town.client.sh("ip link set eth0 arp off");
     }),
@@ -229,6 +230,7 @@ pub(crate) const ROWS: &[Row] = &[
         std::thread::sleep(Duration::from_secs(1));
     })
     .needs(Needs::Frames)
+    // 17 of 20 runs are right, half of them on a busy machine: the others see no frame of the other host's, and lose nothing.
     .by_chance(2, 8),
     row("A-NONE", "no address", E, &["ADDR.NONE"], |town| {
         town.client.sh("ip addr flush dev eth0");
@@ -347,7 +349,8 @@ pub(crate) const ROWS: &[Row] = &[
         town.faulty(Fault { dead_ms: 1_000, ..Fault::default() });
     })
     .needs(Needs::Tun)
-    .by_chance(2, 8),
+    // 28 of 40 runs are right, on an idle machine and on a busy one: the others pass while packets do.
+    .by_chance(2, 12),
     row("P-ECMP", "one of two ways is dead", E, &["PATH.ECMP_PARTIAL"], |town| {
         crate::net::cable((&town.provider, "v0", &["100.64.9.1/30"]), (&town.core, "v1", &["100.64.9.2/30"]));
         town.provider.sh("sysctl -qw net.ipv4.fib_multipath_hash_policy=1; ip route replace default nexthop via 100.64.8.2 nexthop via 100.64.9.2");

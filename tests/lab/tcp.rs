@@ -237,6 +237,11 @@ fn unresolved() -> Result<(), String> {
     assert_eq!(data["addresses"], serde_json::json!([]));
     let csv = alone.netdiag("tcp-echo no-such-name.test:7 --format csv");
     assert!(csv.stderr.contains("unresolved no-such-name.test:7"), "no row, so it is told beside: {csv:?}");
+    let quiet = alone.netdiag("tcp-echo -q no-such-name.test:7");
+    assert!(
+        quiet.stdout.contains("unresolved no-such-name.test:7: "),
+        "the result is not silenced: {quiet:?}"
+    );
     Ok(())
 }
 

@@ -73,6 +73,11 @@ pub trait Report: Serialize {
         Vec::new()
     }
 
+    /// What an event has told and no row does; `--quiet`, which silences events, writes it as part of the result.
+    fn only_in_events(&self) -> Vec<Line> {
+        Vec::new()
+    }
+
     /// What a person may do next, a sentence each.
     fn hints(&self) -> Vec<String> {
         Vec::new()

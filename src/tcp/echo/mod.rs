@@ -191,9 +191,7 @@ impl record::Event for Event {
                     .plain(format!(" {preposition} {address}:{connection} round={round}{bytes} time="))
                     .strong(format!("{:.3} ms", rtt_us / 1000.0))
             }
-            What::Failed { failure } => Line::default()
-                .with(Role::Bad, failure.kind.name())
-                .plain(format!(" {address}: {}", failure.message)),
+            What::Failed { failure } => failure.line(address),
             What::Step(step) => step.line(),
         })
     }

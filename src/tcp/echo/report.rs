@@ -44,6 +44,8 @@ pub struct Echo {
     /// Whether the user ended it early.
     pub interrupted: bool,
     #[serde(skip)]
+    unresolved: Vec<Line>,
+    #[serde(skip)]
     exit: Exit,
     #[serde(skip)]
     warnings: Vec<Warning>,
@@ -154,6 +156,9 @@ impl Echo {
                 *counts.entry(outcome.name()).or_default() += 1;
             }
         }
+        let unresolved = targets.iter().filter(|target| target.outcome == Some(Outcome::Unresolved));
+        let unresolved =
+            unresolved.filter_map(|target| Some(target.failure.as_ref()?.line(&target.target))).collect();
         let only = if let [only] = targets.as_slice() { Some(only.clone()) } else { None };
         Self {
             target: only.as_ref().map(|only| only.target.clone()),
@@ -164,6 +169,7 @@ impl Echo {
             counts,
             targets: if only.is_some() { Vec::new() } else { targets },
             interrupted,
+            unresolved,
             exit,
             warnings,
         }
@@ -390,6 +396,10 @@ impl Report for Echo {
             .any(|row| !row.steps.is_empty())
             .then(|| Line::default().dim("the phases include the time spent on explaining each step"));
         interrupted.into_iter().chain(looking).chain(kernel).collect()
+    }
+
+    fn only_in_events(&self) -> Vec<Line> {
+        self.unresolved.clone()
     }
 
     fn hints(&self) -> Vec<String> {
