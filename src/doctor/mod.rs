@@ -5,6 +5,7 @@
 
 mod check;
 pub mod evidence;
+pub mod fact;
 mod probes;
 mod report;
 mod request;
@@ -22,7 +23,8 @@ pub use probes::dns::{Kind as DnsKind, parse as parse_dns, question as dns_quest
 pub use report::{DoctorEvent, DoctorReport};
 pub use request::{Request, Target, TargetError};
 
-use evidence::Evidence;
+use evidence::{Evidence, Untested};
+use fact::Fact;
 use probes::Progress;
 
 use crate::error::{Error, Result};
@@ -37,8 +39,8 @@ pub fn run(request: &Request, observer: &mut dyn Observer<DoctorEvent>) -> Resul
     let (evidence, is_stuck) = match &request.from {
         Some(path) => {
             let evidence = read(path)?;
-            for fact in FACTS {
-                telling.recorded(&evidence, fact);
+            for fact in Fact::ALL {
+                telling.recorded(&evidence, *fact);
             }
             (evidence, false)
         }
@@ -114,7 +116,7 @@ fn gather(request: &Request, telling: &mut Telling<'_>) -> Result<(Evidence, boo
 /// What the thread that gathers evidence has to say.
 enum News {
     /// A fact has been recorded.
-    Recorded(Box<Evidence>, &'static str),
+    Recorded(Box<Evidence>, Fact),
     /// All is known that there is to be known.
     Ended(Result<Box<Evidence>>),
 }
@@ -127,7 +129,7 @@ struct Courier {
 }
 
 impl Progress for Courier {
-    fn recorded(&mut self, evidence: &Evidence, fact: &'static str) -> bool {
+    fn recorded(&mut self, evidence: &Evidence, fact: Fact) -> bool {
         let is_heard = self.sender.send(News::Recorded(Box::new(evidence.clone()), fact)).is_ok();
         is_heard && !self.is_unread.load(Ordering::Relaxed)
     }
@@ -172,45 +174,15 @@ fn check_target(request: &Request) -> Result<()> {
     Err(Error::usage(format!("{ip} is {what}, and not a host's")).hint("give the address of one host"))
 }
 
-/// Every fact, in the order a person reads them.
-const FACTS: &[&str] = &[
-    "host",
-    "loopback",
-    "links",
-    "addresses",
-    "routes",
-    "resolver",
-    "gateways",
-    "claims",
-    "names",
-    "public",
-    "web",
-    "proxy",
-    "target",
-    "control",
-    "burst",
-    "small_train",
-    "large_train",
-    "long_train",
-    "gateway_train",
-    "sizes",
-    "path",
-    "control_path",
-    "public_path",
-    "udp_path",
-    "beat",
-    "carrier",
-];
-
 /// Tells the observer each check as its fact is recorded.
 struct Telling<'a> {
     observer: &'a mut dyn Observer<DoctorEvent>,
     checks: Vec<Check>,
-    told: Vec<&'static str>,
+    told: Vec<Fact>,
 }
 
 impl Progress for Telling<'_> {
-    fn recorded(&mut self, evidence: &Evidence, fact: &'static str) -> bool {
+    fn recorded(&mut self, evidence: &Evidence, fact: Fact) -> bool {
         // A target that is tried at further addresses is told once more, with those alone.
         let again = self.told.contains(&fact);
         self.told.push(fact);
@@ -234,8 +206,7 @@ impl Progress for Telling<'_> {
 fn warnings(evidence: &Evidence, diagnosis: &rules::Diagnosis) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let is_well = diagnosis.verdict == rules::Verdict::Healthy;
-    if let Some(reason) = evidence.claims.reason()
-        && reason.contains("CAP_NET_RAW")
+    if let Some(Untested::Privilege(_)) = evidence.claims.untested()
         && !is_well
         && diagnosis.root().is_none_or(|root| root.confidence < rules::Confidence::Certain)
     {
@@ -243,12 +214,12 @@ fn warnings(evidence: &Evidence, diagnosis: &rules::Diagnosis) -> Vec<Warning> {
                        setcap cap_net_raw+ep on this program";
         warnings.push(Warning::new("claims-not-tested", message));
     }
-    if let Some(reason) = evidence.small_train.reason()
-        && reason.contains("may not send ICMP")
+    if let Some(why @ Untested::Privilege(_)) = evidence.small_train.untested()
         && !is_well
     {
         let message = format!(
-            "{reason}: loss and delay were judged by TCP alone; run as root, or: sysctl -w net.ipv4.ping_group_range='0 2147483647'"
+            "{}: loss and delay were judged by TCP alone; run as root, or: sysctl -w net.ipv4.ping_group_range='0 2147483647'",
+            check::reason(why)
         );
         warnings.push(Warning::new("icmp-not-tested", message));
     }

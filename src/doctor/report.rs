@@ -235,7 +235,7 @@ impl Event for DoctorEvent {
                 };
                 Line::default()
                     .with(role, check.status.name())
-                    .dim(format!("  {:<8} ", check.tier))
+                    .dim(format!("  {:<8} ", check.tier.name()))
                     .plain(format!("{}: ", check.name))
                     .with(
                         if check.status == Status::Skip { Role::Dim } else { Role::Plain },

@@ -177,7 +177,14 @@ impl Target {
             Host::Name(name) => (Some(name.as_str().to_owned()), None),
             Host::Address { ip, .. } => (None, Some(*ip)),
         };
-        Asked { text: self.text.clone(), name, address, port: self.port, service: self.service }
+        Asked {
+            text: self.text.clone(),
+            name,
+            address,
+            port: self.port,
+            service: self.service,
+            is_url: self.is_url,
+        }
     }
 }
 

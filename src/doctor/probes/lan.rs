@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Budget, timing};
 use crate::address::Address;
-use crate::doctor::evidence::{DefaultRoute, Gateway};
+use crate::doctor::evidence::{DefaultRoute, Gateway, Privilege, System, Untested};
 use crate::sys;
 use crate::trace::{self, TrainOptions};
 
@@ -97,7 +97,7 @@ pub(super) fn claims(
     gateway: Option<std::net::Ipv4Addr>,
     own_mac: &str,
     budget: &Budget,
-) -> Result<crate::doctor::evidence::Claims, String> {
+) -> Result<crate::doctor::evidence::Claims, Untested> {
     use crate::address::HardwareAddress;
     use crate::doctor::evidence::{Claim, Claims};
     use crate::sys::{FrameSeen, FrameWatch};
@@ -105,10 +105,17 @@ pub(super) fn claims(
 
     /// A claim that was lost on the way is made again.
     const ROUNDS: u32 = 3;
-    let mac = parse_mac(own_mac).ok_or_else(|| format!("{interface} has no Ethernet address"))?;
-    let index = sys::interface_index(interface).ok_or_else(|| format!("{interface} is gone"))?;
-    let watch = FrameWatch::open(index)
-        .map_err(|error| format!("watching {interface} takes CAP_NET_RAW ({error})"))?;
+    let mac = parse_mac(own_mac).ok_or_else(|| Untested::NoHardwareAddress(interface.to_owned()))?;
+    let index =
+        sys::interface_index(interface).ok_or_else(|| Untested::InterfaceGone(interface.to_owned()))?;
+    let watch = FrameWatch::open(index).map_err(|error| {
+        let said = error.to_string();
+        if error.kind() == std::io::ErrorKind::PermissionDenied {
+            Untested::Privilege(Privilege::Frames { interface: interface.to_owned(), error: said })
+        } else {
+            Untested::System(System::Frames(Some(said)))
+        }
+    })?;
     let text = |mac: [u8; 6]| HardwareAddress::new(&mac).to_string();
     let mut claims =
         Claims { own_mac: own_mac.to_owned(), interface: interface.to_owned(), ..Claims::default() };
@@ -206,8 +213,8 @@ pub(super) fn claims(
     _: Option<std::net::Ipv4Addr>,
     _: &str,
     _: &Budget,
-) -> Result<crate::doctor::evidence::Claims, String> {
-    Err("this system has no sockets for that".to_owned())
+) -> Result<crate::doctor::evidence::Claims, Untested> {
+    Err(Untested::System(System::Frames(None)))
 }
 
 #[cfg(target_os = "linux")]

@@ -8,12 +8,12 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{Budget, timing};
 use crate::address::{Address, Family};
-use crate::doctor::evidence::{Burst, BurstConnect, SizeProbe};
+use crate::doctor::evidence::{Burst, BurstConnect, Privilege, SizeProbe, System, Untested};
 use crate::sys;
 use crate::trace::{self, Train, TrainOptions};
 
 /// A short train of small packets.
-pub(super) fn small(to: Address, count: usize, patience: Duration) -> Result<Train, String> {
+pub(super) fn small(to: Address, count: usize, patience: Duration) -> Result<Train, Untested> {
     train(
         to,
         84,
@@ -25,7 +25,7 @@ pub(super) fn small(to: Address, count: usize, patience: Duration) -> Result<Tra
 }
 
 /// A train of large ones, as fast as they go: how far apart they come back tells the rate of the narrowest link.
-pub(super) fn large(to: Address, patience: Duration) -> Result<Train, String> {
+pub(super) fn large(to: Address, patience: Duration) -> Result<Train, Untested> {
     /// Smaller than any MTU that IPv6 allows, and larger than what is lost on a link that loses large packets.
     const BYTES: usize = 1_200;
     const COUNT: usize = 12;
@@ -34,7 +34,7 @@ pub(super) fn large(to: Address, patience: Duration) -> Result<Train, String> {
 }
 
 /// A train that outlasts an outage.
-pub(super) fn long(to: Address, patience: Duration) -> Result<Train, String> {
+pub(super) fn long(to: Address, patience: Duration) -> Result<Train, Untested> {
     let wait = timing::TRAIN_WAIT + patience;
     train(to, 84, timing::LONG_COUNT, timing::LONG_INTERVAL, wait, wait)
 }
@@ -46,7 +46,7 @@ fn train(
     interval: Duration,
     wait: Duration,
     silent_wait: Duration,
-) -> Result<Train, String> {
+) -> Result<Train, Untested> {
     let options = TrainOptions {
         packet_bytes,
         count,
@@ -66,7 +66,7 @@ pub(super) fn beat(
     until: &std::sync::atomic::AtomicBool,
     tally: &trace::Tally,
     timeout: Duration,
-) -> Result<Train, String> {
+) -> Result<Train, Untested> {
     const INTERVAL: Duration = Duration::from_millis(40);
     let count = usize::try_from(timeout.as_millis() / INTERVAL.as_millis()).unwrap_or(0);
     let options = TrainOptions {
@@ -82,20 +82,18 @@ pub(super) fn beat(
     trace::train(to.ip, to.scope_id, &options).map_err(|error| why_no_ping(&error))
 }
 
-/// Why echo requests cannot be sent, and both ways out.
-pub(super) fn why_no_ping(error: &std::io::Error) -> String {
+/// Why echo requests cannot be sent.
+pub(super) fn why_no_ping(error: &std::io::Error) -> Untested {
     match sys::ping_group_range() {
-        Some(range) if error.kind() == ErrorKind::PermissionDenied => {
-            format!(
-                "this user may not send ICMP (net.ipv4.ping_group_range is {range}, and CAP_NET_RAW is missing)"
-            )
+        Some(group_range) if error.kind() == ErrorKind::PermissionDenied => {
+            Untested::Privilege(Privilege::Echo { group_range })
         }
-        _ => format!("ICMP cannot be sent: {error}"),
+        _ => Untested::System(System::Icmp(error.to_string())),
     }
 }
 
 /// Finds the sizes that pass unfragmented, all at once.
-pub(super) fn sizes(to: Address, link_mtu: u32) -> Result<Vec<SizeProbe>, String> {
+pub(super) fn sizes(to: Address, link_mtu: u32) -> Result<Vec<SizeProbe>, Untested> {
     /// A jumbo link's, Ethernet's, PPPoE's, a tunnel's or two, the least of IPv6, and one that always passes.
     const SIZES: [usize; 8] = [9_000, 4_000, 1_500, 1_492, 1_420, 1_340, 1_280, 576];
     const COUNT: usize = 3;
@@ -134,7 +132,7 @@ pub(super) fn sizes(to: Address, link_mtu: u32) -> Result<Vec<SizeProbe>, String
         threads
             .into_iter()
             .filter_map(|thread| thread.ok()?.join().ok())
-            .collect::<Result<Vec<SizeProbe>, String>>()
+            .collect::<Result<Vec<SizeProbe>, Untested>>()
     })
 }
 

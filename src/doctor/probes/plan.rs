@@ -16,8 +16,9 @@ use super::{Budget, connect, lan, local, names, path, public, timing};
 use crate::address::{Address, Class, Family, Host};
 use crate::doctor::evidence::{
     About, Anchor, Attempt, Burst, Claims, Connect, ConnectOutcome, Evidence, Gateway, Item, Names, Proxy,
-    QueryOutcome, RoundOutcome, Route, Service, SizeProbe, Source, Ways, WebAnswer,
+    QueryOutcome, RoundOutcome, Route, Service, SizeProbe, Source, System, Untested, Ways, WebAnswer,
 };
+use crate::doctor::fact::Fact;
 use crate::doctor::request::{PAGES, PUBLIC, PUBLIC_V6, Request, Target};
 use crate::sys::{self, Network};
 use crate::trace::{self, Path, Tally, Train};
@@ -25,7 +26,7 @@ use crate::trace::{self, Path, Tally, Train};
 /// Whoever is told of facts as they are recorded, and says whether to go on.
 pub(in crate::doctor) trait Progress {
     /// A fact has been recorded; `false` ends the run.
-    fn recorded(&mut self, evidence: &Evidence, fact: &'static str) -> bool;
+    fn recorded(&mut self, evidence: &Evidence, fact: Fact) -> bool;
     /// Whether what is known settles the case, so that nothing more need be asked.
     fn is_settled(&self, evidence: &Evidence) -> bool;
 }
@@ -67,41 +68,41 @@ fn machine(request: &Request, evidence: &mut Evidence, progress: &mut dyn Progre
     let budget = Budget::new(request.timeout.saturating_sub(REST).max(request.timeout / 2));
     let began = Instant::now();
     evidence.host = budget.known(began, local::host());
-    let mut goes_on = progress.recorded(evidence, "host");
+    let mut goes_on = progress.recorded(evidence, Fact::Host);
     let began = Instant::now();
     let network = match local::network() {
         Ok(network) => network,
         Err(error) => {
-            let reason = || format!("the system does not list its interfaces: {error}");
-            evidence.links = Item::NotTested(reason());
-            evidence.addresses = Item::NotTested(reason());
-            evidence.routes = Item::NotTested(reason());
+            let why = Untested::System(System::Interfaces(error.to_string()));
+            evidence.links = Item::NotTested(why.clone());
+            evidence.addresses = Item::NotTested(why.clone());
+            evidence.routes = Item::NotTested(why);
             Network::default()
         }
     };
     if !network.links.is_empty() {
         evidence.links = budget.known(began, local::links(&network));
-        goes_on &= progress.recorded(evidence, "links");
-        let untold = || "the system does not tell".to_owned();
+        goes_on &= progress.recorded(evidence, Fact::Links);
+        let untold = || Untested::System(System::Configuration);
         evidence.addresses = local::addresses(&network)
             .map_or_else(|| Item::NotTested(untold()), |all| budget.known(began, all));
-        goes_on &= progress.recorded(evidence, "addresses");
+        goes_on &= progress.recorded(evidence, Fact::Addresses);
         evidence.routes =
             local::routes(&network).map_or_else(|| Item::NotTested(untold()), |all| budget.known(began, all));
         if let (Some(v4), Some(v6)) = (way([198, 41, 0, 4].into()), way(A_ROOT_V6.into())) {
             evidence.out = budget.known(began, Ways { v4: Some(v4), v6: Some(v6) });
         } else {
-            evidence.out = Item::NotTested("the system does not tell its routes".to_owned());
+            evidence.out = Item::NotTested(Untested::System(System::RouteLookup));
         }
-        goes_on &= progress.recorded(evidence, "routes");
+        goes_on &= progress.recorded(evidence, Fact::Routes);
     }
     let began = Instant::now();
     evidence.loopback = budget.known(began, local::loopback(&network));
-    goes_on &= progress.recorded(evidence, "loopback");
+    goes_on &= progress.recorded(evidence, Fact::Loopback);
     let began = Instant::now();
     let name = evidence.about.target.as_ref().and_then(|target| target.name.clone());
     evidence.resolver = budget.known(began, local::resolver(name.as_deref(), &network));
-    goes_on &= progress.recorded(evidence, "resolver");
+    goes_on &= progress.recorded(evidence, Fact::Resolver);
     let carrier = local::carrier_changes(&network);
     watch_restless_carrier(evidence, &carrier, &budget, progress);
     if !goes_on || progress.is_settled(evidence) {
@@ -147,14 +148,14 @@ fn watch_restless_carrier(
     }
     if let Some(changes) = local::carrier(before, began.elapsed()) {
         evidence.carrier = budget.known(began, changes);
-        progress.recorded(evidence, "carrier");
+        progress.recorded(evidence, Fact::Carrier);
     }
 }
 
 /// What came of something that ran beside others.
 enum Found {
     Gateway(Instant, Option<Gateway>),
-    Claims(Instant, Result<Claims, String>),
+    Claims(Instant, Result<Claims, Untested>),
     Names(Instant, Box<Names>),
     Anchor(Instant, Anchor),
     Web(WebAnswer),
@@ -163,9 +164,9 @@ enum Found {
     Attempt(Instant, Box<Attempt>),
     Control(Instant, Vec<Attempt>),
     Burst(Instant, Burst),
-    Train(&'static str, Instant, Result<Train, String>),
-    Path(&'static str, Instant, Result<Path, String>),
-    Sizes(Instant, Result<Vec<SizeProbe>, String>),
+    Train(Fact, Instant, Result<Train, Untested>),
+    Path(Fact, Instant, Result<Path, Untested>),
+    Sizes(Instant, Result<Vec<SizeProbe>, Untested>),
 }
 
 /// A train that runs as long as the rest does.
@@ -173,7 +174,7 @@ struct Beat {
     began: Instant,
     end: Arc<AtomicBool>,
     tally: Arc<Tally>,
-    thread: JoinHandle<Result<Train, String>>,
+    thread: JoinHandle<Result<Train, Untested>>,
 }
 
 /// A run beyond the machine itself.
@@ -329,14 +330,12 @@ impl<'a> Plan<'a> {
         match self.request.target.as_ref().map(|target| target.host.clone()) {
             Some(Host::Address { ip, zone }) => {
                 let scope_id = zone.and_then(|zone| sys::interface_index(&zone)).unwrap_or(0);
-                self.evidence.names = Item::NotTested("the target is an address".to_owned());
+                self.evidence.names = Item::NotTested(Untested::TargetIsAddress);
                 self.attempt(Address { ip, scope_id }, Source::Asked);
             }
             Some(Host::Name(name)) => self.begin_names(name.as_str().to_owned(), None),
             None if self.request.is_offline => {
-                let reason =
-                    "--offline: names are looked up beyond the LAN, and there is no target".to_owned();
-                self.evidence.names = Item::NotTested(reason);
+                self.evidence.names = Item::NotTested(Untested::Offline);
             }
             None => {
                 // Any page that every network should pass is as good as a target.
@@ -377,7 +376,7 @@ impl<'a> Plan<'a> {
             });
         }
         if seen.is_empty() {
-            self.evidence.gateways = Item::NotTested("no default route has a gateway".to_owned());
+            self.evidence.gateways = Item::NotTested(Untested::NoGateway);
         }
     }
 
@@ -388,11 +387,11 @@ impl<'a> Plan<'a> {
             links.iter().find(|link| link.is_uplink() && link.works()).map(|link| link.name.clone())
         });
         let Some(link) = interface.and_then(|name| links.iter().find(|link| link.name == name)) else {
-            self.evidence.claims = Item::NotTested("there is no link to ask on".to_owned());
+            self.evidence.claims = Item::NotTested(Untested::NoLink);
             return;
         };
         let Some(mac) = link.mac.clone() else {
-            self.evidence.claims = Item::NotTested(format!("{} has no hardware address", link.name));
+            self.evidence.claims = Item::NotTested(Untested::NoHardwareAddress(link.name.clone()));
             return;
         };
         let name = link.name.clone();
@@ -446,9 +445,8 @@ impl<'a> Plan<'a> {
 
     fn begin_public(&mut self) {
         if self.request.is_offline {
-            let reason = || "--offline: nothing beyond the LAN is asked".to_owned();
-            self.evidence.public = Item::NotTested(reason());
-            self.evidence.web = Item::NotTested(reason());
+            self.evidence.public = Item::NotTested(Untested::Offline);
+            self.evidence.web = Item::NotTested(Untested::Offline);
             return;
         }
         let hosts = self.public_hosts();
@@ -519,7 +517,7 @@ impl<'a> Plan<'a> {
         }
         let is_local = name.trim_end_matches('.').eq_ignore_ascii_case("localhost");
         if is_local {
-            self.evidence.names = Item::NotTested("localhost is this machine (RFC 6761, 6.3)".to_owned());
+            self.evidence.names = Item::NotTested(Untested::TargetIsLocalhost);
             if hosts.is_empty() {
                 self.attempt(IpAddr::V4(Ipv4Addr::LOCALHOST).into(), Source::Asked);
             }
@@ -623,19 +621,19 @@ impl<'a> Plan<'a> {
                 }
                 self.gateways.1.sort_by_key(|gateway| (!gateway.is_best, gateway.address));
                 self.evidence.gateways = budget.known(began, std::mem::take(&mut self.gateways.1));
-                "gateways"
+                Fact::Gateways
             }
             Found::Claims(began, Ok(claims)) => {
                 self.evidence.claims = budget.known(began, claims);
-                "claims"
+                Fact::Claims
             }
             Found::Claims(_, Err(reason)) => {
                 self.evidence.claims = Item::NotTested(reason);
-                "claims"
+                Fact::Claims
             }
             Found::Names(began, names) => {
                 self.evidence.names = budget.known(began, *names);
-                "names"
+                Fact::Names
             }
             Found::Anchor(began, anchor) => {
                 self.anchors.1.push(anchor);
@@ -645,7 +643,7 @@ impl<'a> Plan<'a> {
                 }
                 self.anchors.1.sort_by_key(|anchor| anchor.address);
                 self.evidence.public = budget.known(began, std::mem::take(&mut self.anchors.1));
-                "public"
+                Fact::Public
             }
             Found::Web(web) => {
                 self.webs -= 1;
@@ -654,7 +652,7 @@ impl<'a> Plan<'a> {
             }
             Found::Proxy(began, proxy) => {
                 self.evidence.proxy = budget.known(began, Some(*proxy));
-                "proxy"
+                Fact::Proxy
             }
             Found::Quiet(ip) => {
                 if let Some(is_quiet) = self.attempts.get_mut(&ip) {
@@ -670,15 +668,15 @@ impl<'a> Plan<'a> {
                     return true;
                 }
                 self.evidence.target = budget.known(began, self.tried.clone());
-                "target"
+                Fact::Target
             }
             Found::Control(began, control) => {
                 self.evidence.control = budget.known(began, control);
-                "control"
+                Fact::Control
             }
             Found::Burst(began, burst) => {
                 self.evidence.burst = budget.known(began, burst);
-                "burst"
+                Fact::Burst
             }
             Found::Train(fact, began, train) => {
                 let item = match train {
@@ -686,9 +684,9 @@ impl<'a> Plan<'a> {
                     Err(reason) => Item::NotTested(reason),
                 };
                 match fact {
-                    "gateway_train" => self.evidence.gateway_train = item,
-                    "small_train" => self.evidence.small_train = item,
-                    "large_train" => self.evidence.large_train = item,
+                    Fact::GatewayTrain => self.evidence.gateway_train = item,
+                    Fact::SmallTrain => self.evidence.small_train = item,
+                    Fact::LargeTrain => self.evidence.large_train = item,
                     _ => self.evidence.long_train = item,
                 }
                 fact
@@ -699,9 +697,9 @@ impl<'a> Plan<'a> {
                     Err(reason) => Item::NotTested(reason),
                 };
                 match fact {
-                    "path" => self.evidence.path = item,
-                    "control_path" => self.evidence.control_path = item,
-                    "public_path" => self.evidence.public_path = item,
+                    Fact::Path => self.evidence.path = item,
+                    Fact::ControlPath => self.evidence.control_path = item,
+                    Fact::PublicPath => self.evidence.public_path = item,
                     _ => self.evidence.udp_path = item,
                 }
                 fact
@@ -711,7 +709,7 @@ impl<'a> Plan<'a> {
                     Ok(sizes) => budget.known(began, sizes),
                     Err(reason) => Item::NotTested(reason),
                 };
-                "sizes"
+                Fact::Sizes
             }
         };
         self.progress.recorded(&self.evidence, fact)
@@ -816,7 +814,7 @@ impl<'a> Plan<'a> {
             });
         }
         if self.first("small_train") {
-            self.train("small_train", to, path_small);
+            self.train(Fact::SmallTrain, to, path_small);
         }
         if is_silent && self.first("burst") {
             let budget = self.budget.clone();
@@ -827,14 +825,14 @@ impl<'a> Plan<'a> {
         }
         let is_on_link = route.is_some_and(|route| route.is_on_link());
         if !is_on_link && self.first("path") {
-            self.path("path", to, port);
+            self.path(Fact::Path, to, port);
         }
         // The way of another port comes last: it spends what routers have left for answers.
         let is_done = self.evidence.control.get().is_some() && self.evidence.path != Item::default();
         if is_done && !is_on_link && self.first("control_path") {
             let answered = self.evidence.control.all().iter().find(|attempt| attempt.connect.shows_host());
             let other = answered.map_or(if port == 443 { 80 } else { 443 }, |attempt| attempt.port);
-            self.path("control_path", to, other);
+            self.path(Fact::ControlPath, to, other);
         }
     }
 
@@ -851,7 +849,7 @@ impl<'a> Plan<'a> {
     fn follow_success(&mut self, attempt: &Attempt) {
         let to = Address { ip: attempt.address, scope_id: self.scope_of(attempt.address) };
         if self.first("small_train") {
-            self.train("small_train", to, path_small);
+            self.train(Fact::SmallTrain, to, path_small);
             let port = attempt.port;
             let budget = self.budget.clone();
             let wait =
@@ -864,7 +862,7 @@ impl<'a> Plan<'a> {
         // One after the other: a train that fills the way would be another's loss.
         let has_echo = self.evidence.small_train.get().is_some_and(|train| train.received() > 0);
         if has_echo && self.first("large_train") {
-            self.train("large_train", to, path::large);
+            self.train(Fact::LargeTrain, to, path::large);
         }
         let loses_large =
             has_echo && self.evidence.large_train.get().is_some_and(|train| train.received() < train.sent());
@@ -903,10 +901,10 @@ impl<'a> Plan<'a> {
         let has_nothing = by_tcp.is_none() && !by_udp;
         let has_nothing = has_nothing && self.evidence.public.get().is_some();
         if has_nothing && self.first("public_path") {
-            self.path("public_path", first.into(), 443);
+            self.path(Fact::PublicPath, first.into(), 443);
             if self.evidence.small_train == Item::default() && self.request.target.is_none() {
                 self.begun.insert("small_train");
-                self.train("small_train", first.into(), path_small);
+                self.train(Fact::SmallTrain, first.into(), path_small);
             }
         }
         if is_named && !is_answered {
@@ -916,7 +914,7 @@ impl<'a> Plan<'a> {
             && !by_udp
             && self.first("public_path")
         {
-            self.path("public_path", reached.into(), 443);
+            self.path(Fact::PublicPath, reached.into(), 443);
         }
         if by_tcp.is_some()
             && !by_udp
@@ -927,16 +925,20 @@ impl<'a> Plan<'a> {
             self.beside(move || {
                 let began = Instant::now();
                 let path = trace::udp(to, trace::MOST_HOPS, timing::PATH);
-                Found::Path("udp_path", began, path.map_err(|error| error.to_string()))
+                Found::Path(
+                    Fact::UdpPath,
+                    began,
+                    path.map_err(|error| Untested::System(System::Path(error.to_string()))),
+                )
             });
         }
         let is_aim = self.request.target.is_none() && by_tcp.is_some();
         if is_aim && self.first("small_train") {
             let to: Address = by_tcp.unwrap_or(first).into();
-            self.train("small_train", to, path_small);
+            self.train(Fact::SmallTrain, to, path_small);
         }
         if is_aim && self.evidence.small_train.get().is_some() && self.first("large_train") {
-            self.train("large_train", by_tcp.unwrap_or(first).into(), path::large);
+            self.train(Fact::LargeTrain, by_tcp.unwrap_or(first).into(), path::large);
         }
     }
 
@@ -954,11 +956,11 @@ impl<'a> Plan<'a> {
             return;
         }
         self.begun.insert("long_train");
-        self.train("long_train", aim, path::long);
+        self.train(Fact::LongTrain, aim, path::long);
         let gateway =
             self.evidence.gateways.all().iter().find(|gateway| gateway.is_best && gateway.address.is_ipv4());
         if let Some(gateway) = gateway.map(|gateway| gateway.address) {
-            self.train("gateway_train", gateway.into(), path::long);
+            self.train(Fact::GatewayTrain, gateway.into(), path::long);
         }
     }
 
@@ -1013,12 +1015,7 @@ impl<'a> Plan<'a> {
             || is_slow
     }
 
-    fn train(
-        &mut self,
-        fact: &'static str,
-        to: Address,
-        run: fn(Address, Duration) -> Result<Train, String>,
-    ) {
+    fn train(&mut self, fact: Fact, to: Address, run: fn(Address, Duration) -> Result<Train, Untested>) {
         // A slow path takes its time both ways.
         let connected = self.tried.iter().filter(|attempt| attempt.connect.stands());
         let slowest = connected.map(|attempt| attempt.connect.elapsed_us).max().unwrap_or(0);
@@ -1029,11 +1026,11 @@ impl<'a> Plan<'a> {
         });
     }
 
-    fn path(&mut self, fact: &'static str, to: Address, port: u16) {
+    fn path(&mut self, fact: Fact, to: Address, port: u16) {
         self.beside(move || {
             let began = Instant::now();
             let path = trace::syn(to.with_port(port), trace::MOST_HOPS, timing::PATH);
-            Found::Path(fact, began, path.map_err(|error| error.to_string()))
+            Found::Path(fact, began, path.map_err(|error| Untested::System(System::Path(error.to_string()))))
         });
     }
 
@@ -1054,14 +1051,14 @@ impl<'a> Plan<'a> {
             self.evidence.beat = match beat.thread.join() {
                 Ok(Ok(train)) => self.budget.known(beat.began, train),
                 Ok(Err(reason)) => Item::NotTested(reason),
-                Err(_) => Item::NotTested("it was broken off".to_owned()),
+                Err(_) => Item::NotTested(Untested::TimeUp),
             };
-            self.progress.recorded(&self.evidence, "beat");
+            self.progress.recorded(&self.evidence, Fact::Beat);
         }
         if !self.web.is_empty() {
             self.web.sort_by(|a, b| a.host.cmp(&b.host));
             self.evidence.web = self.budget.known(start, self.web.clone());
-            self.progress.recorded(&self.evidence, "web");
+            self.progress.recorded(&self.evidence, Fact::Web);
         }
         if !self.counters.is_empty()
             && let Ok(after) = sys::network_counters()
@@ -1072,13 +1069,13 @@ impl<'a> Plan<'a> {
                 (growth > 0).then_some((name, growth))
             };
             self.evidence.counters = self.budget.known(start, after.into_iter().filter_map(grown).collect());
-            self.progress.recorded(&self.evidence, "counters");
+            self.progress.recorded(&self.evidence, Fact::Counters);
         }
         if self.evidence.carrier.get().is_none() && !self.network.links.is_empty() {
             let began = start;
             if let Some(changes) = local::carrier(&self.carrier, start.elapsed()) {
                 self.evidence.carrier = self.budget.known(began, changes);
-                self.progress.recorded(&self.evidence, "carrier");
+                self.progress.recorded(&self.evidence, Fact::Carrier);
             }
         }
         self.evidence
@@ -1086,7 +1083,7 @@ impl<'a> Plan<'a> {
 }
 
 /// So many small packets show loss of one in ten.
-fn path_small(to: Address, patience: Duration) -> Result<Train, String> {
+fn path_small(to: Address, patience: Duration) -> Result<Train, Untested> {
     path::small(to, 24, patience)
 }
 

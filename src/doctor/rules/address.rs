@@ -7,6 +7,7 @@ use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::address::Class;
 use crate::doctor::evidence::{ConnectOutcome, LinkAddress};
+use crate::doctor::fact::Fact;
 
 /// No address, or none that reaches beyond its link.
 pub(super) fn none(facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -65,7 +66,7 @@ pub(super) fn none(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     };
     found.push(
         Finding::new("ADDR.NONE", Layer::Address, detail, Confidence::Certain, title)
-            .because("addresses", said)
+            .because(Fact::Addresses, said)
             .check(commands.addresses())
             .explains(&Symptom::NOTHING_PASSES)
             .remedy(format!("ask for one: {}", commands.renew(name)))
@@ -107,12 +108,12 @@ fn wrong_network(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     found.push(
         Finding::new("ADDR.MISMATCH", Layer::Address, "network", Confidence::Likely, title)
             .because(
-                "addresses",
+                Fact::Addresses,
                 format!("{} has {}, and {ip} is in none of it", gateway.interface, networks.join(", ")),
             )
             .check(commands.addresses())
             .because(
-                "gateways",
+                Fact::Gateways,
                 format!("{ip} answers ARP, but no echo request, and nothing comes from beyond it"),
             )
             .check(format!("ping -c 3 {ip}"))
@@ -152,11 +153,11 @@ fn wide_mask(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         found.push(
             Finding::new("ADDR.MISMATCH", Layer::Address, "mask", confidence, title)
                 .because(
-                    "target",
+                    Fact::Target,
                     format!("the route to {ip} says that it is on the link of {}", own.interface),
                 )
                 .check(commands.route_to(&ip.to_string()))
-                .because("target", format!("nobody on that link answers for {ip}"))
+                .because(Fact::Target, format!("nobody on that link answers for {ip}"))
                 .check(commands.neighbours())
                 .explains(&[Symptom::Target4])
                 .remedy(format!(
@@ -260,7 +261,7 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             found.push(
                 Finding::new("ADDR.DUPLICATE", Layer::Address, "dad", Confidence::Certain, title)
                     .because(
-                        "addresses",
+                        Fact::Addresses,
                         format!(
                             "the kernel found {} taken on {} (RFC 4862, 5.4)",
                             address.ip, address.interface
@@ -278,7 +279,7 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             let title = format!("another host, {who}, has this machine's address {}", claim.address);
             found.push(
                 Finding::new("ADDR.DUPLICATE", Layer::Address, "ipv4", Confidence::Certain, title)
-                    .because("claims", format!("asked who has {}, {who} answers", claim.address))
+                    .because(Fact::Claims, format!("asked who has {}, {who} answers", claim.address))
                     .check(format!(
                         "arping -D -c 3 -I {} {}",
                         super::commands::quoted(&claims.interface),
@@ -310,7 +311,7 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             found.push(
                 Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", confidence, title)
                     .because(
-                        "claims",
+                        Fact::Claims,
                         format!("{}: {}", claims.interface, said.replace("{}", &who.join(", "))),
                     )
                     .check(format!(
@@ -336,7 +337,7 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         found.push(
             Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", Confidence::Likely, title)
                 .because(
-                    "claims",
+                    Fact::Claims,
                     format!(
                         "{} frames came in on {} that bear it as their sender, while packets were lost",
                         claims.own_mac_frames, claims.interface
@@ -359,7 +360,7 @@ pub(super) fn duplicate(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             .to_owned();
         found.push(
             Finding::new("ADDR.DUPLICATE", Layer::Address, "mac", Confidence::Likely, title)
-                .because("counters", format!("{foreign} packets came in for addresses that are not this machine's (Ip.InAddrErrors), while others were lost"))
+                .because(Fact::Counters, format!("{foreign} packets came in for addresses that are not this machine's (Ip.InAddrErrors), while others were lost"))
                 .check("nstat -az IpInAddrErrors")
                 .explains(&explained)
                 .remedy("look for a second host with the same hardware address: a clone of a virtual machine, say"),

@@ -3,6 +3,7 @@
 use super::facts::{Facts, time};
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::{RoundOutcome, Service, TlsOutcome};
+use crate::doctor::fact::Fact;
 
 /// TLS does not stand, or its certificate is bad.
 pub(super) fn tls(facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -36,13 +37,13 @@ pub(super) fn tls(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             confidence,
             format!("the certificate of {host} is not good: {}", tls.detail),
         )
-        .because("target", tls.detail.clone())
+        .because(Fact::Target, tls.detail.clone())
         .check(format!("{look} | openssl x509 -noout -dates -issuer -subject -ext subjectAltName"))
         .explains(&[Symptom::Service])
         .remedy(mend);
         if by_date && clock_is_checked {
             finding = finding
-                .because("web", "the clock of this machine agrees with those of others")
+                .because(Fact::Web, "the clock of this machine agrees with those of others")
                 .check("date -u");
         }
         found.push(finding);
@@ -69,7 +70,7 @@ pub(super) fn tls(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         format!("TLS with port {port} of {host} does not come about: {}", tls.detail)
     };
     let mut finding = Finding::new("TLS.HANDSHAKE", Layer::Application, how, confidence, title)
-        .because("target", format!("the connection stood; TLS: {}", tls.detail))
+        .because(Fact::Target, format!("the connection stood; TLS: {}", tls.detail))
         .check(look)
         .explains(&[Symptom::Service])
         .remedy(if is_plain {
@@ -78,7 +79,7 @@ pub(super) fn tls(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             "look whether TLS is what that port speaks, and which versions its server allows".to_owned()
         });
     if is_plain {
-        finding = finding.because("target", "a plain request to the same port is answered by HTTP");
+        finding = finding.because(Fact::Target, "a plain request to the same port is answered by HTTP");
     }
     found.push(finding);
 }
@@ -179,7 +180,7 @@ pub(super) fn answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         // A large round may fail by the same, and says no more.
         found.push(
             Finding::new(code, Layer::Application, detail, confidence, title)
-                .because("target", said)
+                .because(Fact::Target, said)
                 .check(check)
                 .explains(&[Symptom::Service, Symptom::ServiceSlow])
                 .remedy(match code {
@@ -213,7 +214,7 @@ pub(super) fn http(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             continue;
         };
         // The page "/" of a host of which only the port was asked for may not exist, and all is well.
-        let is_url = facts.asked().is_some_and(|asked| asked.text.contains("://"));
+        let is_url = facts.asked().is_some_and(|asked| asked.is_url);
         let is_error = http.status >= 500 || (http.status >= 400 && is_url);
         if !is_error || http.status == 511 {
             continue;
@@ -231,7 +232,7 @@ pub(super) fn http(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     http.status
                 ),
             )
-            .because("target", format!("{} answers: status {}", attempt.address, http.status))
+            .because(Fact::Target, format!("{} answers: status {}", attempt.address, http.status))
             .check(format!("curl -sI {}", super::commands::quoted(&facts.target())))
             .explains(&[Symptom::Service])
             .remedy(if http.status >= 500 {

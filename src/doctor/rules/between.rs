@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::{ConnectOutcome, Service, WebReply};
+use crate::doctor::fact::Fact;
 
 /// The web of this network sends everybody to its own page first.
 pub(super) fn portal(facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -61,7 +62,7 @@ pub(super) fn portal(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         format!("this network wants a login first: its portal is {to}"),
     )
     .because(
-        "web",
+        Fact::Web,
         format!("{} send one to {to}", if from.is_empty() { "pages".to_owned() } else { from.join(", ") }),
     )
     .check("curl -sI http://connectivitycheck.gstatic.com/generate_204")
@@ -87,12 +88,14 @@ pub(super) fn portal(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         })
         .count();
     if rejected >= 2 {
-        finding = finding
-            .because("web", format!("{rejected} hosts reset connections for HTTPS, as a portal makes them"));
+        finding = finding.because(
+            Fact::Web,
+            format!("{rejected} hosts reset connections for HTTPS, as a portal makes them"),
+        );
     }
     if at_gateway {
-        finding =
-            finding.because("names", format!("the name server gives the gateway's own address for {host}"));
+        finding = finding
+            .because(Fact::Names, format!("the name server gives the gateway's own address for {host}"));
     }
     found.push(finding);
 }
@@ -145,7 +148,10 @@ pub(super) fn intercept(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             )
         },
     )
-    .because("names", format!("{}, where no host can be (RFC 5737), answers questions of DNS", nobody.server))
+    .because(
+        Fact::Names,
+        format!("{}, where no host can be (RFC 5737), answers questions of DNS", nobody.server),
+    )
     .check(format!("dig @{} {}", nobody.server, names.name))
     .remedy("ask whoever runs this network why it redirects port 53; DNS over TLS or HTTPS gets by");
     if !asks_gateway {
@@ -190,13 +196,13 @@ pub(super) fn proxy(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         confidence,
         format!("the proxy {} that {} names does not work: {how}", proxy.value, proxy.variable),
     )
-    .because("proxy", format!("{}={}: {how}", proxy.variable, proxy.value))
+    .because(Fact::Proxy, format!("{}={}: {how}", proxy.variable, proxy.value))
     .check("env | grep -i proxy".to_owned())
     .explains(&[Symptom::Proxy])
     .remedy(format!("go without it: unset {}, or name {} in no_proxy", proxy.variable, facts.host()))
     .remedy(format!("or start the proxy {} again", proxy.value));
     if works {
-        finding = finding.because("target", "without it, the target is reached");
+        finding = finding.because(Fact::Target, "without it, the target is reached");
     }
     found.push(finding);
 }

@@ -6,6 +6,7 @@ use crate::doctor::evidence::{
     Anchor, Asked, Attempt, ConnectOutcome, Evidence, Gateway, Icmp, Link, Names, Query, QueryOutcome, Round,
     Service, Source, Tls,
 };
+use crate::doctor::fact::Fact;
 use crate::trace::{Answer, Path, Train};
 
 /// The evidence, and what several rules ask of it.
@@ -17,8 +18,8 @@ pub(super) struct Facts<'a> {
 pub(super) struct Loss<'a> {
     /// The train that tells most.
     pub(super) train: &'a Train,
-    /// Its name in the evidence.
-    pub(super) fact: &'static str,
+    /// Which fact that is.
+    pub(super) fact: Fact,
     /// Whether enough was lost to matter.
     pub(super) is_felt: bool,
     /// Whether it was lost in runs, with little between or in fewer than chance would make.
@@ -332,9 +333,9 @@ impl<'a> Facts<'a> {
     pub(super) fn loss(&self) -> Option<Loss<'a>> {
         let evidence = self.evidence;
         let trains = [
-            ("long_train", evidence.long_train.get()),
-            ("small_train", evidence.small_train.get()),
-            ("beat", evidence.beat.get().filter(|beat| beat.sent() >= 20)),
+            (Fact::LongTrain, evidence.long_train.get()),
+            (Fact::SmallTrain, evidence.small_train.get()),
+            (Fact::Beat, evidence.beat.get().filter(|beat| beat.sent() >= 20)),
         ];
         let (fact, train) = trains.into_iter().find_map(|(fact, train)| {
             train.filter(|train| train.received() > 0).map(|train| (fact, train))
@@ -349,7 +350,7 @@ impl<'a> Facts<'a> {
         let lost = train.sent().saturating_sub(train.received());
         // Of two dozen, a single one may be an accident.
         let is_felt = (train.loss_percent() >= FELT_PERCENT && lost >= 2)
-            || (fact == "long_train" && stall >= Train::STALL_US * 2);
+            || (fact == Fact::LongTrain && stall >= Train::STALL_US * 2);
         Some(Loss { train, fact, is_felt, is_bursty })
     }
 

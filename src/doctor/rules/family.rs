@@ -4,6 +4,7 @@ use super::commands::Commands;
 use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::{Attempt, ConnectOutcome};
+use crate::doctor::fact::Fact;
 
 /// The target has both, and one does not work.
 pub(super) fn one_of_two(facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -50,9 +51,9 @@ fn push(facts: &Facts<'_>, is_v6: bool, dead: &Attempt, living: &Attempt, found:
     };
     let mut finding =
         Finding::new(code, Layer::Family, if at_once { "no-route" } else { "dead" }, confidence, title)
-            .because("target", format!("{}: {how}", dead.address))
+            .because(Fact::Target, format!("{}: {how}", dead.address))
             .check(format!("nc -vz -w 3 {} {}", dead.address, dead.port))
-            .because("target", format!("{}: connected", living.address))
+            .because(Fact::Target, format!("{}: connected", living.address))
             .check(format!("nc -vz -w 3 {} {}", living.address, living.port))
             .explains(&[symptom]);
     if !is_v6 {
@@ -68,7 +69,7 @@ fn push(facts: &Facts<'_>, is_v6: bool, dead: &Attempt, living: &Attempt, found:
         .collect();
     if is_v6 && !routers.is_empty() {
         finding = finding
-            .because("routes", format!("the IPv6 router, {}, announced itself", routers.join(" and ")))
+            .because(Fact::Routes, format!("the IPv6 router, {}, announced itself", routers.join(" and ")))
             .check("ip -6 route show default proto ra".to_owned())
             .remedy("if that is not the network's router, find who sends router advertisements (rdisc6), and let the switch drop them (RA guard)");
     }
@@ -102,7 +103,7 @@ fn without_target(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             "this machine has an IPv6 address and a route, and nothing of the internet answers over them"
                 .to_owned(),
         )
-        .because("public", format!("none of {} hosts answers over IPv6; over IPv4 they do", v6.len()))
+        .because(Fact::Public, format!("none of {} hosts answers over IPv6; over IPv4 they do", v6.len()))
         .check("ping -6 -c 3 one.one.one.one")
         .explains(&[Symptom::Target6])
         .remedy("look whether the router still has its IPv6 prefix; until then, prefer IPv4 (gai.conf(5))"),

@@ -4,6 +4,7 @@ use super::commands::Commands;
 use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::{Attempt, ConnectOutcome, Icmp, QueryOutcome, RoundOutcome};
+use crate::doctor::fact::Fact;
 use crate::trace::Answer;
 
 const BOTH: [Symptom; 2] = [Symptom::Target4, Symptom::Target6];
@@ -35,7 +36,7 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let title = format!("a filter on this machine keeps it from {}", port(attempt));
         found.push(mend(
             Finding::new("FW.LOCAL", Layer::Filter, "out-reject", Confidence::Certain, title)
-                .because("target", said)
+                .because(Fact::Target, said)
                 .check(format!("nc -vz {} {}", attempt.address, attempt.port))
                 .explains(&BOTH),
         ));
@@ -53,7 +54,7 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Certain,
                 format!("a filter on this machine keeps it from asking its name server {server}"),
             )
-            .because("names", "a question to port 53 fails at once: operation not permitted")
+            .because(Fact::Names, "a question to port 53 fails at once: operation not permitted")
             .check(format!("dig @{server} {}", facts.host()))
             .explains(&[Symptom::Name, Symptom::NameSlow, Symptom::Datagrams]),
         ));
@@ -76,14 +77,14 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     format!("a filter on this machine resets connections to {}", port(attempt)),
                 )
                 .because(
-                    "path",
+                    Fact::Path,
                     format!(
                         "a SYN to port {} that may not even pass the first router is answered by a reset",
                         path.port
                     ),
                 )
                 .because(
-                    "control_path",
+                    Fact::ControlPath,
                     format!("one to port {} is not: the router says that its time ran out", control.port),
                 )
                 .explains(&BOTH),
@@ -113,16 +114,16 @@ pub(super) fn local(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 confidence,
                 format!("a filter on this machine drops what is sent to {}", port(attempt)),
             )
-            .because("path", format!("a SYN to port {} that may go one hop brings no answer", path.port))
+            .because(Fact::Path, format!("a SYN to port {} that may go one hop brings no answer", path.port))
             .because(
-                "control_path",
+                Fact::ControlPath,
                 format!("one to port {} does: the first router says that its time ran out", control.port),
             )
             .explains(&BOTH);
             if never_left {
                 finding = finding
                     .because(
-                        "counters",
+                        Fact::Counters,
                         format!(
                             "{dropped} packets were made and never left (Ip.OutRequests less Ip.OutTransmits)"
                         ),
@@ -164,7 +165,7 @@ fn everything_inward(facts: &Facts<'_>, found: &mut Vec<Finding>, mend: impl Fn(
             Confidence::Likely,
             "a filter on this machine drops what comes in: answers arrive, and nobody gets them".to_owned(),
         )
-        .because("counters", format!("{missing} packets came in and were not handed on (Ip.InReceives less Ip.InDelivers), and nothing else accounts for them"))
+        .because(Fact::Counters, format!("{missing} packets came in and were not handed on (Ip.InReceives less Ip.InDelivers), and nothing else accounts for them"))
         .check("nstat -az IpInReceives IpInDelivers")
         .explains(&Symptom::NOTHING_PASSES),
     ));
@@ -181,9 +182,9 @@ fn inward(facts: &Facts<'_>, attempt: &Attempt, found: &mut Vec<Finding>, mend: 
     let title = format!("a filter on this machine drops what {} answers", attempt.address);
     found.push(mend(
         Finding::new("FW.LOCAL", Layer::Filter, "in", Confidence::Likely, title)
-            .because("counters", format!("{missing} packets came in and were not handed on ({family}.InReceives less {family}.InDelivers), and nothing else accounts for them"))
+            .because(Fact::Counters, format!("{missing} packets came in and were not handed on ({family}.InReceives less {family}.InDelivers), and nothing else accounts for them"))
             .check("nstat -az IpInReceives IpInDelivers")
-            .because("target", format!("nothing came back from {}", port(attempt)))
+            .because(Fact::Target, format!("nothing came back from {}", port(attempt)))
             .explains(&BOTH)
             .explains(&[Symptom::Public, Symptom::Datagrams]),
     ));
@@ -231,7 +232,7 @@ pub(super) fn reject(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             format!("{place} rejects {}", port(attempt)),
         )
         .because(
-            "target",
+            Fact::Target,
             format!(
                 "{who} answers the SYN by ICMP type {} code {} ({})",
                 icmp.icmp_type,
@@ -243,9 +244,9 @@ pub(super) fn reject(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         .explains(&BOTH)
         .remedy(format!("ask whoever runs {who} to let port {} pass", attempt.port));
         if let Some(alive) = alive {
-            finding = finding.because("control", format!("port {} of the same host answers", alive.port));
+            finding = finding.because(Fact::Control, format!("port {} of the same host answers", alive.port));
         } else if facts.host_is_alive() == Some(true) {
-            finding = finding.because("small_train", "the host answers echo requests");
+            finding = finding.because(Fact::SmallTrain, "the host answers echo requests");
         }
         found.push(finding);
         return;
@@ -276,9 +277,9 @@ pub(super) fn reject(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     port(attempt)
                 ),
             )
-            .because("path", format!("a SYN that may go {near} hops is answered by a reset"))
+            .because(Fact::Path, format!("a SYN that may go {near} hops is answered by a reset"))
             .because(
-                "control_path",
+                Fact::ControlPath,
                 format!("the host itself is {far} hops away, as its port {} shows", control.port),
             )
             .explains(&BOTH)
@@ -326,8 +327,8 @@ pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     let alive = facts.live_control();
     let sign = match alive {
-        Some(alive) => ("control", format!("port {} of the same host answers", alive.port)),
-        None => ("small_train", "the host answers echo requests".to_owned()),
+        Some(alive) => (Fact::Control, format!("port {} of the same host answers", alive.port)),
+        None => (Fact::SmallTrain, "the host answers echo requests".to_owned()),
     };
     let Some(path) = facts.evidence.path.get() else { return };
     let control = facts.evidence.control_path.get();
@@ -351,20 +352,20 @@ pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let confidence = if goes_on.is_some() && last > 0 { Confidence::Certain } else { Confidence::Likely };
     let title = format!("a filter {place} drops connections to {}", port(attempt));
     let mut finding = Finding::new("FW.DROP", Layer::Filter, detail, confidence, title)
-        .because("target", format!("no SYN to port {} is answered", attempt.port))
+        .because(Fact::Target, format!("no SYN to port {} is answered", attempt.port))
         .check(format!("nc -vz -w 3 {} {}", attempt.address, attempt.port))
         .because(sign.0, sign.1)
         .explains(&BOTH)
         .or(&["NAT.EXHAUSTED"]);
     if let Some(from) = who {
         finding = finding.because(
-            "path",
+            Fact::Path,
             format!("SYNs to port {} come as far as hop {last} ({from}), and no farther", path.port),
         );
     }
     if let (Some(control), Some(hop)) = (control, goes_on) {
         finding =
-            finding.because("control_path", format!("those to port {} go on to hop {hop}", control.port));
+            finding.because(Fact::ControlPath, format!("those to port {} go on to hop {hop}", control.port));
     }
     let owner = who.map_or_else(|| "that hop".to_owned(), |from| from.to_string());
     found.push(finding.remedy(format!("ask whoever runs {owner} to let port {} pass", attempt.port)));
@@ -377,16 +378,16 @@ fn at_host(facts: &Facts<'_>, attempt: &Attempt) -> Finding {
         attempt.address, attempt.port
     );
     let mut finding = Finding::new("FW.DROP", Layer::Filter, "host", Confidence::Likely, title)
-        .because("target", format!("no SYN to port {} is answered", attempt.port))
+        .because(Fact::Target, format!("no SYN to port {} is answered", attempt.port))
         .check(format!("nc -vz -w 3 {} {}", attempt.address, attempt.port))
         .explains(&BOTH)
         .or(&["TCP.BACKLOG_FULL"])
         .remedy(format!("on {}: does a filter drop port {}, and is the queue of its server full (ss -ltn: Recv-Q above Send-Q)", attempt.address, attempt.port));
     if let Some(alive) = facts.live_control() {
-        finding = finding.because("control", format!("port {} of the same host answers", alive.port));
+        finding = finding.because(Fact::Control, format!("port {} of the same host answers", alive.port));
     }
     if let Some(path) = facts.evidence.path.get().and_then(crate::trace::Path::farthest) {
-        finding = finding.because("path", format!("SYNs come as far as hop {path}, the last before it"));
+        finding = finding.because(Fact::Path, format!("SYNs come as far as hop {path}, the last before it"));
     }
     finding
 }
@@ -417,8 +418,8 @@ fn limited(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         format!("a filter lets only some connections to {} through: new ones are limited", port(attempt));
     found.push(
         Finding::new("FW.DROP", Layer::Filter, "rate", Confidence::Likely, title)
-            .because("burst", format!("of {} connections begun together, the SYNs of {lost} were dropped at first", tried.len()))
-            .because("small_train", "no echo request was lost meanwhile")
+            .because(Fact::Burst, format!("of {} connections begun together, the SYNs of {lost} were dropped at first", tried.len()))
+            .because(Fact::SmallTrain, "no echo request was lost meanwhile")
             .explains(&BOTH)
             .explains(&[Symptom::Public, Symptom::Service, Symptom::ServiceSlow])
             .remedy("look at the gateway and at the server for a limit of new connections (SYN rate, connections an address)")
@@ -490,7 +491,7 @@ pub(super) fn drop_payload(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             confidence,
             format!("connections to {} stand, and what is sent on them is dropped on the way", port(attempt)),
         )
-        .because("target", "the connection stood, and the first data was never acknowledged, though sent again")
+        .because(Fact::Target, "the connection stood, and the first data was never acknowledged, though sent again")
         .check(format!("ss -tin dst {}", attempt.address))
         .explains(&[Symptom::Service])
         .remedy("look for a filter on the way that reads what connections carry: an intrusion prevention, a proxy, a provider's")
@@ -526,12 +527,12 @@ pub(super) fn drop_datagrams(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             format!("a filter at hop {udp_far}{who} drops all UDP, and lets TCP pass"),
         )
         .because(
-            "public",
+            Fact::Public,
             format!("{} hosts of the internet answer no question by UDP, and stand for TCP", asked.len()),
         )
         .check("dig @9.9.9.9 example.org; dig +tcp @9.9.9.9 example.org")
         .because(
-            "udp_path",
+            Fact::UdpPath,
             format!("datagrams come as far as hop {udp_far}, connections as far as {tcp_far}"),
         )
         .explains(&[Symptom::Datagrams])
@@ -557,9 +558,9 @@ pub(super) fn injection(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     Confidence::Likely,
                     format!("connections are reset as soon as they name {host}: somebody on the way minds that name"),
                 )
-                .because("target", format!("the request that names {host} is answered by a reset"))
+                .because(Fact::Target, format!("the request that names {host} is answered by a reset"))
                 .check(format!("curl -v http://{host}/"))
-                .because("target", "the same request to the same port with the address in its place is answered")
+                .because(Fact::Target, "the same request to the same port with the address in its place is answered")
                 .check(format!("curl -v http://{}/", attempt.address))
                 .explains(&[Symptom::Service])
                 .remedy("ask the network's owner or provider whether they filter it; from elsewhere, or by HTTPS, it may work")

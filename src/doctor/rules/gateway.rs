@@ -4,6 +4,7 @@ use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::address::Class;
 use crate::doctor::evidence::{ConnectOutcome, Icmp};
+use crate::doctor::fact::Fact;
 use crate::trace::Answer;
 
 /// It is there, and passes nothing on.
@@ -30,9 +31,9 @@ pub(super) fn not_forwarding(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Confidence::Likely,
             format!("the gateway {ip} is there, and passes nothing on"),
         )
-        .because("gateways", format!("{ip} answers echo requests"))
+        .because(Fact::Gateways, format!("{ip} answers echo requests"))
         .check(format!("ping -c 3 {ip}"))
-        .because("public_path", "packets that may go one hop bring no word that their time ran out, as a router's would; nothing beyond answers")
+        .because(Fact::PublicPath, "packets that may go one hop bring no word that their time ran out, as a router's would; nothing beyond answers")
         .check("traceroute -n -m 3 1.1.1.1")
         .explains(&Symptom::NOTHING_PASSES)
         .remedy(format!("start {ip} again; if it is a Linux machine: sysctl net.ipv4.ip_forward must be 1, and its filter must let packets pass"))
@@ -68,7 +69,7 @@ pub(super) fn upstream_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             format!("the gateway {ip} has lost its way to the internet"),
         )
         .because(
-            "public",
+            Fact::Public,
             format!(
                 "{ip} itself says that the network cannot be reached (ICMP type {} code {})",
                 icmp.icmp_type, icmp.icmp_code
@@ -114,11 +115,11 @@ pub(super) fn nat(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Likely,
                 format!("the gateway {ip} has a way to the internet, and this machine's packets get no answer over it: they are not translated, or dropped"),
             )
-            .because("names", format!("{ip} itself answers questions about names of the internet"))
+            .because(Fact::Names, format!("{ip} itself answers questions about names of the internet"))
             .check(format!("dig @{ip} example.org"))
-            .because("public_path", format!("{ip} takes packets to pass on, and nothing farther answers"))
+            .because(Fact::PublicPath, format!("{ip} takes packets to pass on, and nothing farther answers"))
             .check("traceroute -n -m 5 1.1.1.1")
-            .because("out", "this machine's address is private (RFC 1918): without translation no answer finds it")
+            .because(Fact::Out, "this machine's address is private (RFC 1918): without translation no answer finds it")
             .explains(&Symptom::NOTHING_PASSES)
             .remedy(format!("at {ip}: is address translation (masquerading) on for its uplink, and is its table of connections full"))
             .or(&["GW.UPSTREAM_DOWN", "PATH.BLACKHOLE", "NAT.EXHAUSTED"]),

@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::{ConnectOutcome, Host, TlsOutcome};
+use crate::doctor::fact::Fact;
 
 /// The loopback is down, has lost its address, or does not carry a connection.
 pub(super) fn loopback(facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -27,10 +28,10 @@ pub(super) fn loopback(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let confidence = if is_down || is_bare { Confidence::Certain } else { Confidence::Likely };
     let title = format!("{what}: programs on this machine cannot talk to each other");
     let mut finding = Finding::new("HOST.LOOPBACK", Layer::Host, detail, confidence, title)
-        .because("loopback", what)
+        .because(Fact::Loopback, what)
         .check(format!("ip address show {name}"));
     if let Some(error) = &loopback.error {
-        finding = finding.because("loopback", format!("connecting to 127.0.0.1 gives: {error}"));
+        finding = finding.because(Fact::Loopback, format!("connecting to 127.0.0.1 gives: {error}"));
     }
     let mut symptoms = vec![Symptom::Machine];
     if is_down && facts.is_local() {
@@ -63,7 +64,7 @@ fn descriptors(host: &Host, found: &mut Vec<Finding>) {
     );
     let said = format!("only {} more could be opened, then: {error}", host.descriptors_to_be_had);
     let mut finding = Finding::new("HOST.RESOURCES", Layer::Host, "descriptors", Confidence::Certain, title)
-        .because("host", said)
+        .because(Fact::Host, said)
         .check("ulimit -n")
         .explains(&Symptom::ALL[..1])
         .explains(&Symptom::NOTHING_PASSES)
@@ -88,7 +89,7 @@ fn tables(facts: &Facts<'_>, host: &Host, found: &mut Vec<Finding>) {
         let title = format!("the kernel's table of neighbours is full: {held} of {limit} entries");
         found.push(
             Finding::new("HOST.RESOURCES", Layer::Host, "neighbours", Confidence::Likely, title.clone())
-                .because("host", title)
+                .because(Fact::Host, title)
                 .check("sysctl net.ipv4.neigh.default.gc_thresh3; ip neighbour | wc -l")
                 .explains(&[Symptom::GatewayMute, Symptom::Target4, Symptom::Public])
                 .remedy(format!("give it room: sysctl -w net.ipv4.neigh.default.gc_thresh3={}", limit * 4)),
@@ -102,7 +103,7 @@ fn tables(facts: &Facts<'_>, host: &Host, found: &mut Vec<Finding>) {
             format!("the table of tracked connections is full: {held} of {limit}, and new ones are dropped");
         found.push(
             Finding::new("HOST.RESOURCES", Layer::Host, "conntrack", Confidence::Likely, title.clone())
-                .because("host", title)
+                .because(Fact::Host, title)
                 .check("sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max")
                 .explains(&[
                     Symptom::Machine,
@@ -136,7 +137,7 @@ fn ports(facts: &Facts<'_>, host: &Host, found: &mut Vec<Finding>) {
     let said = attempt.connect.error.clone().unwrap_or_default();
     found.push(
         Finding::new("HOST.RESOURCES", Layer::Host, "ports", Confidence::Certain, title)
-            .because("target", format!("connecting to {to} gives: {said}"))
+            .because(Fact::Target, format!("connecting to {to} gives: {said}"))
             .check(format!("sysctl net.ipv4.ip_local_port_range; ss -tan dst {} | wc -l", attempt.address))
             .explains(&[Symptom::Machine, Symptom::Target4, Symptom::Target6, Symptom::Name, Symptom::Public])
             .remedy("widen the range: sysctl -w net.ipv4.ip_local_port_range='32768 60999'")
@@ -179,8 +180,9 @@ pub(super) fn clock(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     for (host, ahead) in wrong.iter().take(3) {
         let side = if *ahead > 0 { "ahead of" } else { "behind" };
         let said = format!("the clock of {host} is {} {side} this machine's", span(ahead.unsigned_abs()));
-        finding =
-            finding.because("web", said).check(format!("curl -sI http://{host}/ | grep -i ^date; date -u"));
+        finding = finding
+            .because(Fact::Web, said)
+            .check(format!("curl -sI http://{host}/ | grep -i ^date; date -u"));
     }
     found.push(
         finding

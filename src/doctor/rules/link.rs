@@ -4,6 +4,7 @@ use super::commands::Commands;
 use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::Link;
+use crate::doctor::fact::Fact;
 
 /// There is no link, or none that is up, or none with a carrier.
 pub(super) fn state(facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -25,7 +26,7 @@ pub(super) fn state(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Certain,
                 "this machine has no network interface but the loopback".to_owned(),
             )
-            .because("links", format!("the interfaces are: {}", names.join(", ")))
+            .because(Fact::Links, format!("the interfaces are: {}", names.join(", ")))
             .check(commands.links())
             .explains(&Symptom::NOTHING_PASSES)
             .remedy("plug in or switch on a network adapter; of a virtual machine or a container, attach a network")
@@ -66,7 +67,7 @@ pub(super) fn state(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             confidence,
             format!("{name} has no carrier: no cable, no network, or the other end is off"),
         )
-        .because("links", format!("{name} is up, and has no carrier"))
+        .because(Fact::Links, format!("{name} is up, and has no carrier"))
         .check(commands.link(name))
         .remedy(format!("look at the cable and the other end of {name}: a switch port, an access point, the virtual switch"))
     } else {
@@ -77,7 +78,7 @@ pub(super) fn state(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             confidence,
             format!("{name} is switched off on this machine"),
         )
-        .because("links", format!("{name} is administratively down"))
+        .because(Fact::Links, format!("{name} is administratively down"))
         .check(commands.link(name))
         .remedy(format!("switch it on: {}", commands.link_up(name)))
         .remedy("routes that went with it come back by its network manager, or by hand")
@@ -114,7 +115,7 @@ pub(super) fn flapping(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         found.push(
             Finding::new("LINK.FLAPPING", Layer::Link, "carrier", Confidence::Certain, title)
                 .because(
-                    "carrier",
+                    Fact::Carrier,
                     format!("its carrier had changed {} times, and then {}", change.before, change.after),
                 )
                 .check(commands.choose_carrier(name))

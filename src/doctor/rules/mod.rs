@@ -24,6 +24,7 @@ mod verdict;
 use serde::Serialize;
 
 use super::evidence::Evidence;
+use super::fact::Fact;
 use facts::Facts;
 pub use symptom::Symptom;
 pub use verdict::{Considered, Diagnosis, Verdict, diagnose, is_settled};
@@ -88,7 +89,7 @@ pub struct Finding {
 /// A fact that a finding rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
-    /// The fact's name in the evidence.
+    /// The fact's name in the evidence ([`Fact::name`]).
     pub fact: &'static str,
     /// What it says.
     pub detail: String,
@@ -133,8 +134,8 @@ impl Finding {
     }
 
     /// Adds a fact it rests on.
-    fn because(mut self, fact: &'static str, detail: impl Into<String>) -> Self {
-        self.evidence.push(Reason { fact, detail: detail.into(), check: None });
+    fn because(mut self, fact: Fact, detail: impl Into<String>) -> Self {
+        self.evidence.push(Reason { fact: fact.name(), detail: detail.into(), check: None });
         self
     }
 

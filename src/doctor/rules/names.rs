@@ -7,6 +7,7 @@ use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::address::Class;
 use crate::doctor::evidence::{ConnectOutcome, Query, QueryOutcome, ServerAnswer, Source};
+use crate::doctor::fact::Fact;
 
 fn check(server: IpAddr, name: &str) -> String {
     format!("dig @{server} {name}")
@@ -36,9 +37,9 @@ pub(super) fn no_resolver(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Confidence::Certain,
             format!("no name server is configured: names cannot be looked up ({})", resolver.file),
         )
-        .because("resolver", format!("{}: {why}", resolver.file))
+        .because(Fact::Resolver, format!("{}: {why}", resolver.file))
         .check(Commands::of(facts.evidence).resolver())
-        .because("names", "this machine itself, which is asked then, does not answer")
+        .because(Fact::Names, "this machine itself, which is asked then, does not answer")
         .explains(&[Symptom::Name])
         .remedy(format!("name one: echo 'nameserver 9.9.9.9' >> {}", resolver.file))
         .remedy("if a program writes that file (systemd-resolved, NetworkManager, dhclient), look why it knows none"),
@@ -100,7 +101,7 @@ pub(super) fn server_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 seconds(query.elapsed_ms)
             ),
         };
-        finding = finding.because("names", said).check(check(answer.server, &query.name));
+        finding = finding.because(Fact::Names, said).check(check(answer.server, &query.name));
     }
     if others {
         let who: Vec<String> = names
@@ -109,7 +110,7 @@ pub(super) fn server_down(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             .filter(|answer| answer.a.iter().any(|query| query.outcome.is_answer()))
             .map(|answer| answer.server.to_string())
             .collect();
-        finding = finding.because("names", format!("others answer: {}", who.join(", ")));
+        finding = finding.because(Fact::Names, format!("others answer: {}", who.join(", ")));
         if let Some(first) = who.first() {
             finding =
                 finding.remedy(format!("ask another meanwhile: 'nameserver {first}' in {}", file(facts)));
@@ -175,19 +176,20 @@ pub(super) fn server_error(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             confidence,
             format!("the name server {} answers for {}: {said}", answer.server, query.name),
         )
-        .because("names", format!("{} answers: {said}", answer.server))
+        .because(Fact::Names, format!("{} answers: {said}", answer.server))
         .check(check(answer.server, &query.name))
         .explains(&[Symptom::Name, Symptom::NameSlow]);
         if others_know {
             let known: Vec<String> = facts.other_addresses().iter().map(ToString::to_string).collect();
-            finding =
-                finding.because("names", format!("others know it: {}", known.join(", "))).remedy(format!(
+            finding = finding.because(Fact::Names, format!("others know it: {}", known.join(", "))).remedy(
+                format!(
                     "look at the server {}: its own upstream, its log; or ask another in {}",
                     answer.server,
                     file(facts)
-                ));
+                ),
+            );
         } else if everywhere {
-            finding = finding.because("names", "others fail for it, too").remedy(format!(
+            finding = finding.because(Fact::Names, "others fail for it, too").remedy(format!(
                 "the servers of the domain of {} themselves are at fault: tell its owner",
                 query.name
             ));
@@ -231,7 +233,7 @@ pub(super) fn no_such_name(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         confidence,
         format!("{what}: {name}"),
     )
-    .because("names", format!("the system's name servers say so of {name}"))
+    .because(Fact::Names, format!("the system's name servers say so of {name}"))
     .check(format!("dig {name}"))
     .explains(&[Symptom::Name])
     .remedy(format!("look for a typing error in '{name}'"))
@@ -239,7 +241,7 @@ pub(super) fn no_such_name(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         "if it is right, its owner has to bring it back: whois tells who that is, and whether it has expired",
     );
     if agree {
-        finding = finding.because("names", "servers of the internet say the same");
+        finding = finding.because(Fact::Names, "servers of the internet say the same");
     }
     found.push(finding);
 }
@@ -281,9 +283,9 @@ pub(super) fn wrong_answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Likely,
                 format!("{server} says that there is no {name}, and others know it"),
             )
-            .because("names", format!("{server} answers: no such name"))
+            .because(Fact::Names, format!("{server} answers: no such name"))
             .check(format!("dig @{server} {name}"))
-            .because("names", format!("others answer: {}", others_text.join(", ")))
+            .because(Fact::Names, format!("others answer: {}", others_text.join(", ")))
             .check(format!("dig @9.9.9.9 {name}")),
         ));
         return;
@@ -302,10 +304,10 @@ pub(super) fn wrong_answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             confidence,
             format!("{server} sends {name} to {ip}, which is nowhere: it is blocked there"),
         )
-        .because("names", format!("{server} answers: {ip}"))
+        .because(Fact::Names, format!("{server} answers: {ip}"))
         .check(format!("dig @{server} {name}"));
         if differs {
-            finding = finding.because("names", format!("others answer: {}", others_text.join(", ")));
+            finding = finding.because(Fact::Names, format!("others answer: {}", others_text.join(", ")));
         }
         if !own.is_empty() && facts.attempts().all(|attempt| !facts.reaches(attempt)) {
             found.push(mend(finding));
@@ -329,9 +331,9 @@ pub(super) fn wrong_answer(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Likely,
                 format!("{server} gives another address for {name} than others do, and only theirs works"),
             )
-            .because("names", format!("{server} answers: {}", own_text.join(", ")))
+            .because(Fact::Names, format!("{server} answers: {}", own_text.join(", ")))
             .check(format!("dig @{server} {name}"))
-            .because("target", format!("{} answers on port {}", other.address, other.port))
+            .because(Fact::Target, format!("{} answers on port {}", other.address, other.port))
             .check(format!("nc -vz {} {}", other.address, other.port)),
         ));
     }
@@ -368,7 +370,7 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Certain,
                 format!("the first name server, {}, is dead: each name waits {timeout} s for it before the next is asked", dead.server),
             )
-            .because("names", format!("{}: no answer; {}: answers", dead.server, names.own[place].server))
+            .because(Fact::Names, format!("{}: no answer; {}: answers", dead.server, names.own[place].server))
             .check(check(dead.server, &name))
             .explains(&explained)
             .remedy(format!("take {} out of {}, or put it last", dead.server, file(facts))),
@@ -389,7 +391,7 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             );
             found.push(
                 Finding::new("DNS.SLOW", Layer::Names, "aaaa", Confidence::Likely, what)
-                    .because("names", format!("asked three times for {kind} addresses of {name}: nothing; for {other}: an answer at once"))
+                    .because(Fact::Names, format!("asked three times for {kind} addresses of {name}: nothing; for {other}: an answer at once"))
                     .check(format!("dig @{} {name} AAAA", answer.server))
                     .explains(&explained)
                     .remedy(format!("ask another server, or let {} be mended: a filter on the way may drop such questions", answer.server))
@@ -416,7 +418,7 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     answer.server
                 ),
             )
-            .because("names", format!("{tries} questions for {name}, {answers} answers"))
+            .because(Fact::Names, format!("{tries} questions for {name}, {answers} answers"))
             .check(format!(
                 "for i in 1 2 3 4 5 6; do dig +tries=1 +time=1 @{} {name} | grep -c ANSWER; done",
                 answer.server
@@ -448,14 +450,14 @@ pub(super) fn slow(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 format!("the name server {} takes {:.1} s for an answer", answer.server, seconds(single))
             },
         )
-        .because("names", format!("{} answers after {:.1} s; the way to the target and back takes {path_ms} ms", answer.server, seconds(single)))
+        .because(Fact::Names, format!("{} answers after {:.1} s; the way to the target and back takes {path_ms} ms", answer.server, seconds(single)))
         .check(format!("dig @{} {name} | grep 'Query time'", answer.server))
         .explains(&explained)
         .remedy(format!("look at the server {}, or ask another in {}", answer.server, file(facts)));
         if let Some(resolver) = resolver.filter(|resolver| resolver.ndots > 1) {
             finding = finding
                 .because(
-                    "resolver",
+                    Fact::Resolver,
                     format!(
                         "options ndots:{} makes names be tried behind {} first",
                         resolver.ndots,
@@ -494,7 +496,7 @@ fn flaky(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Confidence::Likely,
             format!("the name server {server} answers only some questions: {answers} of {tries}"),
         )
-        .because("names", format!("{tries} questions for {name}, {answers} answers"))
+        .because(Fact::Names, format!("{tries} questions for {name}, {answers} answers"))
         .check(format!(
             "for i in 1 2 3 4 5 6; do dig +tries=1 +time=1 @{server} {name} | grep -c ANSWER; done"
         ))
@@ -523,9 +525,9 @@ pub(super) fn tcp_blocked(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     answer.server
                 ),
             )
-            .because("names", format!("by UDP, {} answers: truncated (RFC 7766)", answer.server))
+            .because(Fact::Names, format!("by UDP, {} answers: truncated (RFC 7766)", answer.server))
             .check(format!("dig +ignore @{} {name}", answer.server))
-            .because("names", format!("by TCP: {said}"))
+            .because(Fact::Names, format!("by TCP: {said}"))
             .check(format!("nc -vz {} 53", answer.server))
             .explains(&[Symptom::Name, Symptom::NameSlow])
             .remedy(format!(
@@ -570,17 +572,17 @@ pub(super) fn hosts_override(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             hosts.join(", ")
         ),
     )
-    .because("resolver", format!("{}, line {line}", resolver.hosts_file))
+    .because(Fact::Resolver, format!("{}, line {line}", resolver.hosts_file))
     .check(format!("grep -n {name} {}", resolver.hosts_file))
     .because(
-        "names",
+        Fact::Names,
         format!("DNS answers: {}", dns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
     )
     .check(format!("dig {name}"))
     .explains(&[Symptom::Target4, Symptom::Target6, Symptom::Name, Symptom::Service])
     .remedy(format!("take the line out of {}, or correct it", resolver.hosts_file));
     if let Some(works) = works {
-        finding = finding.because("target", format!("{} answers on port {}", works.address, works.port));
+        finding = finding.because(Fact::Target, format!("{} answers on port {}", works.address, works.port));
     }
     found.push(finding);
 }

@@ -4,6 +4,7 @@ use super::commands::Commands;
 use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::{ConnectOutcome, Gateway};
+use crate::doctor::fact::Fact;
 
 /// Nobody answers for the gateway's address.
 pub(super) fn gateway_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -32,14 +33,14 @@ pub(super) fn gateway_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         format!("the gateway {ip} does not answer on {interface}"),
     )
     .because(
-        "gateways",
+        Fact::Gateways,
         format!("{ip} was asked for on {interface}, and nobody answered (state {})", state(gateway)),
     )
     .check(commands.neighbours())
     .explains(&Symptom::NOTHING_PASSES);
     finding = if has_other_answers {
         finding
-            .because("names", "another host of the LAN answers, so the link itself works")
+            .because(Fact::Names, "another host of the LAN answers, so the link itself works")
             .remedy(format!("look whether {ip} is the right gateway: {}", commands.routes()))
             .remedy("look at the gateway: is it on, does a filter of it drop ARP")
     } else {
@@ -81,7 +82,7 @@ pub(super) fn target_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             confidence,
             format!("{ip} should be on the link of {interface}, and nobody answers for it there"),
         )
-        .because("target", format!("{ip} was asked for on {interface}, and nobody answered"))
+        .because(Fact::Target, format!("{ip} was asked for on {interface}, and nobody answered"))
         .check(commands.neighbours())
         .explains(if ip.is_ipv4() { &[Symptom::Target4] } else { &[Symptom::Target6] })
         .remedy(format!("look whether {ip} is on and has that address"))
@@ -90,7 +91,7 @@ pub(super) fn target_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         );
         if facts.gateway().is_some_and(|gateway| gateway.is_found() == Some(true)) {
             finding = finding
-                .because("gateways", "the gateway answers on the same machine, so the link itself works");
+                .because(Fact::Gateways, "the gateway answers on the same machine, so the link itself works");
         }
         found.push(finding);
         return;
@@ -113,7 +114,7 @@ pub(super) fn spoofed(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             Confidence::Certain,
             format!("two hosts answer for the gateway {}: {who}", claim.address),
         )
-        .because("claims", format!("asked who has {}, {who} answer", claim.address))
+        .because(Fact::Claims, format!("asked who has {}, {who} answer", claim.address))
         .check(format!("arping -c 3 -I {interface} {}", claim.address))
         .explains(&[Symptom::Claimed, Symptom::Service, Symptom::ServiceSlow])
         .explains(&Symptom::NOTHING_PASSES)
@@ -146,9 +147,12 @@ pub(super) fn bad_entry(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                         gateway.interface
                     ),
                 )
-                .because("links", format!("{} is an Ethernet link with the flag NOARP", gateway.interface))
+                .because(
+                    Fact::Links,
+                    format!("{} is an Ethernet link with the flag NOARP", gateway.interface),
+                )
                 .check(commands.link(&gateway.interface))
-                .because("gateways", format!("nothing comes back from the gateway {}", gateway.address))
+                .because(Fact::Gateways, format!("nothing comes back from the gateway {}", gateway.address))
                 .check(format!("ping -c 3 {}", gateway.address))
                 .explains(&Symptom::NOTHING_PASSES)
                 .remedy(format!("let it ask: ip link set {interface} arp on")),
@@ -170,13 +174,13 @@ pub(super) fn bad_entry(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     gateway.address
                 ),
             )
-            .because("gateways", format!("the entry for {} is permanent: {entry}", gateway.address))
+            .because(Fact::Gateways, format!("the entry for {} is permanent: {entry}", gateway.address))
             .check(commands.neighbours())
             .explains(&Symptom::NOTHING_PASSES)
             .remedy(format!("let it be asked for: ip neighbour del {} dev {interface}", gateway.address));
             if let Some(other) = other {
-                finding =
-                    finding.because("claims", format!("asked who has {}, {other} answers", gateway.address));
+                finding = finding
+                    .because(Fact::Claims, format!("asked who has {}, {other} answers", gateway.address));
             }
             found.push(finding);
         }
@@ -198,7 +202,7 @@ pub(super) fn bad_entry(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     ),
                 )
                 .because(
-                    "target",
+                    Fact::Target,
                     format!("the entry for {} is permanent, and nothing comes back", attempt.address),
                 )
                 .check(commands.neighbours())

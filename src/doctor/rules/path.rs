@@ -3,6 +3,7 @@
 use super::facts::{Facts, percent, time};
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::{ConnectOutcome, QueryOutcome, RoundOutcome};
+use crate::doctor::fact::Fact;
 use crate::trace::{Path, Train};
 
 const REACH: [Symptom; 6] = [
@@ -18,9 +19,9 @@ const REACH: [Symptom; 6] = [
 pub(super) fn circle(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let evidence = facts.evidence;
     let all = [
-        ("path", &evidence.path),
-        ("control_path", &evidence.control_path),
-        ("public_path", &evidence.public_path),
+        (Fact::Path, &evidence.path),
+        (Fact::ControlPath, &evidence.control_path),
+        (Fact::PublicPath, &evidence.public_path),
     ];
     let round = all.into_iter().find_map(|(fact, path)| Some((fact, path.get()?, path.get()?.loop_of()?)));
     // Not of a packet that was to go only so far: its sender let it go as far as it would.
@@ -58,13 +59,13 @@ pub(super) fn circle(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     .iter()
                     .any(|attempt| attempt.connect.icmp.as_ref() == Some(&icmp)) =>
                 {
-                    "target"
+                    Fact::Target
                 }
                 () if facts.evidence.public.all().iter().any(|anchor| {
                     anchor.connects.iter().any(|(_, connect)| connect.icmp.as_ref() == Some(&icmp))
                 }) =>
                 {
-                    "public"
+                    Fact::Public
                 }
                 () if facts
                     .evidence
@@ -72,7 +73,7 @@ pub(super) fn circle(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     .get()
                     .is_some_and(|beat| beat.errors.iter().any(|error| error.from == icmp.from)) =>
                 {
-                    "beat"
+                    Fact::Beat
                 }
                 () if facts
                     .evidence
@@ -80,7 +81,7 @@ pub(super) fn circle(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     .get()
                     .is_some_and(|train| train.errors.iter().any(|error| error.from == icmp.from)) =>
                 {
-                    "small_train"
+                    Fact::SmallTrain
                 }
                 () if facts
                     .evidence
@@ -89,12 +90,12 @@ pub(super) fn circle(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     .iter()
                     .any(|attempt| attempt.connect.icmp.as_ref() == Some(&icmp)) =>
                 {
-                    "control"
+                    Fact::Control
                 }
                 () if facts.evidence.web.all().iter().any(|web| web.connect.icmp.as_ref() == Some(&icmp)) => {
-                    "web"
+                    Fact::Web
                 }
-                () => "names",
+                () => Fact::Names,
             };
             let title =
                 format!("packets for {target} go round in a circle: their time to live runs out at {from}");
@@ -164,7 +165,7 @@ pub(super) fn unreachable(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         confidence,
         format!("{who} cannot reach {}: {what}", attempt.address),
     )
-    .because("target", format!("{who} answers by ICMP type {} code {}", icmp.icmp_type, icmp.icmp_code))
+    .because(Fact::Target, format!("{who} answers by ICMP type {} code {}", icmp.icmp_type, icmp.icmp_code))
     .check(format!("ping -c 3 {}", attempt.address))
     .explains(&[Symptom::Target4, Symptom::Target6])
     .remedy(format!(
@@ -172,8 +173,10 @@ pub(super) fn unreachable(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         attempt.address
     ));
     if same {
-        finding = finding
-            .because("control", "it says so of other ports of the host too, so no filter of one port is it");
+        finding = finding.because(
+            Fact::Control,
+            "it says so of other ports of the host too, so no filter of one port is it",
+        );
     }
     found.push(finding);
 }
@@ -202,11 +205,14 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     format!("packets for the internet vanish after hop {last}{who}"),
                 )
                 .because(
-                    "public_path",
+                    Fact::PublicPath,
                     format!("answers come from as far as hop {last}, and from none beyond: {}", hops(path)),
                 )
                 .check(format!("traceroute -n {}", path.to))
-                .because("public", format!("none of {} hosts of the internet answers", facts.anchors().len()))
+                .because(
+                    Fact::Public,
+                    format!("none of {} hosts of the internet answers", facts.anchors().len()),
+                )
                 .explains(&REACH)
                 .explains(&[Symptom::Loss])
                 .remedy(format!(
@@ -247,9 +253,12 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         confidence,
         format!("packets for {} vanish after hop {last}{who}", attempt.address),
     )
-    .because("path", format!("answers come from as far as hop {last}, and from none beyond: {}", hops(path)))
+    .because(
+        Fact::Path,
+        format!("answers come from as far as hop {last}, and from none beyond: {}", hops(path)),
+    )
     .check(format!("traceroute -n {}", attempt.address))
-    .because("control", "no port of it answers, and no echo request")
+    .because(Fact::Control, "no port of it answers, and no echo request")
     .explains(&[Symptom::Target4, Symptom::Target6])
     .remedy(format!(
         "look whether {} is on at all; if it is, tell whoever runs hop {last}{who}",
@@ -257,7 +266,7 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     ))
     .or(&["FW.DROP"]);
     if rest_works {
-        finding = finding.because("public", "other hosts of the internet are reached");
+        finding = finding.because(Fact::Public, "other hosts of the internet are reached");
     }
     found.push(finding);
 }
@@ -332,9 +341,9 @@ pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             confidence,
             format!("large packets to {ip} vanish {place}: its MTU is smaller than this link's, and nobody says so"),
         )
-        .because("sizes", said)
+        .because(Fact::Sizes, said)
         .check(format!("ping -c 2 -M do -s {} {ip}; ping -c 2 -M do -s {} {ip}", largest.saturating_sub(28), fails.unwrap_or(1_500).saturating_sub(28)))
-        .because("target", "a connection stands and small data comes back; large data does not")
+        .because(Fact::Target, "a connection stands and small data comes back; large data does not")
         .explains(&[Symptom::Service, Symptom::ServiceSlow, Symptom::LargeLoss])
         .remedy(format!("send no larger ones: ip link set {} mtu {largest}", super::commands::quoted(&interface)))
         .remedy("or let TCP find out by itself: sysctl -w net.ipv4.tcp_mtu_probing=1")
@@ -377,7 +386,7 @@ pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if is_queue && train.median_us().is_some_and(|median| median > 300_000) {
         return;
     }
-    let enough = loss.fact == "long_train";
+    let enough = loss.fact == Fact::LongTrain;
     if loss.is_bursty && enough {
         let longest = train.gaps().into_iter().max().unwrap_or(0);
         let span = (u64::try_from(longest).unwrap_or(0) * train.interval_us).max(train.longest_stall_us());
@@ -418,13 +427,13 @@ pub(super) fn loss(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     .explains(&explained);
     if let (Some(gateway), Some(near)) = (gateway, near) {
         finding = finding.because(
-            "gateway_train",
+            Fact::GatewayTrain,
             format!("of {} to the gateway at the same time, {near:.0} % were", gateway.sent()),
         );
     }
     if corrupt >= 3 {
         finding = finding
-            .because("counters", format!("{corrupt} packets came in with a wrong checksum"))
+            .because(Fact::Counters, format!("{corrupt} packets came in with a wrong checksum"))
             .check("nstat -az TcpInCsumErrors IcmpInCsumErrors UdpInCsumErrors");
     }
     found.push(if is_local {
@@ -467,9 +476,9 @@ fn large_loss(facts: &Facts<'_>, explained: &[Symptom], found: &mut Vec<Finding>
             Confidence::Likely,
             format!("large packets to {host} are lost, {lost} of {}, and small ones are not", large.sent()),
         )
-        .because("large_train", format!("{lost} of {} packets of {} bytes were not answered", large.sent(), large.packet_bytes))
+        .because(Fact::LargeTrain, format!("{lost} of {} packets of {} bytes were not answered", large.sent(), large.packet_bytes))
         .check(format!("netdiag ping -s {} -i 0.05 -c 100 {host}", large.packet_bytes.saturating_sub(28)))
-        .because("small_train", format!("of {} packets of {} bytes, {} were", small.sent(), small.packet_bytes, small.received()))
+        .because(Fact::SmallTrain, format!("of {} packets of {} bytes, {} were", small.sent(), small.packet_bytes, small.received()))
         .explains(explained)
         .remedy("a dirty line damages long frames first: connectors, cables, radio; tell the provider which sizes are lost"),
     );
@@ -502,7 +511,7 @@ fn by_connections(facts: &Facts<'_>, explained: &[Symptom], found: &mut Vec<Find
             Confidence::Likely,
             format!("packets to {host} are lost: {late} of {tried} connections needed a second SYN"),
         )
-        .because("burst", format!("{late} of {tried} connections stood only after their SYN was sent again; {sent_again} segments of data were sent again"))
+        .because(Fact::Burst, format!("{late} of {tried} connections stood only after their SYN was sent again; {sent_again} segments of data were sent again"))
         .check("nstat -az TcpRetransSegs TcpExtTCPSynRetrans")
         .explains(explained)
         .remedy("look at the link to the gateway first (ip -s link), then tell the provider"),
@@ -530,8 +539,8 @@ pub(super) fn latency(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Symptom::Datagrams,
     ];
     let told = |train: &&Train| train.received() >= 4;
-    let small = facts.evidence.small_train.get().filter(told).map(|train| ("small_train", train));
-    let beat = facts.evidence.beat.get().filter(told).map(|train| ("beat", train));
+    let small = facts.evidence.small_train.get().filter(told).map(|train| (Fact::SmallTrain, train));
+    let beat = facts.evidence.beat.get().filter(told).map(|train| (Fact::Beat, train));
     // A host of its own may be nearer or farther; only where nothing is known of the target does another stand for it.
     let beat = beat.filter(|_| !facts.attempts().any(|attempt| facts.reaches(attempt)));
     let chosen = small.or(beat);
@@ -557,7 +566,7 @@ pub(super) fn latency(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         if times.len() < 4 {
             return;
         }
-        ("burst", times[times.len() / 2], *least, high - least, 0)
+        (Fact::Burst, times[times.len() / 2], *least, high - least, 0)
     };
     let gateway = facts.gateway().filter(|gateway| gateway.answers_ping());
     let (detail, title, said) = if doubled >= 3 {
@@ -597,7 +606,7 @@ pub(super) fn latency(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         .explains(&explained);
     if let Some(gateway) = gateway {
         finding = finding.because(
-            "gateways",
+            Fact::Gateways,
             format!(
                 "the gateway {} answers, so the delay is measured beside a link that works",
                 gateway.address
@@ -641,10 +650,10 @@ pub(super) fn bandwidth(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             format!("the way to {host} is narrow: about {:.0} kbit/s", rate / 1e3),
         )
         .because(
-            "large_train",
+            Fact::LargeTrain,
             format!("{} packets of {} bytes sent at once came back over {}", large.received(), large.packet_bytes, time(large.span_us)),
         )
-        .because("small_train", format!("a small one by itself takes {}", time(idle)))
+        .because(Fact::SmallTrain, format!("a small one by itself takes {}", time(idle)))
         .check(format!("netdiag ping -c 5 {host}"))
         .explains(&[
             Symptom::Narrow,
@@ -709,7 +718,7 @@ pub(super) fn balanced(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         format!("one of several ways to {} is dead: some source ports always work, others never", attempt.address),
     )
     .because(
-        "burst",
+        Fact::Burst,
         if by_port.is_some() {
             format!("of {} connections at once, {never} stood and {always} did not; from the same ports once more, the same ones did", always + never)
         } else if mixed.is_none() {
@@ -723,7 +732,7 @@ pub(super) fn balanced(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     .explains(&[Symptom::Loss, Symptom::LargeLoss, Symptom::Service, Symptom::ServiceSlow, Symptom::Delay])
     .remedy("tell who balances the ways (ECMP, link aggregation): one member takes packets and passes none on");
     if udp {
-        finding = finding.because("names", "name servers had to be asked again, too");
+        finding = finding.because(Fact::Names, "name servers had to be asked again, too");
     }
     found.push(finding);
 }

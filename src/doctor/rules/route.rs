@@ -4,6 +4,7 @@ use super::commands::{Commands, quoted};
 use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::{Attempt, ConnectOutcome, Route};
+use crate::doctor::fact::Fact;
 
 /// No route leads to the target, or to the internet.
 pub(super) fn no_default(facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -38,13 +39,13 @@ pub(super) fn no_default(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     };
     let title = format!("there is no {family}default route: packets for other networks have nowhere to go");
     let mut finding = Finding::new("ROUTE.NO_DEFAULT", Layer::Route, "none", Confidence::Certain, title)
-        .because("out", "the kernel knows no way to the internet")
+        .because(Fact::Out, "the kernel knows no way to the internet")
         .check(commands.routes())
         .explains(&Symptom::NOTHING_PASSES);
     if let Some(attempt) = by_target {
         let said = attempt.connect.error.clone().unwrap_or_default();
         finding = finding
-            .because("target", format!("connecting to {} fails at once: {said}", attempt.address))
+            .because(Fact::Target, format!("connecting to {} fails at once: {said}", attempt.address))
             .check(commands.route_to(&attempt.address.to_string()));
     }
     let links = facts.uplinks();
@@ -91,7 +92,7 @@ pub(super) fn local_block(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         found.push(
             Finding::new("ROUTE.LOCAL_BLOCK", Layer::Route, kind, Confidence::Certain, title)
                 .because(
-                    "target",
+                    Fact::Target,
                     format!("connecting to {} fails at once, without a packet: {said}", attempt.address),
                 )
                 .check(commands.route_to(&attempt.address.to_string()))
@@ -108,7 +109,7 @@ pub(super) fn local_block(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let title = format!("the default route refuses everything: {kind}");
         found.push(
             Finding::new("ROUTE.LOCAL_BLOCK", Layer::Route, "default", Confidence::Certain, title)
-                .because("out", format!("packets for the internet take a route that is {kind}"))
+                .because(Fact::Out, format!("packets for the internet take a route that is {kind}"))
                 .check(commands.routes())
                 .explains(&Symptom::NOTHING_PASSES)
                 .remedy(format!("take it away, if nobody wants it: ip route del {kind} default")),
@@ -147,11 +148,11 @@ pub(super) fn wrong_gateway(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     Confidence::Likely,
                     format!("the default route leads to {ip}, which is there and passes nothing on"),
                 )
-                .because("gateways", format!("{ip} answers echo requests"))
+                .because(Fact::Gateways, format!("{ip} answers echo requests"))
                 .check(format!("ping -c 3 {ip}"))
-                .because("public_path", format!("a packet that may go one hop brings no word from {ip}, and nothing beyond it answers"))
+                .because(Fact::PublicPath, format!("a packet that may go one hop brings no word from {ip}, and nothing beyond it answers"))
                 .check("traceroute -n -m 3 1.1.1.1")
-                .because("names", format!("{} of the same network answers, and knows names of the internet", other.server))
+                .because(Fact::Names, format!("{} of the same network answers, and knows names of the internet", other.server))
                 .check(format!("dig @{} example.org", other.server))
                 .explains(&Symptom::NOTHING_PASSES)
                 .remedy(format!("let the route lead to the network's router, {} perhaps: ip route replace default via {} dev {interface}", other.server, other.server))
@@ -179,7 +180,7 @@ pub(super) fn wrong_gateway(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                     Confidence::Likely,
                     format!("the route to {prefix} leads over {hop}, and nobody answers there"),
                 )
-                .because("target", format!("{hop} was asked for, and nobody answered"))
+                .because(Fact::Target, format!("{hop} was asked for, and nobody answered"))
                 .check(commands.route_to(&attempt.address.to_string()))
                 .explains(&[Symptom::Target4, Symptom::Target6])
                 .remedy(format!(
@@ -221,10 +222,10 @@ fn other_router(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 attempt.address
             ),
         )
-        .because("target", format!("the route is {prefix} via {hop}, and not the default route"))
+        .because(Fact::Target, format!("the route is {prefix} via {hop}, and not the default route"))
         .check(Commands::of(facts.evidence).route_to(&attempt.address.to_string()))
-        .because("path", "no hop of that way answers")
-        .because("public", "the internet is reached by the default route")
+        .because(Fact::Path, "no hop of that way answers")
+        .because(Fact::Public, "the internet is reached by the default route")
         .explains(&[Symptom::Target4, Symptom::Target6])
         .remedy(format!("take the route away, if nobody wants it: ip route del {prefix} via {hop}")),
     );
@@ -259,11 +260,11 @@ fn better_default(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     );
     found.push(
         Finding::new("ROUTE.WRONG_INTERFACE", Layer::Route, "metric", Confidence::Certain, title)
-            .because("gateways", format!("nobody answers for {} on {}", dead.address, dead.interface))
+            .because(Fact::Gateways, format!("nobody answers for {} on {}", dead.address, dead.interface))
             .check("ip neighbour".to_owned())
-            .because("gateways", format!("{} answers on {}", alive.address, alive.interface))
+            .because(Fact::Gateways, format!("{} answers on {}", alive.address, alive.interface))
             .because(
-                "routes",
+                Fact::Routes,
                 format!("the dead one has metric {mine} and the living one {other}: the lower wins"),
             )
             .check("ip route show default")
@@ -302,15 +303,15 @@ fn stale_tunnel(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             confidence,
             format!("{prefix} is routed into the tunnel {interface}, and nothing comes out of it"),
         )
-        .because("target", format!("packets for {} leave by {interface}", attempt.address))
+        .because(Fact::Target, format!("packets for {} leave by {interface}", attempt.address))
         .check(Commands::of(facts.evidence).route_to(&attempt.address.to_string()))
-        .because("target", "nothing came back, from no port and at no distance")
+        .because(Fact::Target, "nothing came back, from no port and at no distance")
         .check(format!("ip -s link show {}", quoted(interface)))
         .explains(&[Symptom::Target4, Symptom::Target6])
         .remedy(format!("start the VPN of {interface} again, or end it"))
         .remedy(format!("or take its route away: ip route del {prefix} dev {}", quoted(interface)));
         if rest_works {
-            finding = finding.because("public", "the internet is reached, by another interface");
+            finding = finding.because(Fact::Public, "the internet is reached, by another interface");
         }
         found.push(finding);
         return;
@@ -331,9 +332,12 @@ fn stale_tunnel(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Likely,
                 format!("everything is routed into the tunnel {interface}, and nothing comes out of it"),
             )
-            .because("out", format!("packets for the internet leave by {interface}"))
+            .because(Fact::Out, format!("packets for the internet leave by {interface}"))
             .check("ip route get 1.1.1.1")
-            .because("gateways", format!("the gateway {} answers on {}", gateway.address, gateway.interface))
+            .because(
+                Fact::Gateways,
+                format!("the gateway {} answers on {}", gateway.address, gateway.interface),
+            )
             .explains(&Symptom::NOTHING_PASSES)
             .remedy(format!("start the VPN of {interface} again, or end it")),
         );
@@ -355,9 +359,9 @@ pub(super) fn bad_source(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Certain,
                 "answers come in by another interface than they are routed out by, and this machine drops them".to_owned(),
             )
-            .because("counters", format!("{filtered} packets were dropped by the reverse-path filter meanwhile (TcpExt.IPReversePathFilter)"))
+            .because(Fact::Counters, format!("{filtered} packets were dropped by the reverse-path filter meanwhile (TcpExt.IPReversePathFilter)"))
             .check("nstat -az TcpExtIPReversePathFilter")
-            .because("target", format!("nothing that {} sends comes through", attempt.address))
+            .because(Fact::Target, format!("nothing that {} sends comes through", attempt.address))
             .explains(&[Symptom::Target4, Symptom::Target6, Symptom::Public, Symptom::Loss, Symptom::Name])
             .remedy("let both directions take one way: a route or a rule for the source (ip rule add from ADDRESS table ...)")
             .remedy("or let the filter be loose: sysctl -w net.ipv4.conf.all.rp_filter=2"),
@@ -397,9 +401,12 @@ pub(super) fn bad_source(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 "packets leave by {interface} from {source}, which {place}: no answer finds its way back"
             ),
         )
-        .because("out", format!("the route sets the source {source}, and {interface} has other addresses"))
+        .because(
+            Fact::Out,
+            format!("the route sets the source {source}, and {interface} has other addresses"),
+        )
         .check(commands.route_to("1.1.1.1"))
-        .because("public", "nothing comes back from beyond the LAN")
+        .because(Fact::Public, "nothing comes back from beyond the LAN")
         .explains(&[Symptom::Target4, Symptom::Public, Symptom::Datagrams, Symptom::Loss, Symptom::Name])
         .remedy(format!(
             "take the source out of the route: ip route replace default via GATEWAY dev {}",

@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::doctor::evidence::{ConnectOutcome, RoundOutcome, TlsOutcome};
+use crate::doctor::fact::Fact;
 
 /// Nobody listens.
 pub(super) fn refused(facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -32,7 +33,7 @@ pub(super) fn refused(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         confidence,
         format!("nobody listens on port {port} of {}", attempt.address),
     )
-    .because("target", format!("{} answers the SYN to port {port} by a reset", attempt.address))
+    .because(Fact::Target, format!("{} answers the SYN to port {port} by a reset", attempt.address))
     .check(format!("nc -vz {} {port}", attempt.address))
     .explains(&[Symptom::Target4, Symptom::Target6])
     .remedy(if facts.is_local() {
@@ -47,7 +48,7 @@ pub(super) fn refused(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         finding = finding.or(&["FW.REJECT"]);
     }
     if let Some(hop) = facts.evidence.path.get().and_then(crate::trace::Path::reached) {
-        finding = finding.because("path", format!("the reset comes from hop {hop}, where the host is"));
+        finding = finding.because(Fact::Path, format!("the reset comes from hop {hop}, where the host is"));
     }
     found.push(finding);
 }
@@ -74,7 +75,7 @@ pub(super) fn reset(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 Confidence::Likely,
                 format!("{} resets connections to its port {port} {when}", attempt.address),
             )
-            .because("target", format!("the connection stood, and was reset {when}; {bytes} bytes had come"))
+            .because(Fact::Target, format!("the connection stood, and was reset {when}; {bytes} bytes had come"))
             .check(format!("nc -v {} {port}", attempt.address))
             .explains(&[Symptom::Service])
             .remedy(format!("look at the log of the server behind port {port}: it may crash, allow other clients only, or be a balancer without servers"))
@@ -109,8 +110,8 @@ pub(super) fn backlog_full(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 attempt.port, attempt.address
             ),
         )
-        .because("path", "SYNs come as far as to the host, and are not answered there")
-        .because("control", format!("its port {} answers", alive.port))
+        .because(Fact::Path, "SYNs come as far as to the host, and are not answered there")
+        .because(Fact::Control, format!("its port {} answers", alive.port))
         .explains(&[Symptom::Target4, Symptom::Target6])
         .remedy("on that host: ss -ltn shows the queue; a server that hangs must be started again")
         .or(&["FW.DROP"]),

@@ -75,7 +75,7 @@ pub fn is_settled(evidence: &Evidence) -> bool {
     }
     // The gateway's neighbour is asked at the same time as other gateways are, whose answer may decide.
     let is_gateway = found.iter().any(|finding| finding.code == "NEIGH.GATEWAY_SILENT");
-    !is_gateway || evidence.names.get().is_some() || evidence.names.reason().is_none()
+    !is_gateway || evidence.names.get().is_some() || evidence.names.untested().is_none()
 }
 
 /// Judges the evidence.
