@@ -1,12 +1,12 @@
 //! Names the root cause: why this machine cannot use the network, or a target.
 //!
-//! `probes` gather typed evidence, `rules` judge it, purely; the root cause is the smallest set of causes that explains away
+//! `gather` finds typed evidence, `rules` judge it, purely; the root cause is the smallest set of causes that explains away
 //! everything that is seen to be wrong. Evidence can be saved, and judged again elsewhere.
 
 mod check;
 pub mod evidence;
 pub mod fact;
-mod probes;
+mod gather;
 mod report;
 mod request;
 pub mod rules;
@@ -19,13 +19,13 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 pub use check::{Check, Status};
-pub use probes::dns::{Kind as DnsKind, parse as parse_dns, question as dns_question};
+pub use gather::dns::{Kind as DnsKind, parse as parse_dns, question as dns_question};
 pub use report::{DoctorEvent, DoctorReport};
 pub use request::{Request, Target, TargetError};
 
 use evidence::{Evidence, Untested};
 use fact::Fact;
-use probes::Progress;
+use gather::Progress;
 
 use crate::error::{Error, Result};
 use crate::output::record::{Flow, Observer, Warning};
@@ -81,16 +81,16 @@ fn gather(request: &Request, telling: &mut Telling<'_>) -> Result<(Evidence, boo
     let mut courier = Courier { sender: sender.clone(), is_unread: is_unread.clone() };
     let its = request.clone();
     let gathering = std::thread::Builder::new().name("gather".to_owned()).spawn(move || {
-        let evidence = check_target(&its).map(|()| Box::new(probes::gather(&its, &mut courier)));
+        let evidence = check_target(&its).map(|()| Box::new(gather::gather(&its, &mut courier)));
         // Nobody waits any more: the time was up.
         let _ = sender.send(News::Ended(evidence));
     });
     let Ok(gathering) = gathering else {
         // That there is no thread to be had is evidence too.
         check_target(request)?;
-        return Ok((probes::gather(request, telling), false));
+        return Ok((gather::gather(request, telling), false));
     };
-    let mut known = Evidence { about: probes::about(request), ..Evidence::default() };
+    let mut known = Evidence { about: gather::about(request), ..Evidence::default() };
     loop {
         match news.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(News::Recorded(evidence, fact)) => {
@@ -132,10 +132,6 @@ impl Progress for Courier {
     fn recorded(&mut self, evidence: &Evidence, fact: Fact) -> bool {
         let is_heard = self.sender.send(News::Recorded(Box::new(evidence.clone()), fact)).is_ok();
         is_heard && !self.is_unread.load(Ordering::Relaxed)
-    }
-
-    fn is_settled(&self, evidence: &Evidence) -> bool {
-        rules::is_settled(evidence)
     }
 }
 
@@ -195,10 +191,6 @@ impl Progress for Telling<'_> {
             self.checks.push(check);
         }
         goes_on
-    }
-
-    fn is_settled(&self, evidence: &Evidence) -> bool {
-        rules::is_settled(evidence)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{List, Status, shortened};
 use crate::doctor::evidence::{
-    Attempt, Connect, ConnectOutcome, Exchange, QueryOutcome, RoundOutcome, ServerAnswer, TlsOutcome,
+    Attempt, Connect, ConnectOutcome, Exchange, Facts, QueryOutcome, RoundOutcome, ServerAnswer, TlsOutcome,
 };
 use crate::trace::{Path, Train};
 
@@ -101,16 +101,16 @@ pub(super) fn proxy(list: &mut List<'_>) {
 }
 
 pub(super) fn target(list: &mut List<'_>) {
-    let asked = list.evidence.about.target.as_ref();
-    let has_port = asked.is_some_and(|target| target.port.is_some());
-    let is_url = asked.is_some_and(|target| target.is_url);
+    let facts = Facts::new(list.evidence);
+    let has_port = facts.asked().is_some_and(|target| target.port.is_some());
     for attempt in list.evidence.target.all() {
-        let is_alive = !has_port && (attempt.connect.shows_host() || attempt.answers_ping == Some(true));
-        let status = Status::pass_if(attempt.connect.stands() || is_alive);
+        let is_reached = facts.reaches(attempt);
+        let is_alive = !has_port && is_reached;
+        let status = Status::pass_if(is_reached);
         let detail = if is_alive { "the host answers".to_owned() } else { connect_words(&attempt.connect) };
         list.add_timed(&name(attempt, has_port), Some(attempt.connect.elapsed_us), status, detail);
         if let Some(said) = &attempt.exchange {
-            exchange(list, said, is_url);
+            exchange(list, &facts, said);
         }
     }
 }
@@ -124,13 +124,13 @@ fn name(attempt: &Attempt, has_port: bool) -> String {
 }
 
 /// What the service said.
-fn exchange(list: &mut List<'_>, exchange: &Exchange, is_url: bool) {
+fn exchange(list: &mut List<'_>, facts: &Facts<'_>, exchange: &Exchange) {
     if let Some(tls) = &exchange.tls {
         let status = Status::pass_if(tls.outcome == TlsOutcome::Good);
         list.add_timed("TLS", Some(tls.elapsed_us), status, tls.detail.clone());
     }
     let http = exchange.http.as_ref();
-    let is_error = http.is_some_and(|http| http.status >= 500 || (http.status >= 400 && is_url));
+    let is_error = http.is_some_and(|http| facts.is_http_error(http));
     for (round, what) in [(&exchange.small, "answer"), (&exchange.large, "large answer")] {
         let Some(round) = round else { continue };
         let bytes = round.received_bytes;

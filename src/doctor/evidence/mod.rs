@@ -6,10 +6,14 @@
 mod about;
 mod address;
 mod connect;
+mod facts;
+#[cfg(test)]
+pub(in crate::doctor) mod healthy;
 mod host;
 mod internet;
 mod lan;
 mod link;
+mod meanwhile;
 mod names;
 mod path;
 mod route;
@@ -23,10 +27,12 @@ use serde::{Deserialize, Serialize};
 pub use about::{About, Asked, Service};
 pub use address::LinkAddress;
 pub use connect::{Connect, ConnectOutcome, Icmp};
+pub(in crate::doctor) use facts::{Facts, is_on_link, percent, time};
 pub use host::{Host, Loopback};
 pub use internet::{Anchor, Proxy, WebAnswer, WebReply};
 pub use lan::{Claim, Claims, Gateway};
 pub use link::{CarrierChange, Link};
+pub use meanwhile::{Meanwhile, Trying};
 pub use names::{Names, Query, QueryOutcome, Resolver, ServerAnswer, SystemAnswer};
 pub use path::{Burst, BurstConnect, SizeProbe};
 pub use route::{DefaultRoute, Route, Ways};
@@ -44,6 +50,9 @@ macro_rules! define_evidence {
         pub struct Evidence {
             /// What was asked, and by whom.
             pub about: About,
+            /// What is seen while probes run, and is no fact yet.
+            #[serde(skip)]
+            pub meanwhile: Meanwhile,
             $($(#[$doc])* pub $field: Item<$value>,)*
         }
 
@@ -52,6 +61,13 @@ macro_rules! define_evidence {
             pub fn untested(&self, fact: Fact) -> Option<&Untested> {
                 match fact {
                     $(Fact::$fact => self.$field.untested(),)*
+                }
+            }
+
+            /// Notes why a fact will not be known.
+            pub(super) fn rule_out(&mut self, fact: Fact, why: Untested) {
+                match fact {
+                    $(Fact::$fact => self.$field = Item::NotTested(why),)*
                 }
             }
 

@@ -3,10 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::commands::Commands;
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::address::Class;
-use crate::doctor::evidence::{ConnectOutcome, LinkAddress};
+use crate::doctor::evidence::{ConnectOutcome, Facts, LinkAddress};
 use crate::doctor::fact::Fact;
 
 /// No address, or none that reaches beyond its link.

@@ -1,8 +1,7 @@
 //! The application: does TLS stand, is its certificate good, is what is answered what was asked for.
 
-use super::facts::{Facts, time};
 use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{RoundOutcome, Service, TlsOutcome};
+use crate::doctor::evidence::{Facts, RoundOutcome, Service, TlsOutcome, time};
 use crate::doctor::fact::Fact;
 
 /// TLS does not stand, or its certificate is bad.
@@ -213,10 +212,7 @@ pub(super) fn http(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let Some(http) = attempt.exchange.as_ref().and_then(|exchange| exchange.http.as_ref()) else {
             continue;
         };
-        // The page "/" of a host of which only the port was asked for may not exist, and all is well.
-        let is_url = facts.asked().is_some_and(|asked| asked.is_url);
-        let is_error = http.status >= 500 || (http.status >= 400 && is_url);
-        if !is_error || http.status == 511 {
+        if !facts.is_http_error(http) || http.status == 511 {
             continue;
         }
         let whose = if http.status >= 500 { "the server's own" } else { "for what was asked" };

@@ -1,8 +1,7 @@
 //! Those in between: a portal that wants a login, somebody who answers in the place of others, a proxy.
 
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{ConnectOutcome, Service, WebReply};
+use crate::doctor::evidence::{ConnectOutcome, Facts, Service, WebReply};
 use crate::doctor::fact::Fact;
 
 /// The web of this network sends everybody to its own page first.

@@ -1,9 +1,8 @@
 //! IPv4 and IPv6 beside each other: one works and the other does not, which programs that try both only hide.
 
 use super::commands::Commands;
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{Attempt, ConnectOutcome};
+use crate::doctor::evidence::{Attempt, ConnectOutcome, Facts};
 use crate::doctor::fact::Fact;
 
 /// The target has both, and one does not work.

@@ -1,9 +1,8 @@
 //! Filters: this machine's own, one on the way that drops or rejects, one that minds what is said.
 
 use super::commands::Commands;
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{Attempt, ConnectOutcome, Icmp, QueryOutcome, RoundOutcome};
+use crate::doctor::evidence::{Attempt, ConnectOutcome, Facts, Icmp, QueryOutcome, RoundOutcome};
 use crate::doctor::fact::Fact;
 use crate::trace::Answer;
 
@@ -312,10 +311,10 @@ pub(super) fn drop_connections(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     limited(facts, found);
     let Some(attempt) = attempt else { return };
     if facts.host_is_alive() != Some(true)
-        || super::facts::is_on_link(attempt) != Some(false) && facts.evidence.path.get().is_none()
+        || crate::doctor::evidence::is_on_link(attempt) != Some(false) && facts.evidence.path.get().is_none()
     {
         // A neighbour that answers echo requests, and not on this port, filters it itself.
-        if facts.host_is_alive() == Some(true) && super::facts::is_on_link(attempt) == Some(true) {
+        if facts.host_is_alive() == Some(true) && crate::doctor::evidence::is_on_link(attempt) == Some(true) {
             found.push(at_host(facts, attempt));
         }
         return;

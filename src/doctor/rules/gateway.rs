@@ -1,9 +1,8 @@
 //! The gateway: is it there and passes nothing on, has it lost its uplink, does it translate addresses.
 
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::address::Class;
-use crate::doctor::evidence::{ConnectOutcome, Icmp};
+use crate::doctor::evidence::{ConnectOutcome, Facts, Icmp};
 use crate::doctor::fact::Fact;
 use crate::trace::Answer;
 

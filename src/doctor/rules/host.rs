@@ -1,8 +1,7 @@
 //! This machine itself: its loopback, what it has of descriptors, ports and table entries, its clock.
 
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{ConnectOutcome, Host, TlsOutcome};
+use crate::doctor::evidence::{ConnectOutcome, Facts, Host, TlsOutcome};
 use crate::doctor::fact::Fact;
 
 /// The loopback is down, has lost its address, or does not carry a connection.

@@ -1,9 +1,8 @@
 //! The links: is there one, is it up, has it a carrier, and does it stay.
 
 use super::commands::Commands;
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::Link;
+use crate::doctor::evidence::{Facts, Link};
 use crate::doctor::fact::Fact;
 
 /// There is no link, or none that is up, or none with a carrier.
@@ -51,12 +50,10 @@ pub(super) fn state(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         return;
     }
     let name = &link.name;
-    // A carrier that changed meanwhile may be back in a moment.
-    let is_steady = facts
-        .evidence
-        .carrier
-        .get()
-        .is_some_and(|all| all.iter().all(|it| it.interface != *name || it.after == it.before));
+    // A carrier that changed meanwhile may be back in a moment; what was switched off by hand does not come back by itself.
+    let changes = facts.evidence.carrier.get();
+    let is_steady = !link.is_up
+        || changes.is_some_and(|all| all.iter().all(|it| it.interface != *name || it.after == it.before));
     let confidence =
         if works || other_works || !is_steady { Confidence::Likely } else { Confidence::Certain };
     let finding = if link.is_up {

@@ -7,7 +7,6 @@ mod address;
 mod application;
 mod between;
 mod commands;
-mod facts;
 mod family;
 mod filter;
 mod gateway;
@@ -23,9 +22,8 @@ mod verdict;
 
 use serde::Serialize;
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, Facts};
 use super::fact::Fact;
-use facts::Facts;
 pub use symptom::Symptom;
 pub use verdict::{Considered, Diagnosis, Verdict, diagnose, is_settled};
 

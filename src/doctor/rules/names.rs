@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 
 use super::commands::Commands;
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
 use crate::address::Class;
-use crate::doctor::evidence::{ConnectOutcome, Query, QueryOutcome, ServerAnswer, Source};
+use crate::doctor::evidence::{ConnectOutcome, Facts, Query, QueryOutcome, ServerAnswer, Source};
 use crate::doctor::fact::Fact;
 
 fn check(server: IpAddr, name: &str) -> String {

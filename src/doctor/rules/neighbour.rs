@@ -1,9 +1,8 @@
 //! The neighbours: does the gateway answer for its address, and does the target, if it is one.
 
 use super::commands::Commands;
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{ConnectOutcome, Gateway};
+use crate::doctor::evidence::{ConnectOutcome, Facts, Gateway};
 use crate::doctor::fact::Fact;
 
 /// Nobody answers for the gateway's address.
@@ -61,7 +60,10 @@ pub(super) fn target_silent(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let is_lost = attempt.connect.outcome == ConnectOutcome::NoNeighbour
             || (attempt.connect.outcome == ConnectOutcome::Silent
                 && matches!(attempt.neighbour.as_deref(), Some("failed" | "incomplete")));
-        if super::facts::is_on_link(attempt) != Some(true) || !is_lost || facts.is_gateway(attempt.address) {
+        if crate::doctor::evidence::is_on_link(attempt) != Some(true)
+            || !is_lost
+            || facts.is_gateway(attempt.address)
+        {
             continue;
         }
         let commands = Commands::of(facts.evidence);
@@ -189,7 +191,7 @@ pub(super) fn bad_entry(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let is_pinned = attempt.neighbour.as_deref() == Some("permanent");
         let is_silent =
             attempt.connect.outcome == ConnectOutcome::Silent && facts.host_is_alive() == Some(false);
-        if is_pinned && is_silent && super::facts::is_on_link(attempt) == Some(true) {
+        if is_pinned && is_silent && crate::doctor::evidence::is_on_link(attempt) == Some(true) {
             found.push(
                 Finding::new(
                     "NEIGH.BAD_ENTRY",

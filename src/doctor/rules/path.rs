@@ -1,8 +1,7 @@
 //! The way: where it ends, circles, narrows, loses, delays, or is one of two of which one is dead.
 
-use super::facts::{Facts, percent, time};
 use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{ConnectOutcome, QueryOutcome, RoundOutcome};
+use crate::doctor::evidence::{ConnectOutcome, Facts, QueryOutcome, RoundOutcome, percent, time};
 use crate::doctor::fact::Fact;
 use crate::trace::{Path, Train};
 
@@ -227,7 +226,7 @@ pub(super) fn blackhole(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let Some(attempt) = facts.wholly_failed() else { return };
     if attempt.connect.outcome != ConnectOutcome::Silent
         || facts.host_is_alive() != Some(false)
-        || super::facts::is_on_link(attempt) != Some(false)
+        || crate::doctor::evidence::is_on_link(attempt) != Some(false)
     {
         return;
     }
@@ -322,7 +321,7 @@ pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         _ => return,
     };
     let ip = attempt.address;
-    let place = if super::facts::is_on_link(attempt) == Some(true) {
+    let place = if crate::doctor::evidence::is_on_link(attempt) == Some(true) {
         "between this machine and its neighbour"
     } else {
         "on the way"
@@ -337,7 +336,7 @@ pub(super) fn mtu(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         Finding::new(
             "PATH.MTU",
             Layer::Path,
-            if super::facts::is_on_link(attempt) == Some(true) { "link" } else { "black-hole" },
+            if crate::doctor::evidence::is_on_link(attempt) == Some(true) { "link" } else { "black-hole" },
             confidence,
             format!("large packets to {ip} vanish {place}: its MTU is smaller than this link's, and nobody says so"),
         )

@@ -1,9 +1,8 @@
 //! The routes: is there one, does it refuse, and does it lead where it should.
 
 use super::commands::{Commands, quoted};
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{Attempt, ConnectOutcome, Route};
+use crate::doctor::evidence::{Attempt, ConnectOutcome, Facts, Route};
 use crate::doctor::fact::Fact;
 
 /// No route leads to the target, or to the internet.

@@ -1,8 +1,7 @@
 //! The service: is anybody listening, does he hang up.
 
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{ConnectOutcome, RoundOutcome, TlsOutcome};
+use crate::doctor::evidence::{ConnectOutcome, Facts, RoundOutcome, TlsOutcome};
 use crate::doctor::fact::Fact;
 
 /// Nobody listens.
@@ -24,7 +23,7 @@ pub(super) fn refused(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         }
         _ => false,
     };
-    let is_near = facts.is_local() || super::facts::is_on_link(attempt) == Some(true);
+    let is_near = facts.is_local() || crate::doctor::evidence::is_on_link(attempt) == Some(true);
     let confidence = if is_host || is_near { Confidence::Certain } else { Confidence::Likely };
     let mut finding = Finding::new(
         "TCP.REFUSED",

@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::facts::Facts;
-use crate::doctor::evidence::{ConnectOutcome, Query, QueryOutcome, RoundOutcome};
+use crate::doctor::evidence::{ConnectOutcome, Facts, Query, QueryOutcome, RoundOutcome};
 
 /// Something that is seen to be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

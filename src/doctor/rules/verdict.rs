@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-use super::facts::Facts;
 use super::{Confidence, Finding, Layer, RULES, Role, Symptom, findings, symptom};
-use crate::doctor::evidence::Evidence;
+use crate::doctor::evidence::{Evidence, Facts};
 
 /// How it is, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

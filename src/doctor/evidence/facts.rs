@@ -1,29 +1,30 @@
-//! What several rules ask of the evidence. Each answer is yes, no or unknown.
+//! What is asked of the evidence in several places: by the rules, by the checklist, and by the agenda of what to ask next.
+//! Each answer is yes, no or unknown.
 
 use std::net::IpAddr;
 
-use crate::doctor::evidence::{
-    Anchor, Asked, Attempt, ConnectOutcome, Evidence, Gateway, Icmp, Link, Names, Query, QueryOutcome, Round,
-    Service, Source, Tls,
+use super::{
+    Anchor, Asked, Attempt, ConnectOutcome, Evidence, Gateway, Icmp, Item, Link, Names, Query, QueryOutcome,
+    Round, RoundOutcome, Route, Service, Source, Tls, WebReply,
 };
 use crate::doctor::fact::Fact;
 use crate::trace::{Answer, Path, Train};
 
-/// The evidence, and what several rules ask of it.
-pub(super) struct Facts<'a> {
-    pub(super) evidence: &'a Evidence,
+/// The evidence, and what is asked of it in several places.
+pub(in crate::doctor) struct Facts<'a> {
+    pub(in crate::doctor) evidence: &'a Evidence,
 }
 
 /// What trains tell of loss.
-pub(super) struct Loss<'a> {
+pub(in crate::doctor) struct Loss<'a> {
     /// The train that tells most.
-    pub(super) train: &'a Train,
+    pub(in crate::doctor) train: &'a Train,
     /// Which fact that is.
-    pub(super) fact: Fact,
+    pub(in crate::doctor) fact: Fact,
     /// Whether enough was lost to matter.
-    pub(super) is_felt: bool,
+    pub(in crate::doctor) is_felt: bool,
     /// Whether it was lost in runs, with little between or in fewer than chance would make.
-    pub(super) is_bursty: bool,
+    pub(in crate::doctor) is_bursty: bool,
 }
 
 /// A loss of so many percent is felt: TCP halves its rate at each.
@@ -32,24 +33,24 @@ const FELT_PERCENT: f64 = 3.0;
 const OUTAGE: usize = 8;
 
 impl<'a> Facts<'a> {
-    pub(super) fn new(evidence: &'a Evidence) -> Self {
+    pub(in crate::doctor) fn new(evidence: &'a Evidence) -> Self {
         Self { evidence }
     }
 
-    pub(super) fn asked(&self) -> Option<&'a Asked> {
+    pub(in crate::doctor) fn asked(&self) -> Option<&'a Asked> {
         self.evidence.about.target.as_ref()
     }
 
-    pub(super) fn service(&self) -> Service {
+    pub(in crate::doctor) fn service(&self) -> Service {
         self.asked().map_or(Service::Unknown, |asked| asked.service)
     }
 
     /// The target in words.
-    pub(super) fn target(&self) -> String {
+    pub(in crate::doctor) fn target(&self) -> String {
         self.asked().map_or_else(|| "the internet".to_owned(), |asked| asked.text.clone())
     }
 
-    pub(super) fn host(&self) -> String {
+    pub(in crate::doctor) fn host(&self) -> String {
         match self.asked() {
             Some(Asked { name: Some(name), .. }) => name.clone(),
             Some(Asked { address: Some(address), .. }) => address.to_string(),
@@ -58,21 +59,21 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether the target is on this machine, so that no network matters.
-    pub(super) fn is_local(&self) -> bool {
+    pub(in crate::doctor) fn is_local(&self) -> bool {
         let Some(asked) = self.asked() else { return false };
         let is_own = |ip: IpAddr| {
             ip.is_loopback() || self.evidence.addresses.all().iter().any(|address| address.ip == ip)
         };
         match (&asked.name, asked.address) {
-            (Some(name), _) => {
+            (Some(name), _) if name.trim_end_matches('.').eq_ignore_ascii_case("localhost") => true,
+            (Some(_), _) => {
                 let hosts = self
                     .evidence
                     .resolver
                     .get()
                     .map(|resolver| resolver.hosts.as_slice())
                     .unwrap_or_default();
-                name.trim_end_matches('.').eq_ignore_ascii_case("localhost")
-                    || (!hosts.is_empty() && hosts.iter().all(|ip| is_own(*ip)))
+                !hosts.is_empty() && hosts.iter().all(|ip| is_own(*ip))
             }
             (None, Some(ip)) => is_own(ip),
             _ => false,
@@ -80,7 +81,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The attempts at the addresses that this system uses: those of the hosts file, where it has any.
-    pub(super) fn attempts(&self) -> impl Iterator<Item = &'a Attempt> + use<'a> {
+    pub(in crate::doctor) fn attempts(&self) -> impl Iterator<Item = &'a Attempt> + use<'a> {
         let all = self.evidence.target.all();
         let by_hosts = all.iter().any(|attempt| attempt.source == Source::Hosts);
         all.iter().filter(move |attempt| match attempt.source {
@@ -91,12 +92,12 @@ impl<'a> Facts<'a> {
     }
 
     /// The attempts at addresses that only others know.
-    pub(super) fn attempts_by_others(&self) -> impl Iterator<Item = &'a Attempt> + use<'a> {
+    pub(in crate::doctor) fn attempts_by_others(&self) -> impl Iterator<Item = &'a Attempt> + use<'a> {
         self.evidence.target.all().iter().filter(|attempt| attempt.source == Source::Others)
     }
 
     /// Every ICMP error that anything met, of whatever it was.
-    pub(super) fn icmp_heard(&self) -> Vec<Icmp> {
+    pub(in crate::doctor) fn icmp_heard(&self) -> Vec<Icmp> {
         let evidence = self.evidence;
         let attempts = evidence.target.all().iter().chain(evidence.control.all());
         let anchors = evidence
@@ -136,45 +137,110 @@ impl<'a> Facts<'a> {
         heard
     }
 
+    /// The target's addresses that have been tried, also those whose fact is not complete yet.
+    pub(in crate::doctor) fn tried(&self) -> &'a [Attempt] {
+        let meanwhile = &self.evidence.meanwhile.tried;
+        if meanwhile.is_empty() { self.evidence.target.all() } else { meanwhile }
+    }
+
+    /// Whether an attempt went as it should: the connection stands, and the service did what it should.
+    pub(in crate::doctor) fn is_fine(attempt: &Attempt) -> bool {
+        let is_whole = |round: &Round| round.outcome == RoundOutcome::Whole;
+        let Some(exchange) = &attempt.exchange else { return attempt.connect.stands() };
+        attempt.connect.stands()
+            && exchange.small.as_ref().is_some_and(is_whole)
+            && exchange.large.as_ref().is_none_or(is_whole)
+    }
+
+    /// Whether a status of HTTP is an error for what was asked: the page "/" of a host of which only the port was asked for
+    /// may not exist, and all is well.
+    pub(in crate::doctor) fn is_http_error(&self, reply: &WebReply) -> bool {
+        let is_url = self.asked().is_some_and(|asked| asked.is_url);
+        reply.status >= 500 || (reply.status >= 400 && is_url)
+    }
+
+    /// Whether something was lost or late so that only a longer look can tell whether that was by chance, or for a time.
+    pub(in crate::doctor) fn calls_for_long_look(&self) -> bool {
+        /// A connection that took longer met an outage, or sent its SYN again unseen.
+        const SLOW_US: u64 = 900_000;
+        let evidence = self.evidence;
+        let is_partial = |train: &Item<Train>| {
+            train.get().is_some_and(|train| train.received() > 0 && train.received() < train.sent())
+        };
+        let asked_again = |names: &Names| {
+            let all = names.own.iter().flat_map(|answer| answer.a.iter().chain(&answer.aaaa));
+            let is_answered = all.clone().any(|query| query.outcome.is_answer());
+            all.clone().any(|query| query.tries > 1 && query.outcome.is_answer())
+                || (is_answered && all.clone().any(|query| query.outcome == QueryOutcome::Silent))
+        };
+        let sent_again = |attempt: &Attempt| {
+            let is_late = attempt.connect.elapsed_us > SLOW_US
+                || attempt.connect.syn_retransmissions.is_some_and(|count| count > 0);
+            attempt.connect.stands() && is_late
+        };
+        let loses_some = |burst: &super::Burst| {
+            let lost = burst.first.iter().filter(|one| one.syn_retransmissions > Some(0)).count();
+            lost > 0 && lost < burst.first.len()
+        };
+        let gateway_loses = |gateway: &Gateway| {
+            gateway.is_best && gateway.pings.is_some_and(|(sent, received)| received > 0 && received < sent)
+        };
+        is_partial(&evidence.small_train)
+            // The beat began after the questions, and may have missed what they met.
+            || self.names().is_some_and(asked_again)
+            || self.tried().iter().any(sent_again)
+            || self.beats_badly()
+            || evidence.burst.get().is_some_and(loses_some)
+            || evidence.gateways.all().iter().any(gateway_loses)
+            || evidence.meanwhile.sees_strays
+    }
+
+    /// Whether the echo requests that run beside everything come back, and not all along.
+    fn beats_badly(&self) -> bool {
+        let meanwhile = &self.evidence.meanwhile;
+        let (sent, received) = (meanwhile.beat_sent, meanwhile.beat_received);
+        received > 0 && (meanwhile.beat_has_stalled || (sent >= 15 && received + sent / 5 < sent))
+    }
+
     /// Whether an attempt reached what was asked for: the port, or if none was asked for, the host.
-    pub(super) fn reaches(&self, attempt: &Attempt) -> bool {
+    pub(in crate::doctor) fn reaches(&self, attempt: &Attempt) -> bool {
         let wants_port = self.asked().is_some_and(|asked| asked.port.is_some());
         let is_alive = attempt.connect.shows_host() || attempt.answers_ping == Some(true);
         attempt.connect.stands() || (!wants_port && is_alive)
     }
 
     /// Whether the target is not reached over a family it has addresses of.
-    pub(super) fn target_fails(&self, is_v6: bool) -> Option<bool> {
+    pub(in crate::doctor) fn target_fails(&self, is_v6: bool) -> Option<bool> {
         let mut tried = self.attempts().filter(|attempt| attempt.address.is_ipv6() == is_v6).peekable();
         tried.peek()?;
         Some(!tried.any(|attempt| self.reaches(attempt)))
     }
 
     /// The first attempt that fails, where none of its family works.
-    pub(super) fn failed(&self) -> Option<&'a Attempt> {
+    pub(in crate::doctor) fn failed(&self) -> Option<&'a Attempt> {
         let fails = |attempt: &&Attempt| self.target_fails(attempt.address.is_ipv6()) == Some(true);
         self.attempts().find(fails)
     }
 
     /// The same, if nothing of the target works.
-    pub(super) fn wholly_failed(&self) -> Option<&'a Attempt> {
+    pub(in crate::doctor) fn wholly_failed(&self) -> Option<&'a Attempt> {
         let works = self.attempts().any(|attempt| self.reaches(attempt));
         self.attempts().next().filter(|_| !works)
     }
 
     /// The rounds with the service.
-    pub(super) fn rounds(&self) -> Vec<&'a Round> {
+    pub(in crate::doctor) fn rounds(&self) -> Vec<&'a Round> {
         let exchanges = self.attempts().filter_map(|attempt| attempt.exchange.as_ref());
         exchanges.flat_map(|exchange| exchange.small.iter().chain(&exchange.large)).collect()
     }
 
     /// The round that failed first.
-    pub(super) fn bad_round(&self) -> Option<(&'a Attempt, &'a Round, bool)> {
+    pub(in crate::doctor) fn bad_round(&self) -> Option<(&'a Attempt, &'a Round, bool)> {
         for attempt in self.attempts() {
             let Some(exchange) = &attempt.exchange else { continue };
             for (round, is_large) in [(&exchange.small, false), (&exchange.large, true)] {
                 if let Some(round) = round
-                    && round.outcome != crate::doctor::evidence::RoundOutcome::Whole
+                    && round.outcome != RoundOutcome::Whole
                 {
                     return Some((attempt, round, is_large));
                 }
@@ -183,12 +249,12 @@ impl<'a> Facts<'a> {
         None
     }
 
-    pub(super) fn tls(&self) -> Option<(&'a Attempt, &'a Tls)> {
+    pub(in crate::doctor) fn tls(&self) -> Option<(&'a Attempt, &'a Tls)> {
         self.attempts().find_map(|attempt| Some((attempt, attempt.exchange.as_ref()?.tls.as_ref()?)))
     }
 
     /// The interfaces a machine is connected by: plain ones, and whatever has the default route.
-    pub(super) fn uplinks(&self) -> Vec<&'a Link> {
+    pub(in crate::doctor) fn uplinks(&self) -> Vec<&'a Link> {
         let leads_out = |link: &Link| {
             self.evidence.routes.all().iter().any(|route| route.is_best && route.interface == link.name)
         };
@@ -197,7 +263,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The addresses of an interface that reach beyond its link.
-    pub(super) fn reaching_addresses(&self, link: &Link) -> usize {
+    pub(in crate::doctor) fn reaching_addresses(&self, link: &Link) -> usize {
         let reaches = |ip: IpAddr| match ip {
             IpAddr::V4(ip) => !ip.is_link_local() && !ip.is_loopback(),
             IpAddr::V6(ip) => !ip.is_unicast_link_local() && !ip.is_loopback(),
@@ -207,7 +273,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether no packet can leave by any link.
-    pub(super) fn has_no_way(&self) -> bool {
+    pub(in crate::doctor) fn has_no_way(&self) -> bool {
         if self.is_local() || self.evidence.links.get().is_none() || self.evidence.addresses.get().is_none() {
             return false;
         }
@@ -216,26 +282,25 @@ impl<'a> Facts<'a> {
     }
 
     /// The gateway that packets to the internet go to, IPv4's if there is one.
-    pub(super) fn gateway(&self) -> Option<&'a Gateway> {
+    pub(in crate::doctor) fn gateway(&self) -> Option<&'a Gateway> {
         let best = self.evidence.gateways.all().iter().filter(|gateway| gateway.is_best);
         best.min_by_key(|gateway| gateway.address.is_ipv6())
     }
 
     /// Whether an address is a gateway's.
-    pub(super) fn is_gateway(&self, ip: IpAddr) -> bool {
+    pub(in crate::doctor) fn is_gateway(&self, ip: IpAddr) -> bool {
         self.evidence.gateways.all().iter().any(|gateway| gateway.address == ip)
     }
 
     /// Whether the gateway answers nothing at all: no hardware address.
-    pub(super) fn gateway_is_mute(&self) -> bool {
+    pub(in crate::doctor) fn gateway_is_mute(&self) -> bool {
         !self.is_local() && self.gateway().is_some_and(|gateway| gateway.is_found() == Some(false))
     }
 
     /// Whether hosts of the internet matter: a target that is on a link does not need them.
-    pub(super) fn needs_public(&self) -> bool {
+    pub(in crate::doctor) fn needs_public(&self) -> bool {
         let is_elsewhere = |attempt: &Attempt| {
-            is_on_link(attempt) != Some(true)
-                && !attempt.route.as_ref().is_some_and(crate::doctor::evidence::Route::is_local)
+            is_on_link(attempt) != Some(true) && !attempt.route.as_ref().is_some_and(Route::is_local)
         };
         // A target that works does not need them either: many networks let out what they must, and nothing else.
         let target_works = self.attempts().any(|attempt| self.reaches(attempt));
@@ -249,7 +314,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The anchors of IPv4, if this machine has a way to any.
-    pub(super) fn anchors(&self) -> Vec<&'a Anchor> {
+    pub(in crate::doctor) fn anchors(&self) -> Vec<&'a Anchor> {
         let all = self.evidence.public.all().iter().filter(|anchor| anchor.address.is_ipv4());
         let can_be_tried = |anchor: &&Anchor| {
             anchor.connects.iter().any(|(_, connect)| connect.outcome != ConnectOutcome::NoRoute)
@@ -258,7 +323,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether any host of the internet is reached over IPv4.
-    pub(super) fn public_is_reached(&self) -> Option<bool> {
+    pub(in crate::doctor) fn public_is_reached(&self) -> Option<bool> {
         let anchors = self.anchors();
         let by_echo = self.evidence.beat.get().is_some_and(|beat| beat.received() > 0);
         let by_name = self.names().is_some_and(|names| {
@@ -278,7 +343,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether anything beyond the gateway has answered.
-    pub(super) fn beyond(&self) -> Option<bool> {
+    pub(in crate::doctor) fn beyond(&self) -> Option<bool> {
         let is_beyond =
             |ip: IpAddr| !self.is_gateway(ip) && !self.evidence.addresses.all().iter().any(|a| a.ip == ip);
         let by_target = self.attempts().any(|attempt| {
@@ -306,7 +371,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether another port of the target, or an echo, shows that the host is there.
-    pub(super) fn host_is_alive(&self) -> Option<bool> {
+    pub(in crate::doctor) fn host_is_alive(&self) -> Option<bool> {
         let by_port =
             self.evidence.control.get().map(|all| all.iter().any(|attempt| attempt.connect.shows_host()));
         let by_ping = self.target_train().map(|train| train.received() > 0);
@@ -318,19 +383,19 @@ impl<'a> Facts<'a> {
     }
 
     /// The other port of the target that answered.
-    pub(super) fn live_control(&self) -> Option<&'a Attempt> {
+    pub(in crate::doctor) fn live_control(&self) -> Option<&'a Attempt> {
         self.evidence.control.all().iter().find(|attempt| attempt.connect.shows_host())
     }
 
     /// The small train, if it went to the target.
-    pub(super) fn target_train(&self) -> Option<&'a Train> {
+    pub(in crate::doctor) fn target_train(&self) -> Option<&'a Train> {
         self.asked()?;
         self.evidence.target.get()?;
         self.evidence.small_train.get()
     }
 
     /// What the trains tell of loss; `None` if nothing answers them at all.
-    pub(super) fn loss(&self) -> Option<Loss<'a>> {
+    pub(in crate::doctor) fn loss(&self) -> Option<Loss<'a>> {
         let evidence = self.evidence;
         let trains = [
             (Fact::LongTrain, evidence.long_train.get()),
@@ -354,19 +419,19 @@ impl<'a> Facts<'a> {
         Some(Loss { train, fact, is_felt, is_bursty })
     }
 
-    pub(super) fn names(&self) -> Option<&'a Names> {
+    pub(in crate::doctor) fn names(&self) -> Option<&'a Names> {
         self.evidence.names.get()
     }
 
     /// All that the system's own servers were asked.
-    pub(super) fn own_queries(&self) -> Vec<&'a Query> {
+    pub(in crate::doctor) fn own_queries(&self) -> Vec<&'a Query> {
         self.names().map_or_else(Vec::new, |names| {
             names.own.iter().flat_map(|answer| answer.a.iter().chain(&answer.aaaa)).collect()
         })
     }
 
     /// What servers of the internet said, where they answered.
-    pub(super) fn other_answers(&self) -> Vec<&'a Query> {
+    pub(in crate::doctor) fn other_answers(&self) -> Vec<&'a Query> {
         self.names().map_or_else(Vec::new, |names| {
             let all = names.others.iter().flat_map(|answer| answer.a.iter().chain(&answer.aaaa));
             all.filter(|query| query.outcome.is_answer()).collect()
@@ -374,7 +439,7 @@ impl<'a> Facts<'a> {
     }
 
     /// The addresses that the system's own servers gave.
-    pub(super) fn own_addresses(&self) -> Vec<IpAddr> {
+    pub(in crate::doctor) fn own_addresses(&self) -> Vec<IpAddr> {
         let own = self.own_queries();
         let tcp = self
             .names()
@@ -384,13 +449,13 @@ impl<'a> Facts<'a> {
     }
 
     /// The addresses that servers of the internet gave.
-    pub(super) fn other_addresses(&self) -> Vec<IpAddr> {
+    pub(in crate::doctor) fn other_addresses(&self) -> Vec<IpAddr> {
         self.other_answers().iter().flat_map(|query| query.addresses.iter().copied()).collect()
     }
 
     /// Whether the name has no address, whoever of this system is asked: its servers, its hosts file, or whatever else it
     /// looks into.
-    pub(super) fn name_fails(&self) -> Option<bool> {
+    pub(in crate::doctor) fn name_fails(&self) -> Option<bool> {
         let names = self.names()?;
         let by_hosts = self.evidence.resolver.get().is_some_and(|resolver| !resolver.hosts.is_empty());
         let by_system = names.system.as_ref().is_some_and(|system| !system.addresses.is_empty());
@@ -398,37 +463,37 @@ impl<'a> Facts<'a> {
     }
 
     /// Whether every question to the system's own servers came to one of these.
-    pub(super) fn all_own(&self, is_it: impl Fn(QueryOutcome) -> bool) -> bool {
+    pub(in crate::doctor) fn all_own(&self, is_it: impl Fn(QueryOutcome) -> bool) -> bool {
         let own = self.own_queries();
         !own.is_empty() && own.iter().all(|query| is_it(query.outcome))
     }
 
     /// The round-trip time that the path itself takes, in milliseconds: what a train or a connection took at least.
-    pub(super) fn path_ms(&self) -> u64 {
+    pub(in crate::doctor) fn path_ms(&self) -> u64 {
         let train = self.evidence.small_train.get().and_then(Train::median_us);
         let stands = |attempt: &&Attempt| attempt.connect.outcome == ConnectOutcome::Connected;
         let connect = self.attempts().filter(stands).map(|attempt| attempt.connect.elapsed_us).min();
         train.into_iter().chain(connect).min().unwrap_or(0) / 1_000
     }
 
-    pub(super) fn counter(&self, name: &str) -> u64 {
+    pub(in crate::doctor) fn counter(&self, name: &str) -> u64 {
         self.evidence.counters.get().and_then(|counters| counters.get(name)).copied().unwrap_or(0)
     }
 }
 
 /// Whether an address is on a link of this machine.
-pub(super) fn is_on_link(attempt: &Attempt) -> Option<bool> {
-    attempt.route.as_ref().map(crate::doctor::evidence::Route::is_on_link)
+pub(in crate::doctor) fn is_on_link(attempt: &Attempt) -> Option<bool> {
+    attempt.route.as_ref().map(Route::is_on_link)
 }
 
 /// So many of so many, in percent.
-pub(super) fn percent(part: usize, whole: usize) -> f64 {
+pub(in crate::doctor) fn percent(part: usize, whole: usize) -> f64 {
     let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
     if whole == 0 { 0.0 } else { number(part) * 100.0 / number(whole) }
 }
 
 /// Microseconds as people read them.
-pub(super) fn time(us: u64) -> String {
+pub(in crate::doctor) fn time(us: u64) -> String {
     let number = |value: u64| f64::from(u32::try_from(value).unwrap_or(u32::MAX));
     match us {
         0..1_000 => format!("{us} µs"),

@@ -1,5 +1,7 @@
-//! What can be found out: each file asks one layer, and gives typed facts. Nothing here judges.
+//! Finding things out. `agenda` says what is wanted now, and is pure; `run` begins it and stores what comes in; `tasks` does
+//! it, with a file for each layer that is asked. Nothing here judges.
 
+mod agenda;
 mod connect;
 pub(super) mod dns;
 mod exchange;
@@ -7,9 +9,10 @@ mod lan;
 mod local;
 mod names;
 mod path;
-mod plan;
 mod proxy;
 mod public;
+mod run;
+mod tasks;
 mod timing;
 mod tls;
 mod web;
@@ -19,9 +22,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub(super) use plan::{Progress, about, gather};
+pub(super) use run::{Progress, about, gather};
 
-use super::evidence::{Item, Route};
+use super::evidence::{Item, Route, System, Untested};
 use crate::address::Address;
 use crate::sys;
 
@@ -58,6 +61,16 @@ impl Budget {
     fn known<T>(&self, began: Instant, value: T) -> Item<T> {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Item::Known { at_us: micros(began - self.start), elapsed_us: micros(began.elapsed()), value }
+    }
+
+    /// A fact with its times, or why it could not be tested.
+    fn tested<T>(&self, began: Instant, found: Result<T, Untested>) -> Item<T> {
+        found.map_or_else(Item::NotTested, |value| self.known(began, value))
+    }
+
+    /// A fact with its times, if the system tells it.
+    fn told<T>(&self, began: Instant, found: Option<T>) -> Item<T> {
+        self.tested(began, found.ok_or(Untested::System(System::Configuration)))
     }
 }
 
