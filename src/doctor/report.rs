@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::check::{Check, Status};
-use super::rules::{Confidence, Considered, Diagnosis, Finding, Role as Part, Symptom, Verdict};
+use super::rules::{Confidence, Considered, Diagnosis, Finding, Outcome, Role as Part, Symptom, Verdict};
 use crate::error::Exit;
 use crate::output::record::{Block, Cell, Column, Event, Layout, Line, Record, Report, Role, Warning};
 
@@ -87,15 +87,15 @@ impl Report for DoctorReport {
         if let Some(considered) = &self.considered {
             notes.push(Line::default());
             notes.push(Line::default().strong("rules considered"));
-            for one in considered.iter().filter(|one| one.verdict != "no sign") {
+            for one in considered.iter().filter(|one| one.verdict != Outcome::NoSign) {
                 notes.push(
                     Line::default()
-                        .plain(format!("  {:<7} {:<22} ", one.verdict, one.code))
+                        .plain(format!("  {:<7} {:<22} ", one.verdict.name(), one.code))
                         .dim(one.reason.clone()),
                 );
             }
             let rest: Vec<&str> =
-                considered.iter().filter(|one| one.verdict == "no sign").map(|one| one.code).collect();
+                considered.iter().filter(|one| one.verdict == Outcome::NoSign).map(|one| one.code).collect();
             notes.push(Line::default().dim(format!("  no sign of: {}", rest.join(", "))));
         }
         notes

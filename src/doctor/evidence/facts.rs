@@ -1,12 +1,13 @@
 //! What is asked of the evidence in several places: by the rules, by the checklist, and by the agenda of what to ask next.
 //! Each answer is yes, no or unknown.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
     Anchor, Asked, Attempt, ConnectOutcome, Evidence, Gateway, Icmp, Item, Link, Names, Query, QueryOutcome,
-    Round, RoundOutcome, Route, Service, Source, Tls, WebReply,
+    Round, RoundOutcome, Route, Service, Source, Tls, WebReply, same_network,
 };
+use crate::address::Class;
 use crate::doctor::fact::Fact;
 use crate::trace::{Answer, Path, Train};
 
@@ -295,6 +296,34 @@ impl<'a> Facts<'a> {
     /// Whether the gateway answers nothing at all: no hardware address.
     pub(in crate::doctor) fn gateway_is_mute(&self) -> bool {
         !self.is_local() && self.gateway().is_some_and(|gateway| gateway.is_found() == Some(false))
+    }
+
+    /// Whether a target is a neighbour by an ordinary mask, and not by one that is much wider than a link's; `None` if that is
+    /// not known.
+    pub(in crate::doctor) fn is_ordinary_neighbour(&self, attempt: &Attempt) -> Option<bool> {
+        let IpAddr::V4(ip) = attempt.address else { return Some(true) };
+        let interface = attempt.route.as_ref()?.interface.as_ref()?;
+        let addresses = self.evidence.addresses.get()?;
+        let own = addresses.iter().find(|own| own.interface == *interface && own.contains_v4(ip))?;
+        let IpAddr::V4(own_ip) = own.ip else { return None };
+        let gateways = self.evidence.gateways.get();
+        let v4 = |gateway: &Gateway| if let IpAddr::V4(ip) = gateway.address { Some(ip) } else { None };
+        let any_gateway =
+            |is_it: &dyn Fn(Ipv4Addr) -> bool| self.evidence.gateways.all().iter().filter_map(v4).any(is_it);
+        // A host of the internet is no neighbour by an address that has nothing to do with the gateway's network.
+        let is_public = matches!(Class::of(attempt.address), Class::Global | Class::Documentation);
+        let is_gateways = any_gateway(&|gateway| own.contains_v4(gateway));
+        if is_public && gateways.is_some_and(|gateways| !gateways.is_empty()) && !is_gateways {
+            return Some(false);
+        }
+        if !is_public && (own.prefix_len > 16 || same_network(own_ip, ip, 24)) {
+            return Some(true);
+        }
+        if is_public && gateways.is_some() {
+            return Some(true);
+        }
+        // Whether the gateway is of the same ordinary network.
+        gateways.map(|_| !any_gateway(&|gateway| same_network(own_ip, gateway, 24)))
     }
 
     /// Whether hosts of the internet matter: a target that is on a link does not need them.

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use about::{About, Asked, Service};
-pub use address::LinkAddress;
+pub use address::{LinkAddress, same_network};
 pub use connect::{Connect, ConnectOutcome, Icmp};
 pub(in crate::doctor) use facts::{Facts, is_on_link, percent, time};
 pub use host::{Host, Loopback};

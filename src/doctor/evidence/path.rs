@@ -43,3 +43,40 @@ pub struct SizeProbe {
     /// Whether this machine itself did not send it.
     pub is_local: bool,
 }
+
+impl Burst {
+    /// Whether some connections are dropped and others not, by turns: how many were, and how many not. A limit lets the first
+    /// through and drops the rest.
+    pub fn scattered(&self) -> Option<(usize, usize)> {
+        let tried: Vec<bool> = self
+            .first
+            .iter()
+            .filter(|one| one.stands.is_some() && !one.is_refused)
+            .map(|one| one.stands == Some(true) && one.syn_retransmissions == Some(0))
+            .collect();
+        let stood = tried.iter().filter(|stood| **stood).count();
+        let dropped = tried.len() - stood;
+        let last = tried.iter().rposition(|stood| *stood)?;
+        let before = tried[..last].iter().filter(|stood| !**stood).count();
+        let from = tried.iter().position(|stood| !*stood)?;
+        let after = tried[from..].iter().filter(|stood| **stood).count();
+        let is_mixed = tried.len() >= 8 && stood >= 3 && dropped >= 3 && before >= 2 && after >= 2;
+        is_mixed.then_some((dropped, stood))
+    }
+
+    /// Whether source ports decide which connection is dropped: how many always are, and how many never.
+    pub fn steered(&self) -> Option<(usize, usize)> {
+        let (mut always, mut never) = (0, 0);
+        for one in &self.first {
+            let is_same = |other: &&BurstConnect| other.from_port == one.from_port && other.stands.is_some();
+            let other = self.again.iter().find(is_same)?;
+            let at_once = one.syn_retransmissions == Some(0) && other.syn_retransmissions == Some(0);
+            match (one.stands, other.stands) {
+                (Some(true), Some(true)) if at_once => never += 1,
+                (Some(false), Some(false)) if !one.is_refused => always += 1,
+                _ => return None,
+            }
+        }
+        (always >= 2 && never >= 2).then_some((always, never))
+    }
+}

@@ -41,6 +41,14 @@ impl Commands {
         )
     }
 
+    /// The command that shows how a link's carrier changes.
+    pub(super) fn watch_carrier(self, name: &str) -> String {
+        match self {
+            Self::Linux => format!("ip monitor link dev {}", quoted(name)),
+            Self::Mac | Self::Windows => self.link(name),
+        }
+    }
+
     pub(super) fn addresses(self) -> String {
         self.choose("ip address", "ifconfig", "ipconfig /all")
     }

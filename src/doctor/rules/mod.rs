@@ -1,31 +1,71 @@
-//! From evidence to findings: pure functions, a file a layer. Nothing here knows a socket, a clock or a system.
+//! From evidence to findings: pure functions, a file a cause, or a few that share all their conditions. Nothing here knows a socket, a clock or a system.
 //!
 //! A rule holds only on facts that say so. What was not tested is unknown, and unknown fulfils no condition; so taking
 //! evidence away can only make a finding less certain, never more.
 
-mod address;
-mod application;
-mod between;
+mod addr_duplicate;
+mod addr_mismatch;
+mod addr_none;
+mod app_answer;
+mod app_http_error;
+mod cause;
 mod commands;
-mod family;
-mod filter;
-mod gateway;
-mod host;
-mod link;
-mod names;
-mod neighbour;
-mod path;
-mod route;
-mod service;
+mod dns_no_resolver;
+mod dns_no_such_name;
+mod dns_server_down;
+mod dns_server_error;
+mod dns_slow;
+mod dns_tcp_blocked;
+mod dns_wrong_answer;
+mod family_broken;
+mod fw_drop;
+mod fw_local;
+mod fw_reject;
+mod fw_rst_injection;
+mod gw_not_forwarding;
+mod gw_upstream_down;
+mod host_clock;
+mod host_loopback;
+mod host_resources;
+mod link_flapping;
+mod link_state;
+mod mbox_intercept;
+mod mbox_portal;
+mod name_hosts_override;
+mod nat_missing;
+mod neigh_bad_entry;
+mod neigh_gateway_silent;
+mod neigh_spoofed;
+mod neigh_target_silent;
+mod path_bandwidth;
+mod path_blackhole;
+mod path_ecmp_partial;
+mod path_latency;
+mod path_loop;
+mod path_loss;
+mod path_mtu;
+mod path_unreachable;
+mod proxy_broken;
+mod route_bad_source;
+mod route_local_block;
+mod route_no_default;
+mod route_wrong_gateway;
+mod route_wrong_interface;
 mod symptom;
+mod tcp_backlog_full;
+mod tcp_refused;
+mod tcp_reset;
+mod tls;
 mod verdict;
+mod words;
 
 use serde::Serialize;
 
 use super::evidence::{Evidence, Facts};
 use super::fact::Fact;
+pub use cause::Cause;
 pub use symptom::Symptom;
-pub use verdict::{Considered, Diagnosis, Verdict, diagnose, is_settled};
+pub use verdict::{Considered, Diagnosis, Outcome, Verdict, diagnose, is_settled};
 
 /// How sure a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -62,7 +102,10 @@ pub enum Layer {
 /// A cause of trouble.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// Its stable name: owner and remedy are the same wherever it is.
+    /// The cause.
+    #[serde(skip)]
+    pub cause: Cause,
+    /// The cause's stable name ([`Cause::code`]).
     pub code: &'static str,
     /// The layer it is in.
     pub layer: Layer,
@@ -80,8 +123,14 @@ pub struct Finding {
     pub explains: Vec<Symptom>,
     /// Its part in the whole.
     pub role: Role,
-    /// Other codes that the same evidence allows.
+    /// Other causes that the same evidence allows, by their codes.
     pub or: Vec<&'static str>,
+    /// The symptom that this cause alone shows.
+    #[serde(skip)]
+    shows: Option<Symptom>,
+    /// The layer by which its distance from this machine is judged.
+    #[serde(skip)]
+    near: Layer,
 }
 
 /// A fact that a finding rests on.
@@ -110,16 +159,11 @@ pub enum Role {
 }
 
 impl Finding {
-    fn new(
-        code: &'static str,
-        layer: Layer,
-        detail: &'static str,
-        confidence: Confidence,
-        title: String,
-    ) -> Self {
+    fn new(cause: Cause, detail: &'static str, confidence: Confidence, title: String) -> Self {
         Self {
-            code,
-            layer,
+            cause,
+            code: cause.code(),
+            layer: cause.layer(),
             detail,
             title,
             confidence,
@@ -128,6 +172,8 @@ impl Finding {
             explains: Vec::new(),
             role: Role::Cause,
             or: Vec::new(),
+            shows: cause.shows(),
+            near: cause.layer(),
         }
     }
 
@@ -158,8 +204,20 @@ impl Finding {
     }
 
     /// Says what else the same evidence allows.
-    fn or(mut self, codes: &[&'static str]) -> Self {
-        self.or.extend(codes);
+    fn or(mut self, causes: &[Cause]) -> Self {
+        self.or.extend(causes.iter().map(|cause| cause.code()));
+        self
+    }
+
+    /// Says which symptom nothing else would have told of, where that depends on the detail.
+    fn shows(mut self, symptom: Symptom) -> Self {
+        self.shows = Some(symptom);
+        self
+    }
+
+    /// Says that it is met before whatever else is of a layer, though it is not in that layer itself.
+    fn met_at(mut self, layer: Layer) -> Self {
+        self.near = layer;
         self
     }
 }
@@ -167,70 +225,12 @@ impl Finding {
 /// A rule.
 type Rule = fn(&Facts<'_>, &mut Vec<Finding>);
 
-/// Every rule, by the codes it may give.
-const RULES: &[(&[&str], Rule)] = &[
-    (&["HOST.LOOPBACK"], host::loopback),
-    (&["HOST.RESOURCES"], host::resources),
-    (&["HOST.CLOCK"], host::clock),
-    (&["LINK.NONE", "LINK.DOWN", "LINK.NO_CARRIER"], link::state),
-    (&["LINK.FLAPPING"], link::flapping),
-    (&["ADDR.NONE"], address::none),
-    (&["ADDR.MISMATCH"], address::mismatch),
-    (&["ADDR.DUPLICATE"], address::duplicate),
-    (&["NEIGH.GATEWAY_SILENT"], neighbour::gateway_silent),
-    (&["NEIGH.TARGET_SILENT"], neighbour::target_silent),
-    (&["NEIGH.SPOOFED"], neighbour::spoofed),
-    (&["NEIGH.BAD_ENTRY"], neighbour::bad_entry),
-    (&["ROUTE.NO_DEFAULT"], route::no_default),
-    (&["ROUTE.LOCAL_BLOCK"], route::local_block),
-    (&["ROUTE.WRONG_GATEWAY"], route::wrong_gateway),
-    (&["ROUTE.WRONG_INTERFACE"], route::wrong_interface),
-    (&["ROUTE.BAD_SOURCE"], route::bad_source),
-    (&["GW.NOT_FORWARDING"], gateway::not_forwarding),
-    (&["GW.UPSTREAM_DOWN"], gateway::upstream_down),
-    (&["NAT.MISSING"], gateway::nat),
-    (&["FW.LOCAL"], filter::local),
-    (&["FW.REJECT"], filter::reject),
-    (&["FW.DROP"], filter::drop_connections),
-    (&["FW.DROP"], filter::drop_payload),
-    (&["FW.DROP"], filter::drop_datagrams),
-    (&["FW.RST_INJECTION"], filter::injection),
-    (&["PATH.LOOP"], path::circle),
-    (&["PATH.UNREACHABLE"], path::unreachable),
-    (&["PATH.BLACKHOLE"], path::blackhole),
-    (&["PATH.MTU"], path::mtu),
-    (&["PATH.LOSS", "PATH.INTERMITTENT"], path::loss),
-    (&["PATH.LATENCY"], path::latency),
-    (&["PATH.BANDWIDTH"], path::bandwidth),
-    (&["PATH.ECMP_PARTIAL"], path::balanced),
-    (&["V6.BROKEN", "V4.BROKEN"], family::one_of_two),
-    (&["DNS.NO_RESOLVER"], names::no_resolver),
-    (&["DNS.SERVER_DOWN"], names::server_down),
-    (&["DNS.SERVER_ERROR"], names::server_error),
-    (&["DNS.NO_SUCH_NAME"], names::no_such_name),
-    (&["DNS.WRONG_ANSWER"], names::wrong_answer),
-    (&["DNS.SLOW"], names::slow),
-    (&["DNS.TCP_BLOCKED"], names::tcp_blocked),
-    (&["NAME.HOSTS_OVERRIDE"], names::hosts_override),
-    (&["MBOX.PORTAL"], between::portal),
-    (&["MBOX.INTERCEPT"], between::intercept),
-    (&["PROXY.BROKEN"], between::proxy),
-    (&["TCP.REFUSED"], service::refused),
-    (&["TCP.RESET"], service::reset),
-    (&["TCP.BACKLOG_FULL"], service::backlog_full),
-    (&["TLS.CERT", "TLS.HANDSHAKE"], application::tls),
-    (&["APP.SILENT", "APP.SLOW", "APP.WRONG_REPLY", "APP.CLOSED_EARLY"], application::answer),
-    (&["APP.HTTP_ERROR"], application::http),
-];
-
 /// What every rule finds by itself, in the order of the layers; no verdict yet.
 pub fn findings(evidence: &Evidence) -> Vec<Finding> {
     let facts = Facts::new(evidence);
     let mut found = Vec::new();
-    for (codes, rule) in RULES {
-        let before = found.len();
+    for rule in cause::RULES {
         rule(&facts, &mut found);
-        debug_assert!(found[before..].iter().all(|finding: &Finding| codes.contains(&finding.code)));
     }
     for finding in &mut found {
         // What has another explanation is not certain.

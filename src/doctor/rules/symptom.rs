@@ -74,6 +74,8 @@ impl Symptom {
         Self::Between,
         Self::Claimed,
     ];
+    /// The target is not reached, whichever family is tried.
+    pub(super) const TARGET: [Self; 2] = [Self::Target4, Self::Target6];
     /// What goes wrong if no packet comes through at all.
     pub(super) const NOTHING_PASSES: [Self; 11] = [
         Self::NoWayOut,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Confidence, Finding, Layer, RULES, Role, Symptom, findings, symptom};
+use super::{Cause, Confidence, Finding, Role, Symptom, findings, symptom};
 use crate::doctor::evidence::{Evidence, Facts};
 
 /// How it is, in a word.
@@ -36,9 +36,36 @@ pub struct Considered {
     /// The code it would have given.
     pub code: &'static str,
     /// What became of it.
-    pub verdict: &'static str,
+    pub verdict: Outcome,
     /// Why.
     pub reason: String,
+}
+
+/// What became of a rule that was considered, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Its cause is the root.
+    Root,
+    /// Its cause explains what the root does not.
+    Cause,
+    /// Its cause was found, and others explain more.
+    Lost,
+    /// Nothing of its cause was seen.
+    #[serde(rename = "no sign")]
+    NoSign,
+}
+
+impl Outcome {
+    /// The outcome's name in JSON and on the screen.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Cause => "cause",
+            Self::Lost => "lost",
+            Self::NoSign => "no sign",
+        }
+    }
 }
 
 impl Diagnosis {
@@ -54,16 +81,14 @@ pub fn is_settled(evidence: &Evidence) -> bool {
     let found = findings(evidence);
     let settles = |finding: &Finding| {
         finding.confidence == Confidence::Certain
-            && (finding.layer <= Layer::Route || finding.code == "FW.LOCAL")
+            && finding.cause.settles()
             && finding.explains.contains(&Symptom::Target4)
-            // Others may still be found beside these.
-            && !matches!(finding.code, "HOST.LOOPBACK" | "HOST.RESOURCES" | "ADDR.DUPLICATE" | "NEIGH.SPOOFED" | "ROUTE.BAD_SOURCE")
     };
     // A long look at what is lost and late tells all that there is to be told.
     if evidence.long_train.get().is_some() && evidence.gateway_train.get().is_some() {
         let diagnosis = diagnose(evidence);
-        let root = diagnosis.root().map(|root| root.code);
-        if matches!(root, Some("PATH.LOSS" | "PATH.INTERMITTENT" | "PATH.LATENCY"))
+        let root = diagnosis.root().map(|root| root.cause);
+        if matches!(root, Some(Cause::PathLoss | Cause::PathIntermittent | Cause::PathLatency))
             && evidence.target.get().is_some()
         {
             return true;
@@ -73,7 +98,7 @@ pub fn is_settled(evidence: &Evidence) -> bool {
         return false;
     }
     // The gateway's neighbour is asked at the same time as other gateways are, whose answer may decide.
-    let is_gateway = found.iter().any(|finding| finding.code == "NEIGH.GATEWAY_SILENT");
+    let is_gateway = found.iter().any(|finding| finding.cause == Cause::NeighGatewaySilent);
     !is_gateway || evidence.names.get().is_some() || evidence.names.untested().is_none()
 }
 
@@ -84,9 +109,7 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     // A fault that shows by itself is a symptom, too.
     let mut symptoms = symptom::seen(&facts);
     for finding in found.iter().filter(|finding| finding.confidence >= Confidence::Likely) {
-        let own: Vec<Symptom> =
-            finding.explains.iter().copied().filter(|symptom| shows_itself(finding, *symptom)).collect();
-        symptoms.extend(own);
+        symptoms.extend(finding.shows.filter(|own| finding.explains.contains(own)));
     }
     symptoms.sort_unstable();
     symptoms.dedup();
@@ -107,7 +130,7 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
             Role::Cause
         };
     }
-    let considered = considered(&found, root.map(|root| found[root].code));
+    let considered = considered(&found, root.map(|root| found[root].cause));
     // Another reading of what the root explains is no consequence of it; what follows shows elsewhere.
     let follows = |finding: &Finding| {
         let elsewhere = |symptom: &&Symptom| {
@@ -142,33 +165,6 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     };
     found.sort_by_key(|finding| (order(finding), finding.layer));
     Diagnosis { verdict, findings: found, unexplained, considered }
-}
-
-/// Whether a finding is the only thing that shows this symptom: nothing else would have told of it.
-fn shows_itself(finding: &Finding, symptom: Symptom) -> bool {
-    let own = match finding.code {
-        "HOST.LOOPBACK" | "HOST.RESOURCES" => Symptom::Machine,
-        "HOST.CLOCK" => Symptom::Clock,
-        "ROUTE.NO_DEFAULT" => Symptom::NoWayOut,
-        "ROUTE.LOCAL_BLOCK" if finding.detail == "default" => Symptom::NoWayOut,
-        "NEIGH.BAD_ENTRY" if finding.explains.contains(&Symptom::GatewayMute) => Symptom::GatewayMute,
-        "LINK.FLAPPING" => Symptom::Carrier,
-        "ADDR.DUPLICATE" | "NEIGH.SPOOFED" => Symptom::Claimed,
-        "PATH.LATENCY" => Symptom::Delay,
-        "PATH.BANDWIDTH" => Symptom::Narrow,
-        "PATH.LOSS" if finding.detail == "size" => Symptom::LargeLoss,
-        "PATH.LOSS" => Symptom::Loss,
-        "DNS.SLOW" | "DNS.TCP_BLOCKED" => Symptom::NameSlow,
-        "MBOX.PORTAL" | "MBOX.INTERCEPT" => Symptom::Between,
-        "PROXY.BROKEN" => Symptom::Proxy,
-        "FW.DROP" if finding.detail == "udp" => Symptom::Datagrams,
-        "FW.DROP" if finding.detail == "rate" => Symptom::ServiceSlow,
-        "PATH.ECMP_PARTIAL" | "APP.SLOW" => Symptom::ServiceSlow,
-        "TLS.CERT" | "TLS.HANDSHAKE" | "APP.HTTP_ERROR" => Symptom::Service,
-        "V6.BROKEN" => Symptom::Target6,
-        _ => return false,
-    };
-    own == symptom
 }
 
 /// The places of the smallest set of causes that explains the most, the root first.
@@ -209,12 +205,9 @@ fn smallest(found: &[Finding], symptoms: &[Symptom]) -> Vec<usize> {
     best
 }
 
-/// How far a cause is from this machine. A name that leads astray comes before all that is met on the wrong way.
+/// How far a cause is from this machine.
 fn depth(finding: &Finding) -> usize {
-    match (finding.code, finding.detail) {
-        ("NAME.HOSTS_OVERRIDE", _) | ("DNS.WRONG_ANSWER", "differs") => Layer::Address as usize,
-        _ => finding.layer as usize,
-    }
+    finding.near as usize
 }
 
 /// A doubt weighs as much as a few layers: what is sure and far beats what is near and only likely, but not by much.
@@ -223,35 +216,25 @@ fn depth_of_doubt(doubt: usize, depth: usize) -> usize {
     doubt * WEIGHT + depth
 }
 
-/// Every rule, and why it lost if it did.
-fn considered(found: &[Finding], root: Option<&'static str>) -> Vec<Considered> {
-    let mut all: Vec<Considered> = Vec::new();
-    for code in RULES.iter().flat_map(|(codes, _)| codes.iter()) {
-        if all.iter().any(|considered| considered.code == *code) {
-            continue;
-        }
-        let finding = found.iter().find(|finding| finding.code == *code);
-        let (verdict, reason) = match (finding, root) {
-            (None, _) => ("no sign", "its conditions are not met, or were not tested".to_owned()),
+/// Every cause, and why it lost if it did.
+fn considered(found: &[Finding], root: Option<Cause>) -> Vec<Considered> {
+    let one = |cause: &Cause| {
+        let (outcome, reason) = match (found.iter().find(|finding| finding.cause == *cause), root) {
+            (None, _) => (Outcome::NoSign, "its conditions are not met, or were not tested".to_owned()),
             (Some(finding), _) if finding.role == Role::Root => {
-                ("root", "it explains most with least".to_owned())
+                (Outcome::Root, "it explains most with least".to_owned())
             }
             (Some(finding), _) if finding.role == Role::Cause => {
-                ("cause", "it explains what the root does not".to_owned())
+                (Outcome::Cause, "it explains what the root does not".to_owned())
             }
             (Some(finding), Some(root)) if finding.role == Role::Consequence => {
-                ("lost", format!("{root} explains what it would"))
+                (Outcome::Lost, format!("{} explains what it would", root.code()))
             }
-            (Some(finding), _) => ("lost", format!("it is no more than possible: {}", finding.title)),
+            (Some(finding), _) => (Outcome::Lost, format!("it is no more than possible: {}", finding.title)),
         };
-        all.push(Considered { code, verdict, reason });
-    }
-    let order = |considered: &Considered| match considered.verdict {
-        "root" => 0,
-        "cause" => 1,
-        "lost" => 2,
-        _ => 3,
+        Considered { code: cause.code(), verdict: outcome, reason }
     };
-    all.sort_by_key(order);
+    let mut all: Vec<Considered> = Cause::ALL.iter().map(one).collect();
+    all.sort_by_key(|considered| considered.verdict);
     all
 }

@@ -1,12 +1,12 @@
-//! The links: is there one, is it up, has it a carrier, and does it stay.
+//! There is no link, or none that is up, or none with a carrier.
 
 use super::commands::Commands;
-use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{Facts, Link};
+use super::{Cause, Confidence, Finding, Symptom};
+use crate::doctor::evidence::{ConnectOutcome, Facts, Link};
 use crate::doctor::fact::Fact;
 
 /// There is no link, or none that is up, or none with a carrier.
-pub(super) fn state(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if facts.is_local() || facts.evidence.links.get().is_none() {
         return;
     }
@@ -19,8 +19,7 @@ pub(super) fn state(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         let names: Vec<&str> = facts.evidence.links.all().iter().map(|link| link.name.as_str()).collect();
         found.push(
             Finding::new(
-                "LINK.NONE",
-                Layer::Link,
+                Cause::LinkNone,
                 "none",
                 Confidence::Certain,
                 "this machine has no network interface but the loopback".to_owned(),
@@ -58,8 +57,7 @@ pub(super) fn state(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         if works || other_works || !is_steady { Confidence::Likely } else { Confidence::Certain };
     let finding = if link.is_up {
         Finding::new(
-            "LINK.NO_CARRIER",
-            Layer::Link,
+            Cause::LinkNoCarrier,
             "carrier",
             confidence,
             format!("{name} has no carrier: no cable, no network, or the other end is off"),
@@ -68,17 +66,11 @@ pub(super) fn state(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         .check(commands.link(name))
         .remedy(format!("look at the cable and the other end of {name}: a switch port, an access point, the virtual switch"))
     } else {
-        Finding::new(
-            "LINK.DOWN",
-            Layer::Link,
-            "down",
-            confidence,
-            format!("{name} is switched off on this machine"),
-        )
-        .because(Fact::Links, format!("{name} is administratively down"))
-        .check(commands.link(name))
-        .remedy(format!("switch it on: {}", commands.link_up(name)))
-        .remedy("routes that went with it come back by its network manager, or by hand")
+        Finding::new(Cause::LinkDown, "down", confidence, format!("{name} is switched off on this machine"))
+            .because(Fact::Links, format!("{name} is administratively down"))
+            .check(commands.link(name))
+            .remedy(format!("switch it on: {}", commands.link_up(name)))
+            .remedy("routes that went with it come back by its network manager, or by hand")
     };
     found.push(finding.explains(&Symptom::NOTHING_PASSES));
 }
@@ -89,50 +81,7 @@ fn is_needed_elsewhere(facts: &Facts<'_>) -> bool {
         ways.v4.as_ref().is_some_and(|route| route.kind.as_deref() == Some("unicast"))
             || ways.v6.as_ref().is_some_and(|route| route.kind.as_deref() == Some("unicast"))
     });
-    let target_lacks_route = facts
-        .wholly_failed()
-        .is_some_and(|attempt| attempt.connect.outcome == crate::doctor::evidence::ConnectOutcome::NoRoute);
+    let target_lacks_route =
+        facts.wholly_failed().is_some_and(|attempt| attempt.connect.outcome == ConnectOutcome::NoRoute);
     !has_way && (facts.asked().is_none() || target_lacks_route || facts.public_is_reached() == Some(false))
-}
-
-/// A carrier comes and goes.
-pub(super) fn flapping(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let uplinks = facts.uplinks();
-    for change in facts.evidence.carrier.all() {
-        let times = change.after.saturating_sub(change.before);
-        if times < 2 || !uplinks.iter().any(|link| link.name == change.interface) {
-            continue;
-        }
-        let name = &change.interface;
-        let title = format!(
-            "the link of {name} comes and goes: {times} times within {:.1} s",
-            seconds(change.within_ms)
-        );
-        let commands = Commands::of(facts.evidence);
-        found.push(
-            Finding::new("LINK.FLAPPING", Layer::Link, "carrier", Confidence::Certain, title)
-                .because(
-                    Fact::Carrier,
-                    format!("its carrier had changed {} times, and then {}", change.before, change.after),
-                )
-                .check(commands.choose_carrier(name))
-                .explains(&[Symptom::Carrier, Symptom::Service, Symptom::ServiceSlow, Symptom::Delay])
-                .explains(&Symptom::NOTHING_PASSES)
-                .remedy(format!("change the cable of {name}, then the port at its other end"))
-                .remedy("if it stays so, look for a duplex mismatch or a driver that resets: ethtool, dmesg"),
-        );
-    }
-}
-
-fn seconds(ms: u64) -> f64 {
-    f64::from(u32::try_from(ms).unwrap_or(u32::MAX)) / 1e3
-}
-
-impl Commands {
-    fn choose_carrier(self, name: &str) -> String {
-        match self {
-            Self::Linux => format!("ip monitor link dev {}", super::commands::quoted(name)),
-            _ => self.link(name),
-        }
-    }
 }

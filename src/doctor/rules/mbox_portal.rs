@@ -1,11 +1,11 @@
-//! Those in between: a portal that wants a login, somebody who answers in the place of others, a proxy.
+//! The network sends everybody to its own login page first.
 
-use super::{Confidence, Finding, Layer, Symptom};
-use crate::doctor::evidence::{ConnectOutcome, Facts, Service, WebReply};
+use super::{Cause, Confidence, Finding, Symptom};
+use crate::doctor::evidence::{ConnectOutcome, Facts, WebReply};
 use crate::doctor::fact::Fact;
 
 /// The web of this network sends everybody to its own page first.
-pub(super) fn portal(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let mut sent: Vec<(String, String)> = Vec::new();
     let mut demands = false;
     let mut take = |host: &str, reply: &WebReply| {
@@ -54,8 +54,7 @@ pub(super) fn portal(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let from: Vec<&str> =
         sent.iter().filter(|(_, other)| *other == to).map(|(host, _)| host.as_str()).take(3).collect();
     let mut finding = Finding::new(
-        "MBOX.PORTAL",
-        Layer::Between,
+        Cause::MboxPortal,
         if demands { "511" } else { "redirect" },
         confidence,
         format!("this network wants a login first: its portal is {to}"),
@@ -119,89 +118,4 @@ fn is_related(from: &str, to: &str) -> bool {
         labels.into_iter().rev().collect::<Vec<_>>().join(".")
     };
     from == to || domain(&from) == domain(to)
-}
-
-/// Somebody answers questions of DNS that were sent to nobody.
-pub(super) fn intercept(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let Some(names) = facts.names() else { return };
-    let Some(nobody) = &names.nobody else { return };
-    if !nobody.a.iter().any(|query| query.outcome.is_answer()) {
-        return;
-    }
-    // Who asks the gateway is answered by the gateway, whether it takes others' questions or not.
-    let asks_gateway =
-        names.own.iter().all(|answer| facts.is_gateway(answer.server) || answer.server.is_loopback());
-    let confidence = if asks_gateway { Confidence::Possible } else { Confidence::Certain };
-    let own: Vec<String> = names.own.iter().map(|answer| answer.server.to_string()).collect();
-    let mut finding = Finding::new(
-        "MBOX.INTERCEPT",
-        Layer::Between,
-        "dns",
-        confidence,
-        if asks_gateway {
-            "this network answers all questions of DNS itself, whoever they are sent to".to_owned()
-        } else {
-            format!(
-                "what is asked of the name server {} is answered by somebody else, in this network",
-                own.join(" and ")
-            )
-        },
-    )
-    .because(
-        Fact::Names,
-        format!("{}, where no host can be (RFC 5737), answers questions of DNS", nobody.server),
-    )
-    .check(format!("dig @{} {}", nobody.server, names.name))
-    .remedy("ask whoever runs this network why it redirects port 53; DNS over TLS or HTTPS gets by");
-    if !asks_gateway {
-        finding = finding.explains(&[Symptom::Between, Symptom::Name, Symptom::NameSlow]);
-    }
-    found.push(finding);
-}
-
-/// The proxy that the environment names does not do.
-pub(super) fn proxy(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let Some(Some(proxy)) = facts.evidence.proxy.get() else { return };
-    let failure = match (&proxy.error, &proxy.connect, &proxy.answer) {
-        (Some(error), ..) => Some((error.clone(), "variable", Confidence::Certain)),
-        (_, Some(connect), _) if !connect.stands() => {
-            let how = match connect.outcome {
-                ConnectOutcome::Refused => "it refuses connections".to_owned(),
-                ConnectOutcome::Silent => "it does not answer".to_owned(),
-                _ => connect.error.clone().unwrap_or_else(|| "it is not reached".to_owned()),
-            };
-            Some((how, "connect", Confidence::Certain))
-        }
-        (_, Some(_), Some(reply)) if reply.status == 407 => {
-            Some(("it wants a name and a password (407)".to_owned(), "login", Confidence::Certain))
-        }
-        (_, Some(_), Some(reply))
-            if matches!(reply.status, 502..=504)
-                || (facts.service() == Service::Https && !(200..300).contains(&reply.status)) =>
-        {
-            Some((format!("it answers {}", reply.status), "answer", Confidence::Likely))
-        }
-        (_, Some(_), None) => {
-            Some(("it says nothing that HTTP has".to_owned(), "answer", Confidence::Likely))
-        }
-        _ => None,
-    };
-    let Some((how, detail, confidence)) = failure else { return };
-    let works = facts.attempts().any(|attempt| facts.reaches(attempt));
-    let mut finding = Finding::new(
-        "PROXY.BROKEN",
-        Layer::Between,
-        detail,
-        confidence,
-        format!("the proxy {} that {} names does not work: {how}", proxy.value, proxy.variable),
-    )
-    .because(Fact::Proxy, format!("{}={}: {how}", proxy.variable, proxy.value))
-    .check("env | grep -i proxy".to_owned())
-    .explains(&[Symptom::Proxy])
-    .remedy(format!("go without it: unset {}, or name {} in no_proxy", proxy.variable, facts.host()))
-    .remedy(format!("or start the proxy {} again", proxy.value));
-    if works {
-        finding = finding.because(Fact::Target, "without it, the target is reached");
-    }
-    found.push(finding);
 }

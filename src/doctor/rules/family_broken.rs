@@ -1,12 +1,12 @@
-//! IPv4 and IPv6 beside each other: one works and the other does not, which programs that try both only hide.
+//! Of IPv4 and IPv6 one works and the other does not, which programs that try both only hide.
 
 use super::commands::Commands;
-use super::{Confidence, Finding, Layer, Symptom};
+use super::{Cause, Confidence, Finding, Symptom};
 use crate::doctor::evidence::{Attempt, ConnectOutcome, Facts};
 use crate::doctor::fact::Fact;
 
 /// The target has both, and one does not work.
-pub(super) fn one_of_two(facts: &Facts<'_>, found: &mut Vec<Finding>) {
+pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let of = |is_v6: bool| facts.attempts().filter(move |attempt| attempt.address.is_ipv6() == is_v6);
     for is_v6 in [true, false] {
         let Some(dead) = of(is_v6).next() else { continue };
@@ -25,9 +25,9 @@ pub(super) fn one_of_two(facts: &Facts<'_>, found: &mut Vec<Finding>) {
 
 fn push(facts: &Facts<'_>, is_v6: bool, dead: &Attempt, living: &Attempt, found: &mut Vec<Finding>) {
     let (code, name, other, symptom) = if is_v6 {
-        ("V6.BROKEN", "IPv6", "IPv4", Symptom::Target6)
+        (Cause::V6Broken, "IPv6", "IPv4", Symptom::Target6)
     } else {
-        ("V4.BROKEN", "IPv4", "IPv6", Symptom::Target4)
+        (Cause::V4Broken, "IPv4", "IPv6", Symptom::Target4)
     };
     let commands = Commands::of(facts.evidence);
     let at_once = matches!(
@@ -48,13 +48,12 @@ fn push(facts: &Facts<'_>, is_v6: bool, dead: &Attempt, living: &Attempt, found:
             facts.host()
         )
     };
-    let mut finding =
-        Finding::new(code, Layer::Family, if at_once { "no-route" } else { "dead" }, confidence, title)
-            .because(Fact::Target, format!("{}: {how}", dead.address))
-            .check(format!("nc -vz -w 3 {} {}", dead.address, dead.port))
-            .because(Fact::Target, format!("{}: connected", living.address))
-            .check(format!("nc -vz -w 3 {} {}", living.address, living.port))
-            .explains(&[symptom]);
+    let mut finding = Finding::new(code, if at_once { "no-route" } else { "dead" }, confidence, title)
+        .because(Fact::Target, format!("{}: {how}", dead.address))
+        .check(format!("nc -vz -w 3 {} {}", dead.address, dead.port))
+        .because(Fact::Target, format!("{}: connected", living.address))
+        .check(format!("nc -vz -w 3 {} {}", living.address, living.port))
+        .explains(&[symptom]);
     if !is_v6 {
         finding = finding.explains(&[Symptom::Public, Symptom::Datagrams, Symptom::Loss]);
     }
@@ -95,8 +94,7 @@ fn without_target(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     }
     found.push(
         Finding::new(
-            "V6.BROKEN",
-            Layer::Family,
+            Cause::V6Broken,
             "dead",
             Confidence::Likely,
             "this machine has an IPv6 address and a route, and nothing of the internet answers over them"
