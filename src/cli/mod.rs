@@ -171,6 +171,8 @@ enum FormatArg {
     Ndjson,
     /// Comma-separated rows with a header (RFC 4180)
     Csv,
+    /// A page for a ticket or a pull request, as GitHub reads it
+    Markdown,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -259,6 +261,7 @@ impl OutputArgs {
                 Some(FormatArg::Json) => Format::Json,
                 Some(FormatArg::Ndjson) => Format::Ndjson,
                 Some(FormatArg::Csv) => Format::Csv,
+                Some(FormatArg::Markdown) => Format::Markdown,
             },
             is_format_given: self.json || self.format.is_some(),
             columns: self.columns,
@@ -299,6 +302,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
     };
     let is_rows = cli.output.asks_for_rows();
     let mut options = cli.output.options();
+    if options.format == Format::Markdown && !options.header {
+        let error = Error::usage("a table in Markdown has a header always");
+        return Parsed::Refused(options, error.hint("omit --no-header"));
+    }
     let command = match cli.command {
         CommandArgs::Ifaces(args) => args.request(&options).map(Command::Ifaces),
         CommandArgs::Ping(args) => args.request().and_then(|(request, count, events)| {

@@ -59,6 +59,8 @@ macro_rules! facts {
             addresses Addresses (Vec<LinkAddress>) Address "addresses";
             /// The default routes.
             routes Routes (Vec<DefaultRoute>) Route "default";
+            /// The rules of policy routing, in the order in which the kernel asks them.
+            rules Rules (Vec<PolicyRule>) Route "policy rules";
             /// The route that the kernel chooses for the rest of the world, by family.
             out Out (Ways) Route "way out";
             /// The name servers that this system asks, and its hosts file.

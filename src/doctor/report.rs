@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::check::{Check, Status};
 use super::rules::{Confidence, Considered, Diagnosis, Finding, Outcome, Role as Part, Symptom, Verdict};
 use crate::error::Exit;
-use crate::output::record::{Block, Cell, Column, Event, Layout, Line, Record, Report, Role, Warning};
+use crate::output::record::{
+    Appendix, Block, Cell, Column, Event, Layout, Line, Record, Report, Role, Warning,
+};
 
 /// What a diagnosis comes to.
 #[derive(Serialize)]
@@ -101,6 +103,25 @@ impl Report for DoctorReport {
         notes
     }
 
+    fn headline(&self) -> Vec<Line> {
+        let target = self.target.as_deref().unwrap_or("the network");
+        vec![self.verdict.line(target)]
+    }
+
+    fn appendices(&self) -> Vec<Appendix> {
+        let row = |check: &Check| {
+            vec![
+                Cell::word(check.status.name()),
+                Cell::word(check.tier.name()),
+                Cell::text(check.name.as_str()),
+                Cell::text(check.detail.as_str()),
+            ]
+        };
+        let rows: Vec<_> = self.checks.iter().map(row).collect();
+        let checks = Appendix { title: "Checks", columns: &["STATUS", "TIER", "CHECK", "DETAIL"], rows };
+        Some(checks).filter(|checks| !checks.rows.is_empty()).into_iter().collect()
+    }
+
     fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -183,7 +204,7 @@ fn block(finding: &Finding) -> Block {
     for reason in &finding.evidence {
         why.push(Line::new(reason.detail.as_str()));
         if let Some(check) = &reason.check {
-            why.push(Line::default().dim(format!("  $ {check}")));
+            why.push(Line::default().with(Role::Prompt, "  $ ").with(Role::Command, check.as_str()));
         }
     }
     block.field("why", why);
@@ -195,6 +216,19 @@ fn block(finding: &Finding) -> Block {
         );
     }
     block
+}
+
+impl Verdict {
+    /// The verdict on a target, in a line.
+    fn line(self, target: &str) -> Line {
+        let (role, word) = match self {
+            Self::Healthy => (Role::Good, "healthy"),
+            Self::Degraded => (Role::Caution, "degraded"),
+            Self::Broken => (Role::Bad, "broken"),
+        };
+        let line = Line::default().with(role, word).plain(format!(": {target}"));
+        if self == Self::Healthy { line.dim("  nothing wrong was found") } else { line }
+    }
 }
 
 /// What happens on the way.
@@ -242,15 +276,7 @@ impl Event for DoctorEvent {
                         check.detail.as_str(),
                     )
             }
-            Self::Verdict { target, verdict, .. } => {
-                let (role, word) = match verdict {
-                    Verdict::Healthy => (Role::Good, "healthy"),
-                    Verdict::Degraded => (Role::Caution, "degraded"),
-                    Verdict::Broken => (Role::Bad, "broken"),
-                };
-                let line = Line::default().with(role, word).plain(format!(": {target}"));
-                if *verdict == Verdict::Healthy { line.dim("  nothing wrong was found") } else { line }
-            }
+            Self::Verdict { target, verdict, .. } => verdict.line(target),
         })
     }
 

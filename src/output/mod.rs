@@ -1,11 +1,10 @@
 //! The one output layer: everything this program says to anybody leaves through the [`Emitter`].
 //!
-//! A command's result describes itself ([`record`]); the emitter turns it into a table, JSON, NDJSON or CSV.
+//! A command's result describes itself ([`record`]); a format, each in a file of its own, turns it into text.
 //! Standard output is data. Hints, warnings and errors are standard error. No command is known here.
 
-mod document;
 mod environment;
-mod json;
+mod format;
 mod keyboard;
 mod live;
 pub mod record;
@@ -18,18 +17,16 @@ use std::io::{ErrorKind, stderr, stdout};
 use std::ops::ControlFlow;
 
 use environment::Screen;
+pub use format::Format;
+use format::Whole;
 use live::Live;
-use record::{
-    Attention, Event, Flow, Frame, Layout, Line, Observer, Record, Report, Role, Untrusted, Warning,
-};
-use select::{Choice, Rows};
+use record::{Attention, Event, Flow, Frame, Line, Observer, Record, Report, Role, Untrusted, Warning};
+use select::Rows;
 use sink::Sink;
 
 use crate::error::{Error, Exit, Result};
 use crate::sys;
 
-/// How far what stands below an event's line is indented.
-const BELOW: usize = 4;
 /// The columns of text of a terminal whose width is not told.
 const USUAL_COLUMNS: usize = 80;
 /// How far the further lines of a warning or a hint are indented.
@@ -78,20 +75,6 @@ impl Options {
             || self.wide;
         self.is_format_given || self.verbose || self.quiet || is_shaped
     }
-}
-
-/// The format of standard output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// For people, and for `awk` when piped.
-    #[default]
-    Table,
-    /// One JSON object at the end.
-    Json,
-    /// A JSON object a line, each as it happens.
-    Ndjson,
-    /// Rows with a header.
-    Csv,
 }
 
 /// Whether to use colours.
@@ -179,104 +162,10 @@ impl Emitter {
         let order = select::sorted(report, select::order(&self.options)?.as_ref());
         let row = |index| report.row(index);
         let rows = Rows::new(&row, &order);
-        let narrowed =
-            document::Narrowed { columns: named.as_deref(), rows: &rows, is_one_row: R::IS_ONE_ROW };
-        match self.options.format {
-            Format::Table => {
-                self.table(report, &rows, named.clone());
-            }
-            Format::Json => {
-                let pretty = self.screen.is_terminal;
-                document::report(report, &narrowed, None, pretty, |text| self.out.write(text));
-                self.out.write("\n");
-            }
-            Format::Ndjson => {
-                if !self.has_streamed {
-                    for row in rows.iter() {
-                        self.out.write(&document::row(R::ROW_EVENT, &*row, named.as_deref()));
-                        self.out.write("\n");
-                    }
-                }
-                document::report(report, &narrowed, Some("summary"), false, |text| self.out.write(text));
-                self.out.write("\n");
-            }
-            // The events are the rows.
-            Format::Csv if self.options.events => {}
-            Format::Csv => {
-                let columns = named.clone().unwrap_or_else(|| R::Row::columns().iter().collect());
-                document::csv(&rows, &columns, self.options.header, |text| self.out.write(text));
-            }
-        }
+        self.options.format.report(self, &Whole { report, rows: &rows, named: named.as_deref() });
         self.out.flush();
-        let shows_verdict = self.options.format == Format::Table
-            && (self.options.quiet || self.screen.is_terminal)
-            && !report.verdict().is_empty();
-        for Warning { message, .. } in
-            report.warnings().iter().filter(|warning| !(shows_verdict && warning.is_in_verdict))
-        {
-            self.warning(message);
-        }
-        if self.is_for_people() && !self.options.quiet {
-            for hint in report.hints() {
-                self.tell_beside(Role::Strong, "hint", &hint);
-            }
-        }
         self.close()?;
         Ok(report.exit())
-    }
-
-    fn table<R: Report>(
-        &mut self,
-        report: &R,
-        rows: &Rows<'_, R::Row>,
-        named: Option<Vec<&'static record::Column<R::Row>>>,
-    ) {
-        let layout = match report.layout() {
-            _ if named.is_some() => Layout::Table,
-            Layout::BlocksOnScreen if self.screen.is_terminal => Layout::Blocks,
-            Layout::BlocksOnScreen => Layout::Table,
-            layout => layout,
-        };
-        let lines = if let Layout::Lines(ids) = layout { Some(select::of_ids(ids)) } else { None };
-        let choice = named.or(lines).map_or(Choice::Default { verbose: self.options.verbose }, Choice::Named);
-        if self.has_streamed || (self.screen.is_terminal && report.is_interrupted()) {
-            self.out.write("\n");
-        }
-        // A header over nothing tells a script that there is nothing, and a person less than the notes do.
-        let is_told = rows.count() > 0 || !self.screen.is_terminal;
-        let is_flat = self.options.wide || matches!(layout, Layout::Lines(_));
-        let width = self.screen.width.filter(|_| !self.options.wide);
-        let screen = Screen { width, is_flat, ..self.screen };
-        let line_each = if self.options.wide || is_flat { "" } else { report.line_each() };
-        let is_verbose = matches!(choice, Choice::Default { verbose: true });
-        let out = &mut self.out;
-        let told = |text: &str| {
-            if is_told {
-                out.write(text);
-            }
-        };
-        let is_blocks = layout == Layout::Blocks;
-        if is_blocks {
-            table::blocks(rows.order().iter().map(|index| report.block(*index)), &screen, told);
-        } else if is_verbose && !table::fits(rows, &choice, &screen) {
-            // Everything was asked for, and nothing of it is left out for want of room.
-            table::blocks(rows.iter().map(|row| table::block_of(&*row)), &screen, told);
-        } else {
-            table::render(rows, &choice, &screen, self.options.header, line_each, told);
-        }
-        // What is piped stays a table, where it is one.
-        let is_read = self.screen.is_terminal || is_blocks;
-        let mut verdict = if self.options.quiet || is_read { report.verdict() } else { Vec::new() };
-        if self.options.quiet {
-            verdict.extend(report.only_in_events());
-        }
-        let notes = if is_read && !self.options.quiet { report.notes() } else { Vec::new() };
-        for line in verdict.iter().chain(&notes) {
-            for part in style::wrapped(line, 0, self.screen.width.unwrap_or(usize::MAX)) {
-                self.out.write(&style::line(&part, self.screen.charset, self.screen.colored));
-                self.out.write("\n");
-            }
-        }
     }
 
     /// Takes away the picture and the progress, so that what is written next stands alone.
@@ -370,9 +259,30 @@ impl Emitter {
         self.err.flush();
     }
 
-    fn json_event<E: serde::Serialize>(&mut self, name: &'static str, body: &E) {
-        self.out.write(&document::event(name, body));
-        self.out.write("\n");
+    /// Writes an event's line beside the data, as the answer to somebody who asked for it.
+    fn answer<E: Event>(&mut self, event: &E) {
+        let Some(line) = event.line() else { return };
+        self.clear();
+        let line = style::line(&line, self.screen.charset, self.screen.errors_colored);
+        self.err.write(&line);
+        self.err.write("\n");
+        self.err.flush();
+    }
+
+    /// Writes the warnings and the hints of a result beside it.
+    fn tell_warnings_and_hints<R: Report>(&mut self, report: &R) {
+        let shows_verdict = self.is_for_people()
+            && (self.options.quiet || self.screen.is_terminal)
+            && !report.verdict().is_empty();
+        let told = |warning: &&Warning| !(shows_verdict && warning.is_in_verdict);
+        for Warning { message, .. } in report.warnings().iter().filter(told) {
+            self.warning(message);
+        }
+        if self.is_for_people() && !self.options.quiet {
+            for hint in report.hints() {
+                self.tell_beside(Role::Strong, "hint", &hint);
+            }
+        }
     }
 
     fn close(&mut self) -> Result<()> {
@@ -390,70 +300,10 @@ impl Emitter {
 
 impl<E: Event> Observer<E> for Emitter {
     fn observe(&mut self, event: E) -> Flow {
-        let is_data = self.options.format == Format::Ndjson || self.options.events;
-        match self.options.format {
-            _ if event.is_answer() && !is_data => {
-                if let Some(line) = event.line() {
-                    self.clear();
-                    let line = style::line(&line, self.screen.charset, self.screen.errors_colored);
-                    self.err.write(&line);
-                    self.err.write("\n");
-                    self.err.flush();
-                }
-            }
-            Format::Table if self.options.quiet || (event.is_detail() && !self.options.verbose) => {}
-            Format::Table => {
-                if let Some(line) = event.line() {
-                    self.clear();
-                    let shown = |line: &Line| style::line(line, self.screen.charset, self.screen.colored);
-                    let width = self.screen.width.filter(|_| self.screen.is_terminal).unwrap_or(usize::MAX);
-                    if style::width(&line, self.screen.charset) > width {
-                        for (number, part) in style::wrapped(&line, BELOW, width).iter().enumerate() {
-                            let gap = if number == 0 { String::new() } else { format!("\n{:BELOW$}", "") };
-                            self.out.write(&gap);
-                            self.out.write(&shown(part));
-                        }
-                    } else {
-                        self.out.write(&shown(&line));
-                    }
-                    for more in event.below() {
-                        if self.screen.is_terminal {
-                            for part in style::wrapped(&more, BELOW, self.screen.width.unwrap_or(usize::MAX))
-                            {
-                                self.out.write(&format!("\n{:BELOW$}{}", "", shown(&part)));
-                            }
-                        } else {
-                            self.out.write("  ");
-                            self.out.write(&shown(&more));
-                        }
-                    }
-                    self.out.write("\n");
-                    if event.rings() && self.screen.is_terminal {
-                        self.out.write("\x07");
-                    }
-                    self.has_streamed = true;
-                }
-            }
-            Format::Ndjson => {
-                self.json_event(event.name(), &event);
-                self.has_streamed = true;
-            }
-            Format::Csv if self.options.events => {
-                if !self.has_streamed && self.options.header {
-                    self.out.write(&document::csv_line(E::keys().iter().map(|key| (*key).to_owned())));
-                }
-                self.has_streamed = true;
-                self.out.write(&document::csv_event(event.name(), &event, E::keys()));
-            }
-            // There the data comes at the end; some things cannot wait so long.
-            Format::Json | Format::Csv => {
-                if let Some(line) = event.line().filter(|_| event.is_urgent() && !self.options.quiet) {
-                    let line = style::line(&line, self.screen.charset, self.screen.errors_colored);
-                    self.err.write(&line);
-                    self.err.write("\n");
-                    self.err.flush();
-                }
-            }
+        if event.is_answer() && !self.options.format.is_stream_of_data(&self.options) {
+            self.answer(&event);
+        } else {
+            self.options.format.event(self, &event);
         }
         self.out.flush();
         if let Some(warning) = event.warning() {
@@ -463,17 +313,11 @@ impl<E: Event> Observer<E> for Emitter {
     }
 
     fn attention(&self) -> Attention {
-        match self.options.format {
-            Format::Ndjson => Attention::Details,
-            Format::Csv if self.options.events => Attention::Details,
-            Format::Table if self.options.verbose => Attention::Details,
-            Format::Table if !self.options.quiet => Attention::Usual,
-            Format::Table | Format::Json | Format::Csv => Attention::None,
-        }
+        self.options.format.attention(&self.options)
     }
 
     fn is_drawing(&self) -> bool {
-        let is_plain = self.options.format != Format::Table || self.options.quiet || self.options.verbose;
+        let is_plain = !self.is_for_people() || self.options.quiet || self.options.verbose;
         !is_plain && self.screen.is_terminal && self.screen.can_redraw
     }
 

@@ -7,7 +7,7 @@ fn parameters(role: Role) -> Option<&'static str> {
     match role {
         Role::Plain => None,
         Role::Strong => Some("1"),
-        Role::Dim => Some("2"),
+        Role::Dim | Role::Prompt | Role::Command => Some("2"),
         Role::Good => Some("32"),
         Role::Caution => Some("33"),
         Role::Bad => Some("31"),

@@ -24,6 +24,38 @@ pub struct RouteLookup {
     pub mtu: Option<u32>,
 }
 
+/// A rule of policy routing, which decides what table a packet's route is looked up in (ip-rule(8)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyRule {
+    /// Whether the rule is one of IPv6's.
+    pub is_v6: bool,
+    /// The rule's place: the lower is asked first.
+    pub priority: u32,
+    /// What becomes of a packet that the rule is for.
+    pub action: RuleAction,
+    /// Whether the rule is for every packet, as it has no selector.
+    pub is_for_all: bool,
+}
+
+/// What a rule of policy routing does (FR_ACT_* of `linux/fib_rules.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleAction {
+    /// A route is looked up in this table.
+    Table(u32),
+    /// The rule of this priority is asked next.
+    Goto(u32),
+    /// The next rule is asked.
+    Nothing,
+    /// The packet is dropped without a word.
+    Blackhole,
+    /// The packet is refused: network unreachable.
+    Unreachable,
+    /// The packet is refused: administratively prohibited.
+    Prohibit,
+    /// Something that a newer kernel has.
+    Other,
+}
+
 /// One entry of the kernel's table of neighbours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {

@@ -41,7 +41,7 @@ use std::net::IpAddr;
 
 use socket2::Socket;
 
-pub use diagnosis::{ArpSeen, FrameSeen, Neighbour, RouteLookup, Tables};
+pub use diagnosis::{ArpSeen, FrameSeen, Neighbour, PolicyRule, RouteLookup, RuleAction, Tables};
 #[cfg(target_os = "linux")]
 pub use linux::{
     FrameWatch, ICMP_BATCH, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, ipv6_neighbour_entries,
@@ -164,6 +164,13 @@ pub fn port_settings() -> PortSettings {
 /// Errors: the system does not tell.
 pub fn route_to(to: IpAddr, scope_id: u32) -> io::Result<RouteLookup> {
     kernel::route_to(to, scope_id)
+}
+
+/// The rules of policy routing, by family and in the order in which the kernel asks them.
+///
+/// Errors: the system has none, or does not tell.
+pub fn policy_rules() -> io::Result<Vec<PolicyRule>> {
+    kernel::policy_rules()
 }
 
 /// Everybody the kernel knows on its links, whatever it knows of them.

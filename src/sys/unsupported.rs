@@ -44,6 +44,10 @@ pub(super) fn route_to(_: IpAddr, _: u32) -> io::Result<super::RouteLookup> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+pub(super) fn policy_rules() -> io::Result<Vec<super::PolicyRule>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 pub(super) fn neighbour_table() -> io::Result<Vec<super::Neighbour>> {
     Err(io::ErrorKind::Unsupported.into())
 }

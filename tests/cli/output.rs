@@ -31,6 +31,7 @@ pub(crate) const TESTS: &[Test] = &[
         "output::quiet_leaves_only_the_result_and_verbose_shows_every_column",
         quiet_leaves_only_the_result_and_verbose_shows_every_column,
     ),
+    ("output::markdown_is_a_page_for_every_command", markdown_is_a_page_for_every_command),
     ("output::generated_json_survives_a_round_trip", generated_json_survives_a_round_trip),
 ];
 
@@ -115,6 +116,44 @@ fn sorting_goes_by_number_and_both_ways() -> Result<(), String> {
     assert_eq!(sorted("1-2000"), sorted("1000-2000 1-999"));
     let csv = run("port 443 80 8080 --format csv --sort port --columns port --no-header").stdout;
     assert_eq!(csv, "80\n443\n8080\n");
+    Ok(())
+}
+
+fn markdown_is_a_page_for_every_command() -> Result<(), String> {
+    let (_held, port) = crate::common::silent_port();
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doctor/recordings/P-MTU.json");
+    for (args, command, table) in [
+        ("ifaces".to_owned(), "ifaces", "| INDEX | NAME |"),
+        ("port 443 80".to_owned(), "port", "| PORT | CLASS |"),
+        (format!("tcp-echo {port}"), "tcp-echo", "| ADDRESS | OUTCOME |"),
+        (format!("doctor --from {recording}"), "doctor", "| STATUS | TIER | CHECK | DETAIL |"),
+    ] {
+        let page = run(&format!("{args} --format markdown"));
+        let head = format!("**netdiag {command}** {}, ", env!("CARGO_PKG_VERSION"));
+        assert!(page.stdout.starts_with(&head), "{page:?}");
+        let lines: Vec<&str> = page.stdout.lines().collect();
+        let at = lines.iter().position(|line| line.starts_with(table));
+        let at = at.unwrap_or_else(|| panic!("{args}: no table {table}: {page:?}"));
+        // A blank line before a table, and its ruler behind the head.
+        assert!(lines[at - 1].is_empty() && lines[at + 1].starts_with("| ---"), "{page:?}");
+        assert!(!page.stdout.contains('\x1b'), "{page:?}");
+    }
+    let page = run(&format!("doctor --from {recording} --format markdown")).stdout;
+    for part in [
+        "**broken**: shop.lab:7",
+        "PATH.MTU",
+        "- **why:**",
+        "`ping -c 2 -M do",
+        "- **do:**",
+        "<summary>Checks",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    // Warnings are a quote of the page, and not told twice.
+    let warned = run("port 1-65535 --format markdown --columns nonsense");
+    assert_eq!(warned.code, Some(2), "{warned:?}");
+    let narrowed = run("port 443 --format markdown --columns port,class").stdout;
+    assert!(narrowed.contains("| PORT | CLASS |\n| ---: | --- |\n| 443 | well-known |\n"), "{narrowed}");
     Ok(())
 }
 

@@ -116,6 +116,7 @@ const WRONG: &[(&str, &[&str])] = &[
     ("ping 127.0.0.1 --nonsense", &["netdiag ping has no option '--nonsense'", "netdiag ping --help"]),
     ("ping 127.0.0.1 -c 0", &["'0' for '--count <N>'", "write a whole number, 1 or more"]),
     ("ping 127.0.0.1 -s 65508", &["write a whole number, 0 to 65507"]),
+    ("port 443 --format markdown --no-header", &["a table in Markdown has a header", "omit --no-header"]),
     ("netstat -tlnp", &["netdiag has no command 'netstat'", "netdiag port --list"]),
     ("nc -l 7777", &["netdiag has no command 'nc'", "netdiag tcp-serve PORT"]),
     ("traceroute 192.0.2.1", &["netdiag has no command 'traceroute'", "netdiag doctor HOST"]),

@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("ifaces::one_of_several_watched_goes", named_ones_go),
     ("ifaces::interfaces_that_come_and_go", vanishing),
     ("ifaces::a_hostile_alias_is_harmless", hostile_alias),
+    ("ifaces::a_page_survives_hostile_names", hostile_page),
     ("ifaces::two_thousand_interfaces", many),
 ];
 
@@ -687,6 +688,29 @@ fn hostile_alias() -> Result<(), String> {
     assert!(!table.stdout.contains('\x1b') && !table.stdout.contains('\r'), "{table:?}");
     assert_eq!(host.netdiag("ifaces evil --json").json()["data"][0]["alias"], "a\x1b[2Jb\rc");
     assert!(!host.netdiag("ifaces evil --format csv").stdout.contains('\x1b'));
+    Ok(())
+}
+
+fn hostile_page() -> Result<(), String> {
+    let host = Host::new("host");
+    host.sh(
+        "ip link add 'a|b`c_d<i>' type veth peer name 'e*f' && ip link set 'a|b`c_d<i>' alias '@all `x` | y'",
+    );
+    let page = host.netdiag("ifaces --format markdown");
+    expect_code(&page, 0);
+    let rows: Vec<&str> = page.stdout.lines().filter(|line| line.starts_with('|')).collect();
+    let bars = |row: &str| row.replace("\\|", "").matches('|').count();
+    assert!(
+        rows.len() == 5 && rows.iter().all(|row| bars(row) == bars(rows[0])),
+        "a cell for each column: {page:?}"
+    );
+    assert!(page.stdout.contains("a\\|b\\`c\\_d&lt;i\\>"), "{page:?}");
+    let blocks = host.netdiag("ifaces --details --format markdown").stdout;
+    assert!(
+        blocks.contains("- **alias:** &#64;all \\`x\\` \\| y") || blocks.contains("&#64;all"),
+        "{blocks}"
+    );
+    assert!(blocks.lines().any(|line| line.starts_with("- **")), "blocks are lists: {blocks}");
     Ok(())
 }
 

@@ -120,7 +120,7 @@ fn tell(list: &mut List<'_>) {
         Fact::PublicPath => beyond::path(list, evidence.public_path.get()),
         Fact::UdpPath => beyond::path(list, evidence.udp_path.get()),
         // What the kernel would do and what it counted is told where a cause rests on it.
-        Fact::Out | Fact::Counters => {}
+        Fact::Out | Fact::Rules | Fact::Counters => {}
     }
 }
 

@@ -35,7 +35,7 @@ pub use link::{CarrierChange, Link};
 pub use meanwhile::{Meanwhile, Trying};
 pub use names::{Names, Query, QueryOutcome, Resolver, ServerAnswer, SystemAnswer};
 pub use path::{Burst, BurstConnect, SizeProbe};
-pub use route::{DefaultRoute, Route, Ways};
+pub use route::{DefaultRoute, PolicyRule, Route, RuleAction, Ways};
 pub use target::{Attempt, Exchange, Round, RoundOutcome, Source, Tls, TlsOutcome};
 pub use untested::{Privilege, System, Untested};
 

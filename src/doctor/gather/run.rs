@@ -75,6 +75,8 @@ struct Gathering<'a> {
     carrier: HashMap<String, u32>,
     sender: Sender<News>,
     news: Receiver<News>,
+    /// Whether what is known before the first packet has been noted.
+    is_noted: bool,
     begun: BTreeSet<Task>,
     running: BTreeSet<Task>,
     beat: Option<Beat>,
@@ -99,6 +101,7 @@ impl<'a> Gathering<'a> {
             carrier: HashMap::new(),
             sender,
             news,
+            is_noted: false,
             begun: BTreeSet::new(),
             running: BTreeSet::new(),
             beat: None,
@@ -119,7 +122,10 @@ impl<'a> Gathering<'a> {
             if rules::is_settled(&self.evidence) {
                 break;
             }
-            self.note_what_counts();
+            if !std::mem::replace(&mut self.is_noted, true) {
+                self.note_what_counts();
+                continue;
+            }
             for task in wanted {
                 self.begin(task);
             }
@@ -223,6 +229,8 @@ impl<'a> Gathering<'a> {
         evidence.links = self.budget.known(began, local::links(&self.network));
         evidence.addresses = self.budget.told(began, local::addresses(&self.network));
         evidence.routes = self.budget.told(began, local::routes(&self.network));
+        let rules = local::rules().map_err(|_| Untested::System(System::RouteLookup));
+        evidence.rules = self.budget.tested(began, rules);
         evidence.out = match (way([198, 41, 0, 4].into()), way(A_ROOT_V6.into())) {
             (Some(v4), Some(v6)) => self.budget.known(began, Ways { v4: Some(v4), v6: Some(v6) }),
             _ => Item::NotTested(Untested::System(System::RouteLookup)),
@@ -249,11 +257,8 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// Once, before the first packet: what the kernel has counted so far, and what need not be asked.
+    /// Notes before the first packet what the kernel has counted so far, and what need not be asked.
     fn note_what_counts(&mut self) {
-        if self.begun.iter().any(|task| !task.is_of_the_machine()) {
-            return;
-        }
         self.counters = sys::network_counters().unwrap_or_default();
         for (fact, why) in agenda::ruled_out(&self.evidence, self.request) {
             self.evidence.rule_out(fact, why);

@@ -28,7 +28,8 @@ pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 && query.icmp.as_ref().is_some_and(|icmp| icmp.from == Some(answer.server))
         })
     });
-    let confidence = if others || says_closed { Confidence::Certain } else { Confidence::Likely };
+    // Silence alone may be a filter's on the way to that server, or of a switch that takes two hosts for one.
+    let confidence = if says_closed { Confidence::Certain } else { Confidence::Likely };
     let servers: Vec<String> = names.own.iter().map(|answer| answer.server.to_string()).collect();
     let verb = if servers.len() == 1 { "does not answer" } else { "do not answer" };
     let detail = if says_closed { "closed" } else { "silent" };

@@ -73,6 +73,16 @@ pub trait Report: Serialize {
         Vec::new()
     }
 
+    /// What a page of the result says before its rows: the verdict, where there is one.
+    fn headline(&self) -> Vec<Line> {
+        self.verdict()
+    }
+
+    /// Tables that a page of the result has behind its rows.
+    fn appendices(&self) -> Vec<Appendix> {
+        Vec::new()
+    }
+
     /// What an event has told and no row does; `--quiet`, which silences events, writes it as part of the result.
     fn only_in_events(&self) -> Vec<Line> {
         Vec::new()
@@ -134,6 +144,17 @@ impl Block {
             self.fields.push((label, lines));
         }
     }
+}
+
+/// A table behind a page's rows, for who wants to know more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Appendix {
+    /// What the table is of, in a word or two.
+    pub title: &'static str,
+    /// The headings of its columns.
+    pub columns: &'static [&'static str],
+    /// Its rows, a cell for each column.
+    pub rows: Vec<Vec<Cell>>,
 }
 
 /// Something that limits how far the result can be trusted, or that its reader should change.
@@ -364,6 +385,10 @@ pub enum Role {
     Bad,
     /// Names a place on the network: an address, a host.
     Address,
+    /// The sign before a command on a screen, which is no part of it.
+    Prompt,
+    /// A command that a person can type as it is.
+    Command,
 }
 
 impl Value {

@@ -229,7 +229,7 @@ impl Shown {
         match self.role {
             Role::Plain => cell,
             Role::Strong => cell.add_attribute(Attribute::Bold),
-            Role::Dim => cell.add_attribute(Attribute::Dim),
+            Role::Dim | Role::Prompt | Role::Command => cell.add_attribute(Attribute::Dim),
             Role::Good => cell.fg(Color::DarkGreen),
             Role::Caution => cell.fg(Color::DarkYellow),
             Role::Bad => cell.fg(Color::DarkRed),

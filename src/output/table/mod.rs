@@ -211,6 +211,11 @@ pub(super) fn block_of<R: Record>(row: &R) -> Block {
     block
 }
 
+/// A value as a person reads it, on one line.
+pub(super) fn value_text(value: &Value) -> Cow<'static, str> {
+    text::text(value, Charset::Unicode)
+}
+
 /// A cell as lines, one for each item of a list.
 fn value_line(cell: &Cell) -> Vec<Line> {
     let line =

@@ -31,7 +31,9 @@ pub(super) use owners::{
 pub use packet::{FrameWatch, parse_frame};
 pub(super) use resolved::name_servers_by_link;
 pub use rtnetlink::{ipv6_neighbour_entries, parse_default_routes, parse_link, parse_link_address};
-pub(super) use rtnetlink::{is_routed_by_policy, lost_neighbours, neighbour_table, neighbours, route_to};
+pub(super) use rtnetlink::{
+    is_routed_by_policy, lost_neighbours, neighbour_table, neighbours, policy_rules, route_to,
+};
 pub use sock_diag::parse as parse_socket;
 pub(super) use sock_diag::{lists_bound_sockets, port_sockets, tcp_socket, tcp_sockets, time_wait_count};
 pub use stamps::wait_until_stamping;

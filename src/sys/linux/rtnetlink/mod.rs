@@ -5,6 +5,7 @@ mod link;
 mod lookup;
 mod neighbour;
 mod route;
+mod rule;
 
 use std::fs;
 use std::io;
@@ -18,6 +19,7 @@ pub use link::parse as parse_link;
 pub(in crate::sys) use lookup::{neighbour_table, route_to};
 pub use neighbour::ipv6_entries as ipv6_neighbour_entries;
 pub(in crate::sys) use neighbour::{lost as lost_neighbours, spoken_to as neighbours};
+pub(in crate::sys) use rule::policy_rules;
 
 use super::super::{DefaultRoute, Depth, Link, LinkAddress, Network, Tells};
 use super::generic;
@@ -195,7 +197,7 @@ mod tests {
             let bytes = &whole[..cut];
             let _ = (link::parse(bytes), address::parse(bytes), route::parse(bytes, 2));
             let _ = (neighbour::parse(bytes), route::next_hops(bytes));
-            let _ = (lookup::parse(bytes), lookup::parse_neighbour(bytes));
+            let _ = (lookup::parse(bytes), lookup::parse_neighbour(bytes), rule::parse(bytes));
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The formats for programs: JSON, NDJSON and CSV.
+//! JSON documents: whole results, rows and events.
 
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 use std::fmt::Write as _;
 
-use super::json;
-use super::record::{self, Column, Mark, Record, Report, Untrusted, Value, Warning};
-use super::select::Rows;
+use super::{Whole, json_writer};
+use crate::output::record::{self, Column, Record, Report, Warning};
+use crate::output::select::Rows;
 
 /// What every JSON document of netdiag looks like from outside.
 #[derive(Serialize)]
@@ -22,10 +22,10 @@ struct Document<'a, D> {
 
 /// An event's fields after its name.
 #[derive(Serialize)]
-struct Named<'a, E> {
-    event: &'static str,
+pub(super) struct Named<'a, E> {
+    pub(super) event: &'static str,
     #[serde(flatten)]
-    body: &'a E,
+    pub(super) body: &'a E,
 }
 
 /// A report's rows and the columns they are narrowed to; `None` leaves them whole.
@@ -34,6 +34,12 @@ pub(super) struct Narrowed<'a, R: Clone + 'static> {
     pub(super) rows: &'a Rows<'a, R>,
     /// Whether the one row stands for itself.
     pub(super) is_one_row: bool,
+}
+
+impl<'a, R: Clone + 'static> Narrowed<'a, R> {
+    pub(super) fn new<W: Report<Row = R>>(whole: &Whole<'a, W>) -> Self {
+        Self { columns: whole.named, rows: whole.rows, is_one_row: W::IS_ONE_ROW }
+    }
 }
 
 /// Writes a whole report as one JSON object, row by row; `pretty` is for people who look at it.
@@ -59,7 +65,7 @@ pub(super) fn report<R: Report>(
     if pretty {
         out(&safe(&serde_json::to_string_pretty(&document).expect(expectation)));
     } else {
-        json::write(&document, out).expect(expectation);
+        json_writer::write(&document, out).expect(expectation);
     }
 }
 
@@ -153,7 +159,7 @@ fn project(value: &Json, paths: &[&str]) -> Json {
 /// One event as one line of NDJSON, without the newline.
 pub(super) fn event<E: Serialize>(name: &'static str, body: &E) -> String {
     let mut text = String::new();
-    let written = json::write(&Named { event: name, body }, |piece| text.push_str(piece));
+    let written = json_writer::write(&Named { event: name, body }, |piece| text.push_str(piece));
     written.expect("an event has string keys and finite figures");
     text
 }
@@ -173,63 +179,6 @@ fn safe(json: &str) -> String {
         }
     }
     out
-}
-
-/// Writes rows as CSV (RFC 4180, with line feeds): figures in the unit of their JSON key, lists with semicolons.
-pub(super) fn csv<R: Record + Clone>(
-    rows: &Rows<'_, R>,
-    columns: &[&'static Column<R>],
-    header: bool,
-    mut out: impl FnMut(&str),
-) {
-    if header {
-        out(&csv_line(columns.iter().map(|column| column.id.to_owned())));
-    }
-    for row in rows.iter() {
-        out(&csv_line(columns.iter().map(|column| field(&(column.cell)(&row).value))));
-    }
-}
-
-/// One line of CSV.
-pub(super) fn csv_line(fields: impl Iterator<Item = String>) -> String {
-    let expectation = "writing to memory does not fail";
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(fields).expect(expectation);
-    String::from_utf8(writer.into_inner().expect(expectation)).expect("every field is UTF-8")
-}
-
-/// One event as CSV: the values of these keys of its JSON, those below a key after a dot; `event` is its name.
-pub(super) fn csv_event<E: Serialize>(name: &'static str, body: &E, keys: &[&str]) -> String {
-    let json = serde_json::to_value(Named { event: name, body }).expect("an event has string keys");
-    csv_line(keys.iter().map(|key| {
-        let value = key.split('.').try_fold(&json, |json, key| json.get(key));
-        match value {
-            None | Some(Json::Null) => String::new(),
-            Some(Json::String(text)) => Untrusted::from(text.as_str()).escaped(record::Charset::Unicode),
-            Some(other) => other.to_string(),
-        }
-    }))
-}
-
-fn field(value: &Value) -> String {
-    match value {
-        Value::Missing => String::new(),
-        Value::Unsupported => "unsupported".to_owned(),
-        Value::Denied => "denied".to_owned(),
-        Value::Flag(is) => is.to_string(),
-        Value::Word(word) | Value::Named { raw: word, .. } => (*word).to_owned(),
-        Value::Integer(number) => number.to_string(),
-        Value::Real { raw, .. } => raw.to_string(),
-        Value::Text(text) => text.escaped(record::Charset::Unicode),
-        Value::Ip(ip, None) => ip.to_string(),
-        Value::Ip(ip, Some(length)) => format!("{ip}/{length}"),
-        Value::List(items) | Value::Series(items) => items.iter().map(field).collect::<Vec<_>>().join(";"),
-        Value::Trend(marks) => {
-            let mark =
-                |mark: &Mark| if let Mark::Answered(us) = mark { us.to_string() } else { String::new() };
-            marks.iter().map(mark).collect::<Vec<_>>().join(";")
-        }
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::fmt::{Display, Write as _};
 use serde::ser::{self, Error as _, Serialize, Serializer};
 use serde_json::{Error, Result};
 
-use super::record;
+use crate::output::record;
 
 /// So much is handed on at a time.
 const PIECE: usize = 16 * 1024;
