@@ -79,7 +79,7 @@ for run in $(seq "$runs"); do
   if (($#)); then
     names=("$@")
   elif ((run <= whole)); then
-    names=(netdiag rules fuzz layers cli lab doctor)
+    names=(netdiag rules fuzz layers papers cli lab doctor)
   else
     one_each=(cli lab doctor)
     names=("${one_each[(run + (run - 1) / ${#kinds[@]}) % 3]}")
@@ -100,7 +100,7 @@ for run in $(seq "$runs"); do
     }
     program=$(realpath "$program")
     # These read the sources, which may be root's alone.
-    [[ $kind == nobody && $name =~ ^(layers|fuzz|rules)$ ]] && continue
+    [[ $kind == nobody && $name =~ ^(layers|fuzz|rules|papers)$ ]] && continue
     log=$logs/$run-$kind-$name.log
     start=$SECONDS
     folder=.

@@ -10,14 +10,14 @@ use super::symptom::Symptom;
 macro_rules! causes {
     ($(
         $file:ident {$(
-            $(#[$doc:meta])* $cause:ident $code:literal $layer:ident
+            $(#[doc = $doc:literal])+ $cause:ident $code:literal $layer:ident
             $(shows $symptom:ident)? $(, $settles:ident)?;
         )+}
     )+) => {
         /// A cause of trouble: owner and remedy are the same wherever it is found.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Cause {
-            $($($(#[$doc])* $cause,)+)+
+            $($($(#[doc = $doc])+ $cause,)+)+
             /// A box on the way has no room left in its table of translated connections. It cannot be told from others by what
             /// this machine sees, so it is named beside them only.
             NatExhausted,
@@ -35,6 +35,14 @@ macro_rules! causes {
                 match self {
                     $($(Self::$cause => $code,)+)+
                     Self::NatExhausted => "NAT.EXHAUSTED",
+                }
+            }
+
+            /// What the cause means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $($(Self::$cause => concat!($($doc),+).trim_ascii(),)+)+
+                    Self::NatExhausted => "A box on the way has no room left for translated connections.",
                 }
             }
 

@@ -99,6 +99,27 @@ pub enum Layer {
     Application,
 }
 
+impl Layer {
+    /// The layer's name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Link => "link",
+            Self::Address => "address",
+            Self::Neighbour => "neighbour",
+            Self::Route => "route",
+            Self::Gateway => "gateway",
+            Self::Filter => "filter",
+            Self::Path => "path",
+            Self::Family => "family",
+            Self::Names => "names",
+            Self::Between => "between",
+            Self::Service => "service",
+            Self::Application => "application",
+        }
+    }
+}
+
 /// A cause of trouble.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
