@@ -262,6 +262,9 @@ pub(crate) const ROWS: &[Row] = &[
     row("R-PROHIBIT", "a prohibit route", E, &["ROUTE.LOCAL_BLOCK"], |town| {
         town.client.sh("ip route add prohibit 203.0.113.80/32");
     }),
+    row("R-RULE", "a routing rule that refuses everything", E, &["ROUTE.RULE_BLOCK"], |town| {
+        town.client.sh("ip rule add priority 100 unreachable; ip -6 rule add priority 100 unreachable");
+    }),
     row("R-UNREACH", "an unreachable route", E, &["ROUTE.LOCAL_BLOCK"], |town| {
         town.client.sh("ip route add unreachable 203.0.113.80/32");
     }),

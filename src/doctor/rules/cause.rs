@@ -138,6 +138,10 @@ causes! {
         /// A route of this machine refuses what takes it.
         RouteLocalBlock "ROUTE.LOCAL_BLOCK" Route, settles;
     }
+    route_rule_block {
+        /// A rule of policy routing refuses every packet.
+        RouteRuleBlock "ROUTE.RULE_BLOCK" Route shows NoWayOut, settles;
+    }
     route_wrong_gateway {
         /// A route leads to a host that passes nothing on, or to nobody.
         RouteWrongGateway "ROUTE.WRONG_GATEWAY" Route, settles;

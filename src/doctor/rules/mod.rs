@@ -49,6 +49,7 @@ mod proxy_broken;
 mod route_bad_source;
 mod route_local_block;
 mod route_no_default;
+mod route_rule_block;
 mod route_wrong_gateway;
 mod route_wrong_interface;
 mod symptom;
