@@ -16,6 +16,7 @@ pub mod suggest;
 pub mod sys;
 pub mod tcp;
 pub mod trace;
+pub mod wire;
 
 use std::ffi::OsString;
 

@@ -6,7 +6,6 @@ mod columns;
 mod engine;
 mod event;
 mod hosts;
-mod icmp;
 mod live;
 mod names;
 mod plan;
@@ -17,7 +16,6 @@ mod statistics;
 mod target;
 mod tier;
 mod transport;
-pub mod wire;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::wire::HEADER_BYTES;
 use crate::address::Family;
+use crate::wire::echo::HEADER_BYTES;
 
 /// How often a size must stay unanswered until it counts as too large: more than chance.
 const TRIES: u8 = 3;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::address::Family;
 use crate::output::record::{Cell, Line, Role};
 use crate::sys::IcmpError;
+use crate::wire::icmp;
 
 /// What became of probing one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -188,10 +189,7 @@ impl Failure {
 
     /// The failure of a connect that an ICMP error ended.
     pub(super) fn of_icmp(family: Family, error: IcmpError, speaker: Speaker) -> Self {
-        let (kind, what) = match family {
-            Family::Ipv4 => icmp_v4(error.icmp_type, error.icmp_code),
-            Family::Ipv6 => icmp_v6(error.icmp_type, error.icmp_code),
-        };
+        let (kind, what) = outcome_of(icmp::Error::of(family, error.icmp_type, error.icmp_code));
         let message = match (speaker, error.from) {
             (Speaker::OwnNeighbourDiscovery, _) if kind == Outcome::UnreachableHost => {
                 "no machine on the local network answers for this address or its gateway (ARP or neighbour \
@@ -288,28 +286,33 @@ fn is_prohibit_route(error: &io::Error) -> bool {
     };
 }
 
-fn icmp_v4(icmp_type: u8, icmp_code: u8) -> (Outcome, &'static str) {
-    match (icmp_type, icmp_code) {
-        (3, 0 | 6 | 11) => (Outcome::UnreachableNetwork, "the network is unreachable"),
-        (3, 3) => {
+/// The outcome that an ICMP error stands for, and what it says of a connection.
+fn outcome_of(error: icmp::Error) -> (Outcome, &'static str) {
+    match error {
+        icmp::Error::NoRoute => (Outcome::UnreachableNetwork, "no route to the network"),
+        icmp::Error::NetworkUnreachable
+        | icmp::Error::NetworkUnknown
+        | icmp::Error::NetworkUnreachableForTos => {
+            (Outcome::UnreachableNetwork, "the network is unreachable")
+        }
+        icmp::Error::PortUnreachable => {
             (Outcome::PortUnreachable, "port unreachable, by ICMP and not by reset: a firewall rejects it")
         }
-        (3, 9 | 10 | 13..=15) => (Outcome::Prohibited, "administratively prohibited: a firewall rejects it"),
-        (3, _) => (Outcome::UnreachableHost, "the host is unreachable"),
-        (11, _) => (Outcome::UnreachableHost, "TTL exceeded in transit: a routing loop"),
-        _ => (Outcome::UnreachableHost, "the packet cannot be delivered"),
-    }
-}
-
-fn icmp_v6(icmp_type: u8, icmp_code: u8) -> (Outcome, &'static str) {
-    match (icmp_type, icmp_code) {
-        (1, 0) => (Outcome::UnreachableNetwork, "no route to the network"),
-        (1, 1 | 5 | 6) => (Outcome::Prohibited, "administratively prohibited: a firewall rejects it"),
-        (1, 4) => {
-            (Outcome::PortUnreachable, "port unreachable, by ICMP and not by reset: a firewall rejects it")
+        error if error.is_prohibition() => {
+            (Outcome::Prohibited, "administratively prohibited: a firewall rejects it")
         }
-        (1, _) => (Outcome::UnreachableHost, "the host is unreachable"),
-        (3, _) => (Outcome::UnreachableHost, "hop limit exceeded in transit: a routing loop"),
+        icmp::Error::PrecedenceViolation | icmp::Error::PrecedenceCutoff => {
+            (Outcome::Prohibited, "administratively prohibited: a firewall rejects it")
+        }
+        icmp::Error::TtlExceeded | icmp::Error::ReassemblyTimeExceeded => {
+            (Outcome::UnreachableHost, "TTL exceeded in transit: a routing loop")
+        }
+        icmp::Error::HopLimitExceeded => {
+            (Outcome::UnreachableHost, "hop limit exceeded in transit: a routing loop")
+        }
+        error if error.is_unreachable() || error == icmp::Error::FragmentationNeeded => {
+            (Outcome::UnreachableHost, "the host is unreachable")
+        }
         _ => (Outcome::UnreachableHost, "the packet cannot be delivered"),
     }
 }

@@ -305,8 +305,8 @@ mod linux {
 
     use super::{Train, TrainError};
     use crate::address::Family;
-    use crate::ping::wire::{self, Echo, Message};
     use crate::sys::{IcmpKind, IcmpSocket, Queued};
+    use crate::wire::echo::{self as wire, Echo, Message};
 
     /// A train under way.
     pub(super) struct Flight {

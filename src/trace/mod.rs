@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub use echo::{Tally, Train, TrainOptions, train};
+pub use echo::{Tally, Train, TrainError, TrainOptions, train};
 pub use syn::syn;
 pub use udp::{UDP_PORT, udp};
 

@@ -9,6 +9,7 @@ use socket2::{Domain, Protocol as Transport, Socket, Type};
 use super::{Answer, Hop, Path, Protocol};
 use crate::address::Family;
 use crate::sys;
+use crate::wire::icmp;
 
 /// How long after the host has answered the silent hops before it are waited for.
 const GRACE: Duration = Duration::from_millis(120);
@@ -119,10 +120,9 @@ fn look(socket: &Socket, own: Option<IpAddr>) -> Option<(Answer, Option<IpAddr>)
     let error = socket.take_error().ok().flatten();
     match (sys::take_icmp_error(socket), error) {
         (Some(icmp), _) => {
-            let is_exceeded = matches!(icmp.icmp_type, 11 | 3) && icmp.icmp_code == 0;
-            let is_v6 = own.is_some_and(|own| own.is_ipv6());
-            let exceeded = if is_v6 { icmp.icmp_type == 3 } else { icmp.icmp_type == 11 };
-            let answer = if is_exceeded && exceeded {
+            let family = own.map_or(Family::Ipv4, Family::of);
+            let error = icmp::Error::of(family, icmp.icmp_type, icmp.icmp_code);
+            let answer = if error.is_exceeded_in_transit() {
                 Answer::TimeExceeded
             } else {
                 Answer::Unreachable { icmp_type: icmp.icmp_type, icmp_code: icmp.icmp_code }

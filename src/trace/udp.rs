@@ -10,6 +10,7 @@ use super::syn::set_ttl;
 use super::{Answer, Hop, Path, Protocol};
 use crate::address::Family;
 use crate::sys;
+use crate::wire::icmp;
 
 /// The port that traceroute(8) begins at: nobody is expected there, so the host says so.
 pub const UDP_PORT: u16 = 33434;
@@ -76,10 +77,7 @@ fn drain(
         let by_length = quote.len().checked_sub(LEAST).and_then(|ttl| u8::try_from(ttl).ok());
         let told = if quote.starts_with(&MAGIC) { quote.get(4).copied() } else { by_length };
         let Some(hop) = told.and_then(|ttl| hops.iter_mut().find(|hop| hop.ttl == ttl)) else { continue };
-        let is_exceeded = match family {
-            Family::Ipv4 => icmp.icmp_type == 11,
-            Family::Ipv6 => icmp.icmp_type == 3,
-        };
+        let is_exceeded = icmp::Error::of(family, icmp.icmp_type, icmp.icmp_code).is_exceeded_in_transit();
         hop.answer = Some(if is_exceeded {
             Answer::TimeExceeded
         } else {

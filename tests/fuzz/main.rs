@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use netdiag::address::Family;
-use netdiag::ping::wire::{self, Echo, HEADER_BYTES, Message, Quoted};
+use netdiag::wire::echo::{self as wire, Echo, HEADER_BYTES, Message, Quoted};
 
 /// Mutants of each target, unless the environment says otherwise.
 const RUNS: u64 = 100_000;

@@ -204,7 +204,7 @@ pub(crate) fn wrap_raw(from: &[u8], to: &[u8], icmp: Vec<u8>) -> Vec<u8> {
         packet = vec![0x45, 0, high, low, 0, 0, 0x40, 0, 61, 1, 0, 0];
         packet.extend(from);
         packet.extend(to);
-        let sum = netdiag::ping::wire::checksum(&packet).to_be_bytes();
+        let sum = netdiag::wire::echo::checksum(&packet).to_be_bytes();
         packet[10..12].copy_from_slice(&sum);
     } else {
         let [high, low] = length(icmp.len());
@@ -227,7 +227,7 @@ fn with_checksum(from: &[u8], to: &[u8], mut icmp: Vec<u8>) -> Vec<u8> {
         covered.extend([0, 0, 0, 58]);
     }
     covered.extend(&icmp);
-    let sum = netdiag::ping::wire::checksum(&covered).to_be_bytes();
+    let sum = netdiag::wire::echo::checksum(&covered).to_be_bytes();
     icmp[2..4].copy_from_slice(&sum);
     icmp
 }

@@ -4,6 +4,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Family;
+use crate::wire::icmp;
+
 /// How a connection went.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Connect {
@@ -68,4 +71,12 @@ pub struct Icmp {
     pub icmp_type: u8,
     /// Its code.
     pub icmp_code: u8,
+}
+
+impl Icmp {
+    /// What the error means; where nobody is told who sent it, it is taken for one of IPv4.
+    pub fn meaning(&self) -> icmp::Error {
+        let family = self.from.map_or(Family::Ipv4, Family::of);
+        icmp::Error::of(family, self.icmp_type, self.icmp_code)
+    }
 }

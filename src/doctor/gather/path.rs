@@ -11,6 +11,7 @@ use crate::address::{Address, Family};
 use crate::doctor::evidence::{Burst, BurstConnect, Privilege, SizeProbe, System, Untested};
 use crate::sys;
 use crate::trace::{self, Train, TrainOptions};
+use crate::wire::icmp;
 
 /// A short train of small packets.
 pub(super) fn small(to: Address, count: usize, patience: Duration) -> Result<Train, Untested> {
@@ -114,8 +115,8 @@ pub(super) fn sizes(to: Address, link_mtu: u32) -> Result<Vec<SizeProbe>, Untest
             tally: None,
         };
         let train = trace::train(to.ip, to.scope_id, &options).map_err(|error| why_no_ping(&error))?;
-        let is_too_big = |icmp_type: u8, code: u8| matches!((icmp_type, code), (3, 4) | (2, 0));
-        let too_big = train.errors.iter().find(|error| is_too_big(error.icmp_type, error.icmp_code));
+        let of = |error: &&trace::TrainError| icmp::Error::of(to.family(), error.icmp_type, error.icmp_code);
+        let too_big = train.errors.iter().find(|error| of(error).is_too_big());
         Ok(SizeProbe {
             packet_bytes: size,
             sent: train.sent(),

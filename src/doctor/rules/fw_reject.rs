@@ -2,9 +2,10 @@
 
 use super::words::port;
 use super::{Cause, Confidence, Finding, Symptom};
-use crate::doctor::evidence::{ConnectOutcome, Facts, Icmp};
+use crate::doctor::evidence::{ConnectOutcome, Facts};
 use crate::doctor::fact::Fact;
 use crate::trace::Answer;
+use crate::wire::icmp;
 
 /// A filter on the way, or at the target, rejects.
 pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
@@ -12,12 +13,13 @@ pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     if let Some(icmp) = attempt.connect.icmp.as_ref().filter(|icmp| !icmp.is_own) {
         let who = icmp.from.map_or_else(|| "a router".to_owned(), |from| from.to_string());
         let alive = facts.live_control();
-        let is_plain = matches!(icmp.icmp_type, 1 | 3) && !is_prohibition(icmp) && !is_port(icmp);
+        let error = icmp.meaning();
+        let is_plain = !error.is_prohibition() && error != icmp::Error::PortUnreachable;
         if is_plain && alive.is_none() && !facts.host_is_alive().unwrap_or(false) {
             return;
         }
         // A time that ran out is a loop's, whoever says so.
-        if !matches!((icmp.icmp_type, attempt.address.is_ipv6()), (3, false) | (1, true)) {
+        if !error.is_unreachable() {
             return;
         }
         let place = if icmp.from == Some(attempt.address) {
@@ -37,7 +39,7 @@ pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
                 "{who} answers the SYN by ICMP type {} code {} ({})",
                 icmp.icmp_type,
                 icmp.icmp_code,
-                meaning(icmp)
+                error.meaning()
             ),
         )
         .check(format!("nc -vz {} {}", attempt.address, attempt.port))
@@ -89,33 +91,5 @@ pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
             ))
             .or(&[Cause::TcpRefused]),
         );
-    }
-}
-
-/// Whether an ICMP error is a filter's by its code.
-fn is_prohibition(icmp: &Icmp) -> bool {
-    let is_v6 = icmp.from.is_some_and(|from| from.is_ipv6());
-    if is_v6 {
-        icmp.icmp_type == 1 && matches!(icmp.icmp_code, 1 | 5 | 6)
-    } else {
-        icmp.icmp_type == 3 && matches!(icmp.icmp_code, 9 | 10 | 13)
-    }
-}
-
-/// Whether it says that the port is closed.
-fn is_port(icmp: &Icmp) -> bool {
-    matches!((icmp.icmp_type, icmp.icmp_code), (3, 3) | (1, 4))
-}
-
-fn meaning(icmp: &Icmp) -> &'static str {
-    match (icmp.icmp_type, icmp.icmp_code) {
-        (3, 0) => "network unreachable",
-        (3, 1) | (1, 3) => "host unreachable",
-        (3, 3) | (1, 4) => "port unreachable",
-        (3, 9) => "network prohibited",
-        (3, 10) => "host prohibited",
-        (3, 13) | (1, 1) => "administratively prohibited",
-        (1, 0) => "no route",
-        _ => "it is not let through",
     }
 }

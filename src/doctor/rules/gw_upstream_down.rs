@@ -3,18 +3,19 @@
 use super::{Cause, Confidence, Finding, Symptom};
 use crate::doctor::evidence::{Facts, Icmp};
 use crate::doctor::fact::Fact;
+use crate::wire::icmp;
 
 /// It says itself that it cannot.
 pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let said = |icmp: &Icmp| {
         let is_gateway = icmp.from.is_some_and(|from| facts.is_gateway(from));
-        // Net, host unreachable; of IPv6: no route, address unreachable.
-        let is_v6 = icmp.from.is_some_and(|from| from.is_ipv6());
-        let is_lack = if is_v6 {
-            icmp.icmp_type == 1 && matches!(icmp.icmp_code, 0 | 3)
-        } else {
-            icmp.icmp_type == 3 && matches!(icmp.icmp_code, 0 | 1)
-        };
+        let is_lack = matches!(
+            icmp.meaning(),
+            icmp::Error::NetworkUnreachable
+                | icmp::Error::HostUnreachable
+                | icmp::Error::NoRoute
+                | icmp::Error::AddressUnreachable
+        );
         is_gateway && is_lack
     };
     if facts.public_is_reached() != Some(false) {

@@ -15,10 +15,7 @@ pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     ];
     let round = all.into_iter().find_map(|(fact, path)| Some((fact, path.get()?, path.get()?.loop_of()?)));
     // Not of a packet that was to go only so far: its sender let it go as far as it would.
-    let exceeded = facts.icmp_heard().into_iter().find(|icmp| {
-        let is_v6 = icmp.from.is_some_and(|from| from.is_ipv6());
-        icmp.icmp_type == if is_v6 { 3 } else { 11 } && icmp.icmp_code == 0
-    });
+    let exceeded = facts.icmp_heard().into_iter().find(|icmp| icmp.meaning().is_exceeded_in_transit());
     let finding = match (round, exceeded) {
         (Some((fact, path, round)), exceeded) => {
             let who: Vec<String> = round.iter().map(ToString::to_string).collect();

@@ -8,12 +8,8 @@ use crate::doctor::fact::Fact;
 pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
     let Some(attempt) = facts.wholly_failed() else { return };
     let Some(icmp) = attempt.connect.icmp.as_ref().filter(|icmp| !icmp.is_own) else { return };
-    let is_v6 = attempt.address.is_ipv6();
-    let is_it = if is_v6 {
-        icmp.icmp_type == 1 && matches!(icmp.icmp_code, 0 | 2 | 3)
-    } else {
-        icmp.icmp_type == 3 && matches!(icmp.icmp_code, 0 | 1 | 5 | 6 | 7 | 11 | 12)
-    };
+    let error = icmp.meaning();
+    let is_it = error.is_network() || error.is_host();
     if !is_it || facts.host_is_alive() == Some(true) {
         return;
     }
@@ -22,7 +18,7 @@ pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
         all.iter().any(|other| other.connect.icmp.as_ref().is_some_and(|other| other.from == icmp.from))
     });
     let is_late = attempt.connect.elapsed_us > 1_000_000;
-    let (detail, what) = if (icmp.icmp_code == 1 && !is_v6) || (icmp.icmp_code == 3 && is_v6) {
+    let (detail, what) = if error.is_host() {
         (
             "host",
             if is_late {

@@ -20,7 +20,9 @@ struct Signs<'a> {
 }
 
 pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    found.extend([false, true].into_iter().filter_map(|is_v6| signs(facts, is_v6)).map(finding));
+    found.extend(
+        [false, true].into_iter().filter_map(|is_v6| signs(facts, is_v6)).map(|signs| finding(&signs)),
+    );
 }
 
 fn signs<'a>(facts: &Facts<'a>, is_v6: bool) -> Option<Signs<'a>> {
@@ -52,8 +54,8 @@ fn signs<'a>(facts: &Facts<'a>, is_v6: bool) -> Option<Signs<'a>> {
     })
 }
 
-fn finding(signs: Signs<'_>) -> Finding {
-    let Signs { rule, refusal, attempt, commands } = signs;
+fn finding(signs: &Signs<'_>) -> Finding {
+    let Signs { rule, refusal, attempt, commands } = *signs;
     let family = if rule.is_v6 { "IPv6" } else { "IPv4" };
     let option = if rule.is_v6 { "-6 " } else { "" };
     let priority = rule.priority;

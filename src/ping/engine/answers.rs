@@ -5,13 +5,13 @@ use super::settling::Chances;
 use super::{Complaint, Engine, Moment, Reply, What, named_probe};
 use crate::ping::body::{Named, Verdict};
 use crate::ping::hosts::{Hosts, SlotId};
-use crate::ping::icmp;
 use crate::ping::statistics::Statistics;
+use crate::wire::icmp;
 
 impl Engine {
     /// An echo reply came in.
     pub(in crate::ping) fn reply(&mut self, reply: &Reply<'_>) {
-        let bytes = crate::ping::wire::HEADER_BYTES + reply.body.len();
+        let bytes = crate::wire::echo::HEADER_BYTES + reply.body.len();
         let named = self.cookie.read(reply.body);
         if !reply.is_ours {
             // Another program's, unless it bears this run's cookie: then somebody made it up.
@@ -158,7 +158,10 @@ impl Engine {
             if matches!(fate, Fate::Answered | Fate::Failed | Fate::Unsent) {
                 return;
             }
-            let is_notice = icmp::is_notice(complaint.to.family(), complaint.error.icmp_type);
+            let numbers = complaint.error.icmp_type.zip(complaint.error.code);
+            let family = complaint.to.family();
+            let is_notice =
+                numbers.is_some_and(|(icmp_type, code)| icmp::Error::of(family, icmp_type, code).is_notice());
             let (from, mtu) = (complaint.error.from, complaint.error.mtu);
             let error = self.error_id(complaint.error);
             let track = &mut self.tracks[slot as usize];

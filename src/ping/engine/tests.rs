@@ -6,8 +6,8 @@ use super::*;
 use crate::ping::body::Verdict;
 use crate::ping::hosts::Slot;
 use crate::ping::report::Outcome;
-use crate::ping::wire::{Echo, Message};
 use crate::sys::{LinkAddress, Network};
+use crate::wire::echo::{Echo, Message};
 
 const MS: Nanos = 1_000_000;
 const S: Nanos = 1_000 * MS;

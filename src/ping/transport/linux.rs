@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::super::clock::Clock;
 use super::super::engine::{Complaint, Engine, Moment, Probe, Reply, named_probe};
-use super::super::wire::{self, Echo, Message, Quoted};
+
 use super::{Request, Transport, cannot_open, local, told};
 use crate::address::{Address, Family};
 use crate::error::Result;
 use crate::sys::{self, IcmpKind, IcmpOptions, IcmpSocket, Queued, Received, StopRequests};
+use crate::wire::echo::{self as wire, Echo, Message, Quoted};
 
 /// So many batches are received before something is sent again.
 const MOST_BATCHES: usize = 64;

@@ -1,5 +1,6 @@
 //! How probes travel: a trait, and what implements it here.
 
+use crate::wire::icmp;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
@@ -124,6 +125,6 @@ fn local(error: &io::Error, mtu: Option<u32>) -> Reason {
 
 /// The error an ICMP message tells.
 fn told(family: Family, from: Option<IpAddr>, icmp_type: u8, code: u8, mtu: Option<u32>) -> Reason {
-    let meaning = super::icmp::meaning(family, icmp_type, code).to_owned();
+    let meaning = icmp::Error::of(family, icmp_type, code).meaning().to_owned();
     Reason { from, icmp_type: Some(icmp_type), code: Some(code), meaning, mtu }
 }

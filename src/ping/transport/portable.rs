@@ -16,11 +16,12 @@ use tokio::runtime::Runtime;
 
 use super::super::clock::Clock;
 use super::super::engine::{Complaint, Engine, Moment, Probe, Reply, named_probe};
-use super::super::wire::{self, Echo, Message, Quoted};
+
 use super::{Request, Transport, cannot_open, local, told};
 use crate::address::{Address, Family};
 use crate::error::{Error, Result};
 use crate::sys::{self, StopRequests};
+use crate::wire::echo::{self as wire, Echo, Message, Quoted};
 
 /// So many probes of a sweep are open at once: even a small receive buffer (8 KB on some systems) has room for
 /// their replies.
