@@ -4,98 +4,87 @@ use super::{Cause, Confidence, Finding, Symptom};
 use crate::doctor::evidence::{ConnectOutcome, Facts, WebReply};
 use crate::doctor::fact::Fact;
 
-/// The web of this network sends everybody to its own page first.
+/// So many hosts that send one to the same place have nothing to do with each other.
+const SEVERAL: usize = 2;
+/// Network authentication required (RFC 6585, 6).
+const LOGIN_REQUIRED: u16 = 511;
+
+/// What shows it.
+#[derive(Debug, PartialEq)]
+struct Signs {
+    /// The portal's host; `None` where only a status says that there is one.
+    portal: Option<String>,
+    /// The hosts that send one there.
+    senders: Vec<String>,
+    /// Whether a status demands a login.
+    demands: bool,
+    /// How many hosts of the internet reset connections for HTTPS.
+    rejected: usize,
+    /// The target's name, if a name server gives the gateway's own address for it.
+    at_gateway: Option<String>,
+}
+
+/// A host and where it sends one.
+type Redirect = (String, String);
+
 pub(super) fn findings(facts: &Facts<'_>, found: &mut Vec<Finding>) {
-    let mut sent: Vec<(String, String)> = Vec::new();
-    let mut demands = false;
-    let mut take = |host: &str, reply: &WebReply| {
-        // RFC 6585, 6: network authentication required.
-        demands |= reply.status == 511;
-        if matches!(reply.status, 301..=303 | 307 | 308)
-            && let Some(to) = reply.location.as_deref().and_then(host_of)
-            && !is_related(host, &to)
-        {
-            sent.push((host.to_owned(), to));
-        }
-    };
-    for web in facts.evidence.web.all() {
-        if let Some(reply) = &web.reply {
-            take(&web.host, reply);
-        }
-    }
+    found.extend(signs(facts).map(|signs| finding(&signs)));
+}
+
+fn signs(facts: &Facts<'_>) -> Option<Signs> {
     let host = facts.host();
-    for attempt in facts.attempts() {
-        if let Some(reply) = attempt.exchange.as_ref().and_then(|exchange| exchange.http.as_ref()) {
-            take(&host, reply);
-        }
+    let by_web =
+        facts.evidence.web.all().iter().filter_map(|web| Some((web.host.as_str(), web.reply.as_ref()?)));
+    let by_target = facts.attempts().filter_map(|attempt| attempt.exchange.as_ref()?.http.as_ref());
+    let replies: Vec<(&str, &WebReply)> =
+        by_web.chain(by_target.map(|reply| (host.as_str(), reply))).collect();
+    let demands = replies.iter().any(|(_, reply)| reply.status == LOGIN_REQUIRED);
+    let sent: Vec<Redirect> = replies.iter().filter_map(|(host, reply)| redirect(host, reply)).collect();
+    let at_gateway = facts.attempts().any(|attempt| facts.is_gateway(attempt.address));
+    // A page that is there to be asked, or the target at the address of the gateway itself.
+    let is_page = |host: &str| facts.evidence.web.all().iter().any(|web| web.is_check && web.host == host);
+    let is_target = |from: &str| from == host && at_gateway && facts.asked().is_some();
+    let telling =
+        sent.iter().find(|(from, _)| is_page(from)).or_else(|| sent.iter().find(|(from, _)| is_target(from)));
+    let portal = match common(&sent) {
+        Some(portal) => Some(portal),
+        None => telling.map(|(_, to)| to.clone()),
+    };
+    if portal.is_none() && !demands {
+        return None;
     }
-    // Several hosts that have nothing to do with each other send one to the same place.
-    let same = sent.iter().map(|(_, to)| {
-        let hosts = sent.iter().filter(|(_, other)| other == to).map(|(host, _)| host);
-        let mut hosts: Vec<&String> = hosts.collect();
+    let to_portal = |(_, to): &&Redirect| Some(to) == portal.as_ref();
+    let is_rejected = |anchor: &&crate::doctor::evidence::Anchor| {
+        let mut by_tls = anchor.connects.iter().filter(|(port, _)| *port == 443);
+        by_tls.any(|(_, connect)| connect.outcome == ConnectOutcome::Refused)
+    };
+    Some(Signs {
+        senders: sent.iter().filter(to_portal).map(|(host, _)| host.clone()).collect(),
+        portal,
+        demands,
+        rejected: facts.evidence.public.all().iter().filter(is_rejected).count(),
+        at_gateway: at_gateway.then_some(host),
+    })
+}
+
+/// Where a host sends one, if that is another's place.
+fn redirect(host: &str, reply: &WebReply) -> Option<Redirect> {
+    let to = host_of(reply.location.as_deref()?)?;
+    let is_redirect = matches!(reply.status, 301..=303 | 307 | 308);
+    (is_redirect && !is_related(host, &to)).then(|| (host.to_owned(), to))
+}
+
+/// The place to which several hosts send one, if there is one; of several places that of the most hosts, then the last by name.
+fn common(sent: &[Redirect]) -> Option<String> {
+    let senders = |to: &String| {
+        let mut hosts: Vec<&String> =
+            sent.iter().filter(|(_, other)| other == to).map(|(host, _)| host).collect();
         hosts.sort();
         hosts.dedup();
-        (hosts.len(), to.clone())
-    });
-    let best = same.max();
-    // A page that is there to be asked, or the target at the address of the gateway itself.
-    let by_page = sent
-        .iter()
-        .find(|(host, _)| facts.evidence.web.all().iter().any(|web| web.is_check && web.host == *host));
-    let at_gateway = facts.attempts().any(|attempt| facts.is_gateway(attempt.address));
-    let by_gateway = sent.iter().find(|(from, _)| *from == host && at_gateway && facts.asked().is_some());
-    let (count, to) = match (best, by_page.or(by_gateway)) {
-        (Some((count, to)), _) if count >= 2 => (count, to),
-        (_, Some((_, to))) => (1, to.clone()),
-        _ if demands => (0, "its login page".to_owned()),
-        _ => return,
+        hosts.len()
     };
-    let confidence = if count >= 2 || demands { Confidence::Certain } else { Confidence::Likely };
-    let from: Vec<&str> =
-        sent.iter().filter(|(_, other)| *other == to).map(|(host, _)| host.as_str()).take(3).collect();
-    let mut finding = Finding::new(
-        Cause::MboxPortal,
-        if demands { "511" } else { "redirect" },
-        confidence,
-        format!("this network wants a login first: its portal is {to}"),
-    )
-    .because(
-        Fact::Web,
-        format!("{} send one to {to}", if from.is_empty() { "pages".to_owned() } else { from.join(", ") }),
-    )
-    .check("curl -sI http://connectivitycheck.gstatic.com/generate_204")
-    .explains(&[
-        Symptom::Between,
-        Symptom::Service,
-        Symptom::Public,
-        Symptom::Target4,
-        Symptom::Target6,
-        Symptom::Name,
-        Symptom::Datagrams,
-        Symptom::Loss,
-    ])
-    .remedy(format!("open http://{to}/ in a browser and log in"));
-    let rejected = facts
-        .evidence
-        .public
-        .all()
-        .iter()
-        .filter(|anchor| {
-            let by_tls = anchor.connects.iter().filter(|(port, _)| *port == 443);
-            by_tls.into_iter().any(|(_, connect)| connect.outcome == ConnectOutcome::Refused)
-        })
-        .count();
-    if rejected >= 2 {
-        finding = finding.because(
-            Fact::Web,
-            format!("{rejected} hosts reset connections for HTTPS, as a portal makes them"),
-        );
-    }
-    if at_gateway {
-        finding = finding
-            .because(Fact::Names, format!("the name server gives the gateway's own address for {host}"));
-    }
-    found.push(finding);
+    let best = sent.iter().map(|(_, to)| (senders(to), to)).max();
+    best.filter(|(count, _)| *count >= SEVERAL).map(|(_, to)| to.clone())
 }
 
 /// The host of a URL that is not a path of the same host.
@@ -118,4 +107,90 @@ fn is_related(from: &str, to: &str) -> bool {
         labels.into_iter().rev().collect::<Vec<_>>().join(".")
     };
     from == to || domain(&from) == domain(to)
+}
+
+fn finding(signs: &Signs) -> Finding {
+    /// So many senders are named.
+    const MOST: usize = 3;
+    let mut senders = signs.senders.clone();
+    let named: Vec<String> = senders.iter().take(MOST).cloned().collect();
+    senders.sort();
+    senders.dedup();
+    let is_several = senders.len() >= SEVERAL;
+    let confidence = if is_several || signs.demands { Confidence::Certain } else { Confidence::Likely };
+    let portal = signs.portal.as_deref().unwrap_or("its login page");
+    let from = if named.is_empty() { "pages".to_owned() } else { named.join(", ") };
+    let detail = if signs.demands { "511" } else { "redirect" };
+    let title = format!("this network wants a login first: its portal is {portal}");
+    let mut finding = Finding::new(Cause::MboxPortal, detail, confidence, title)
+        .because(Fact::Web, format!("{from} send one to {portal}"))
+        .check("curl -sI http://connectivitycheck.gstatic.com/generate_204")
+        .explains(&[
+            Symptom::Between,
+            Symptom::Service,
+            Symptom::Public,
+            Symptom::Target4,
+            Symptom::Target6,
+            Symptom::Name,
+            Symptom::Datagrams,
+            Symptom::Loss,
+        ])
+        .remedy(format!("open http://{portal}/ in a browser and log in"));
+    if signs.rejected >= SEVERAL {
+        let said = format!("{} hosts reset connections for HTTPS, as a portal makes them", signs.rejected);
+        finding = finding.because(Fact::Web, said);
+    }
+    if let Some(host) = &signs.at_gateway {
+        finding = finding
+            .because(Fact::Names, format!("the name server gives the gateway's own address for {host}"));
+    }
+    finding
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::evidence::healthy::connect;
+    use crate::doctor::evidence::{Evidence, Item, WebAnswer};
+
+    fn answer(host: &str, is_check: bool, status: u16, location: &str) -> WebAnswer {
+        let location = Some(location.to_owned()).filter(|location| !location.is_empty());
+        let reply = Some(WebReply { status, location, is_whole: true, ..WebReply::default() });
+        let connect = connect(ConnectOutcome::Connected);
+        WebAnswer { host: host.to_owned(), address: None, is_check, connect, reply }
+    }
+
+    fn told(web: Vec<WebAnswer>) -> Option<(Option<String>, Confidence)> {
+        let evidence = Evidence::healthy().with(|evidence| evidence.web = Item::known(web));
+        signs(&Facts::new(&evidence)).map(|signs| {
+            let confidence = finding(&signs).confidence;
+            (signs.portal, confidence)
+        })
+    }
+
+    #[test]
+    fn two_hosts_that_send_to_one_place_are_certain_and_one_is_nothing() {
+        let one = || answer("1.1.1.1", false, 302, "http://login.hotel/");
+        let other = || answer("8.8.8.8", false, 302, "http://login.hotel/x");
+        assert_eq!(told(vec![one()]), None);
+        assert_eq!(told(vec![one(), other()]), Some((Some("login.hotel".into()), Confidence::Certain)));
+    }
+
+    #[test]
+    fn a_page_that_is_there_to_be_asked_is_enough() {
+        let page = answer("detectportal.firefox.com", true, 302, "http://login.hotel/");
+        assert_eq!(told(vec![page]), Some((Some("login.hotel".into()), Confidence::Likely)));
+    }
+
+    #[test]
+    fn a_host_may_send_one_to_its_own() {
+        let www = |host: &str| answer(host, true, 301, &format!("https://www.{host}/"));
+        assert_eq!(told(vec![www("example.org"), www("example.net")]), None);
+    }
+
+    #[test]
+    fn a_status_that_demands_a_login_is_certain() {
+        let demands = answer("1.1.1.1", false, LOGIN_REQUIRED, "");
+        assert_eq!(told(vec![demands]), Some((None, Confidence::Certain)));
+    }
 }
