@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Budget, timing};
 use crate::address::Address;
-use crate::doctor::evidence::{DefaultRoute, Gateway, Privilege, System, Untested};
+use crate::doctor::evidence::{DefaultRoute, Gateway, System, Untested};
 use crate::sys;
 use crate::trace::{self, TrainOptions};
 
@@ -99,7 +99,7 @@ pub(super) fn claims(
     budget: &Budget,
 ) -> Result<crate::doctor::evidence::Claims, Untested> {
     use crate::address::HardwareAddress;
-    use crate::doctor::evidence::{Claim, Claims};
+    use crate::doctor::evidence::{Claim, Claims, Privilege};
     use crate::sys::{FrameSeen, FrameWatch};
     use std::net::Ipv4Addr;
 
