@@ -48,6 +48,24 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
         return Ok(Plan { hosts, is_tiers: true });
     }
     let mut hosts = Hosts::new(network);
+    let answers = lookups(request, targets, deadline).await;
+    for (target, answer) in targets.iter().zip(answers) {
+        match target {
+            Target::Prefix(prefix) => add_prefix(&mut hosts, prefix, request)?,
+            Target::Host(host) => add_host(&mut hosts, host, answer, request)?,
+        }
+    }
+    if hosts.len() > 1 << MOST_HOST_BITS_MEANT {
+        return Err(too_many());
+    }
+    Ok(Plan { hosts, is_tiers: false })
+}
+
+/// What resolving a host came to.
+type Answer = std::result::Result<Vec<Address>, ResolveError>;
+
+/// The addresses of each target that is a host; `None` of one that is none, or had no answer in time.
+async fn lookups(request: &Request, targets: &[Target], deadline: Option<Instant>) -> Vec<Option<Answer>> {
     let mut lookups = tokio::task::JoinSet::new();
     // Each takes a thread while it lasts.
     let threads = std::sync::Arc::new(tokio::sync::Semaphore::new(MOST_LOOKUPS));
@@ -61,69 +79,65 @@ pub(super) async fn make(request: &Request, targets: &[Target], deadline: Option
             });
         }
     }
-    let mut answers: Vec<Option<std::result::Result<Vec<Address>, ResolveError>>> = Vec::new();
+    let mut answers = Vec::new();
     answers.resize_with(targets.len(), || None);
     loop {
         let done = tokio::select! {
             done = lookups.join_next() => done,
             () = until(deadline) => None,
         };
-        let Some(done) = done else { break };
+        let Some(done) = done else { return answers };
         let (index, answer) = done.expect("a lookup does not panic and is not aborted");
         answers[index] = Some(answer);
     }
-    for (target, answer) in targets.iter().zip(answers) {
-        match (target, answer) {
-            (Target::Prefix(prefix), _) => {
-                check_size(prefix, request.is_meant)?;
-                if hosts.len() as u128 + prefix.host_count() > 1 << MOST_HOST_BITS_MEANT {
-                    return Err(
-                        Error::usage("too many hosts for one run").hint("sweep the prefixes one by one")
-                    );
-                }
-                hosts.add_sweep(*prefix);
-                if !hosts.has_host(*prefix) {
-                    return Err(Error::usage(format!("{prefix} has no hosts, only multicast addresses"))
-                        .hint("ping the hosts of a network, or its prefix"));
-                }
-            }
-            (Target::Host(_), Some(Err(ResolveError::Zone(zone)))) => {
-                return Err(unknown_interface(&zone));
-            }
-            (Target::Host(host), Some(Err(ResolveError::Lacking { source, .. }))) => {
-                return Err(sys::lacks_thread(format!("cannot resolve '{host}'"), source));
-            }
-            (Target::Host(host), Some(Ok(addresses))) => {
-                let wanted = if request.all_addresses { addresses.len() } else { 1 };
-                if let Some(address) = addresses.iter().find(|address| hosts.is_group(address.ip)) {
-                    let kind = if address.ip.is_multicast() { "multicast" } else { "broadcast" };
-                    return Err(Error::usage(format!("{address} is a {kind} address, not a host"))
-                        .hint("ping the hosts, or their prefix"));
-                }
-                for address in addresses.into_iter().take(wanted) {
-                    let address = Address { ip: reachable(address.ip), ..address };
-                    let tier = Some(Tier::of(&address, hosts.network()));
-                    hosts.add(Slot {
-                        target: host.to_string().into(),
-                        address: Ok(address),
-                        tier,
-                        remark: None,
-                    });
-                }
-            }
-            (Target::Host(host), Some(Err(error))) => {
-                hosts.add(Slot::unresolved(host, format!("{:#}", anyhow::Error::from(error))));
-            }
-            (Target::Host(host), None) => {
-                let why = format!("cannot resolve '{host}': no answer from the resolver before the deadline");
-                hosts.add(Slot::unresolved(host, why));
-            }
+}
+
+fn too_many() -> Error {
+    Error::usage("too many hosts for one run").hint("sweep the prefixes one by one")
+}
+
+fn add_prefix(hosts: &mut Hosts, prefix: &Prefix, request: &Request) -> Result<()> {
+    check_size(prefix, request.is_meant)?;
+    if hosts.len() as u128 + prefix.host_count() > 1 << MOST_HOST_BITS_MEANT {
+        return Err(too_many());
+    }
+    hosts.add_sweep(*prefix);
+    if hosts.has_host(*prefix) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{prefix} has no hosts, only multicast addresses"))
+        .hint("ping the hosts of a network, or its prefix"))
+}
+
+fn add_host(hosts: &mut Hosts, host: &Host, answer: Option<Answer>, request: &Request) -> Result<()> {
+    let addresses = match answer {
+        Some(Ok(addresses)) => addresses,
+        Some(Err(ResolveError::Zone(zone))) => return Err(unknown_interface(&zone)),
+        Some(Err(ResolveError::Lacking { source, .. })) => {
+            return Err(sys::lacks_thread(format!("cannot resolve '{host}'"), source));
         }
+        Some(Err(error)) => {
+            hosts.add(Slot::unresolved(host, format!("{:#}", anyhow::Error::from(error))));
+            return Ok(());
+        }
+        None => {
+            let why = format!("cannot resolve '{host}': no answer from the resolver before the deadline");
+            hosts.add(Slot::unresolved(host, why));
+            return Ok(());
+        }
+    };
+    if let Some(address) = addresses.iter().find(|address| hosts.is_group(address.ip)) {
+        let kind = if address.ip.is_multicast() { "multicast" } else { "broadcast" };
+        return Err(Error::usage(format!("{address} is a {kind} address, not a host"))
+            .hint("ping the hosts, or their prefix"));
     }
-    if hosts.len() > 1 << MOST_HOST_BITS_MEANT {
-        return Err(Error::usage("too many hosts for one run").hint("sweep the prefixes one by one"));
+    let wanted = if request.all_addresses { addresses.len() } else { 1 };
+    for address in addresses.into_iter().take(wanted) {
+        let address = Address { ip: reachable(address.ip), ..address };
+        let tier = Some(Tier::of(&address, hosts.network()));
+        hosts.add(Slot { target: host.to_string().into(), address: Ok(address), tier, remark: None });
     }
-    Ok(Plan { hosts, is_tiers: false })
+    Ok(())
 }
 
 /// Waits until a moment, or for ever where there is none.

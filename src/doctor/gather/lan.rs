@@ -98,9 +98,8 @@ pub(super) fn claims(
     own_mac: &str,
     budget: &Budget,
 ) -> Result<crate::doctor::evidence::Claims, Untested> {
-    use crate::address::HardwareAddress;
     use crate::doctor::evidence::{Claim, Claims, Privilege};
-    use crate::sys::{FrameSeen, FrameWatch};
+    use crate::sys::FrameWatch;
     use std::net::Ipv4Addr;
 
     /// A claim that was lost on the way is made again.
@@ -116,7 +115,6 @@ pub(super) fn claims(
             Untested::System(System::Frames(Some(said)))
         }
     })?;
-    let text = |mac: [u8; 6]| HardwareAddress::new(&mac).to_string();
     let mut claims =
         Claims { own_mac: own_mac.to_owned(), interface: interface.to_owned(), ..Claims::default() };
     let claim =
@@ -137,49 +135,63 @@ pub(super) fn claims(
         }
         let until = start + timing::CLAIMS * (round + 1) / ROUNDS;
         while let Some(seen) = watch.next(until) {
-            let is_foreign = |ip: Ipv4Addr| !own.contains(&ip) && !ip.is_unspecified();
-            let mut note = |list: fn(&mut Claims) -> &mut Vec<IpAddr>, ip: Ipv4Addr| {
-                let list = list(&mut claims);
-                if !list.contains(&ip.into()) && list.len() < 8 {
-                    list.push(ip.into());
-                }
-            };
-            let source_mac = match seen {
-                FrameSeen::Ipv4 { frame_source, .. } | FrameSeen::Other(frame_source) => frame_source,
-                FrameSeen::Arp(arp) => arp.frame_source,
-            };
-            let is_own = source_mac == mac;
-            match seen {
-                FrameSeen::Ipv4 { frame_source, source, .. } if frame_source == mac && is_foreign(source) => {
-                    note(|claims| &mut claims.own_mac_users, source);
-                }
-                FrameSeen::Arp(arp) if arp.frame_source == mac && is_foreign(arp.sender) => {
-                    note(|claims| &mut claims.own_mac_users, arp.sender);
-                }
-                FrameSeen::Ipv4 { frame_destination, destination, .. }
-                    if frame_destination == mac && is_foreign(destination) && !destination.is_multicast() =>
-                {
-                    note(|claims| &mut claims.misdelivered, destination);
-                }
-                _ => {}
-            }
-            claims.own_mac_frames += u32::from(is_own);
-            if let FrameSeen::Arp(arp) = seen
-                && let Some(claim) =
-                    claims.answers.iter_mut().find(|claim| claim.address == IpAddr::V4(arp.sender))
-            {
-                let from = text(arp.sender_mac);
-                let is_foreign = !claim.is_own || arp.sender_mac != mac;
-                if is_foreign && !claim.macs.contains(&from) {
-                    claim.macs.push(from);
-                }
-            }
+            note(&mut claims, seen, own, mac);
             if budget.is_over() {
                 return Ok(claims);
             }
         }
     }
     Ok(claims)
+}
+
+/// Notes what a frame shows of who else uses an address or a hardware address of this machine.
+#[cfg(target_os = "linux")]
+fn note(
+    claims: &mut crate::doctor::evidence::Claims,
+    seen: crate::sys::FrameSeen,
+    own: &[std::net::Ipv4Addr],
+    mac: [u8; 6],
+) {
+    use crate::address::HardwareAddress;
+    use crate::sys::FrameSeen;
+    use std::net::Ipv4Addr;
+
+    /// More are not a cause but a list.
+    const MOST: usize = 8;
+    let is_foreign = |ip: Ipv4Addr| !own.contains(&ip) && !ip.is_unspecified();
+    let add = |list: &mut Vec<IpAddr>, ip: Ipv4Addr| {
+        if !list.contains(&ip.into()) && list.len() < MOST {
+            list.push(ip.into());
+        }
+    };
+    let source_mac = match seen {
+        FrameSeen::Ipv4 { frame_source, .. } | FrameSeen::Other(frame_source) => frame_source,
+        FrameSeen::Arp(arp) => arp.frame_source,
+    };
+    match seen {
+        FrameSeen::Ipv4 { frame_source, source, .. } if frame_source == mac && is_foreign(source) => {
+            add(&mut claims.own_mac_users, source);
+        }
+        FrameSeen::Arp(arp) if arp.frame_source == mac && is_foreign(arp.sender) => {
+            add(&mut claims.own_mac_users, arp.sender);
+        }
+        FrameSeen::Ipv4 { frame_destination, destination, .. }
+            if frame_destination == mac && is_foreign(destination) && !destination.is_multicast() =>
+        {
+            add(&mut claims.misdelivered, destination);
+        }
+        _ => {}
+    }
+    claims.own_mac_frames += u32::from(source_mac == mac);
+    let FrameSeen::Arp(arp) = seen else { return };
+    let is_its = |claim: &&mut crate::doctor::evidence::Claim| claim.address == IpAddr::V4(arp.sender);
+    if let Some(claim) = claims.answers.iter_mut().find(is_its) {
+        let from = HardwareAddress::new(&arp.sender_mac).to_string();
+        let is_foreign = !claim.is_own || arp.sender_mac != mac;
+        if is_foreign && !claim.macs.contains(&from) {
+            claim.macs.push(from);
+        }
+    }
 }
 
 /// A watch that is closed on a thread of its own. The kernel waits meanwhile until every processor has noticed

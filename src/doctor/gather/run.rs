@@ -18,7 +18,7 @@ use crate::doctor::fact::Fact;
 use crate::doctor::request::{PUBLIC, PUBLIC_V6, Request, Target};
 use crate::doctor::rules;
 use crate::sys::{self, Network};
-use crate::trace::{Tally, Train};
+use crate::trace::{Path, Tally, Train};
 
 /// Whoever is told of facts as they are recorded, and says whether to go on.
 pub(in crate::doctor) trait Progress {
@@ -397,22 +397,12 @@ impl<'a> Gathering<'a> {
                 Some(Fact::Sizes)
             }
             Found::Train(train) => {
-                let (item, fact) = match task {
-                    Task::SmallTrain => (&mut evidence.small_train, Fact::SmallTrain),
-                    Task::LargeTrain => (&mut evidence.large_train, Fact::LargeTrain),
-                    Task::GatewayTrain => (&mut evidence.gateway_train, Fact::GatewayTrain),
-                    _ => (&mut evidence.long_train, Fact::LongTrain),
-                };
+                let (item, fact) = train_of(evidence, task);
                 *item = budget.tested(began, train);
                 Some(fact)
             }
             Found::Path(path) => {
-                let (item, fact) = match task {
-                    Task::ControlPath => (&mut evidence.control_path, Fact::ControlPath),
-                    Task::PublicPath => (&mut evidence.public_path, Fact::PublicPath),
-                    Task::UdpPath => (&mut evidence.udp_path, Fact::UdpPath),
-                    _ => (&mut evidence.path, Fact::Path),
-                };
+                let (item, fact) = path_of(evidence, task);
                 *item = budget.tested(began, path);
                 Some(fact)
             }
@@ -483,6 +473,26 @@ impl<'a> Gathering<'a> {
                 self.tell(fact);
             }
         }
+    }
+}
+
+/// Where the train of a task is stored.
+fn train_of<'e>(evidence: &'e mut Evidence, task: &Task) -> (&'e mut Item<Train>, Fact) {
+    match task {
+        Task::SmallTrain => (&mut evidence.small_train, Fact::SmallTrain),
+        Task::LargeTrain => (&mut evidence.large_train, Fact::LargeTrain),
+        Task::GatewayTrain => (&mut evidence.gateway_train, Fact::GatewayTrain),
+        _ => (&mut evidence.long_train, Fact::LongTrain),
+    }
+}
+
+/// Where the path of a task is stored.
+fn path_of<'e>(evidence: &'e mut Evidence, task: &Task) -> (&'e mut Item<Path>, Fact) {
+    match task {
+        Task::ControlPath => (&mut evidence.control_path, Fact::ControlPath),
+        Task::PublicPath => (&mut evidence.public_path, Fact::PublicPath),
+        Task::UdpPath => (&mut evidence.udp_path, Fact::UdpPath),
+        _ => (&mut evidence.path, Fact::Path),
     }
 }
 

@@ -109,11 +109,11 @@ mod tests {
         })
     }
 
-    fn own(evidence: &mut Evidence, outcome: QueryOutcome, addresses: Vec<IpAddr>) {
+    fn own(evidence: &mut Evidence, outcome: QueryOutcome, addresses: &[IpAddr]) {
         evidence.names.change(|names| {
             let first = &mut names.own[0];
             for query in first.a.iter_mut().chain(&mut first.aaaa) {
-                (query.outcome, query.addresses) = (outcome, addresses.clone());
+                (query.outcome, query.addresses) = (outcome, addresses.to_vec());
             }
         });
     }
@@ -122,7 +122,7 @@ mod tests {
     fn a_name_that_others_know_was_denied() {
         assert_eq!(told(|_| ()), None);
         let denied = |evidence: &mut Evidence| {
-            own(evidence, QueryOutcome::NoSuchName, Vec::new());
+            own(evidence, QueryOutcome::NoSuchName, &[]);
             evidence.target = Item::default();
         };
         assert_eq!(told(denied), Some(("nxdomain", Confidence::Likely)));
@@ -137,7 +137,7 @@ mod tests {
     fn an_address_where_nothing_can_be_is_a_sinkhole_where_nothing_works() {
         let sink = |outcome| {
             told(|evidence| {
-                own(evidence, QueryOutcome::Found, vec![[0, 0, 0, 0].into()]);
+                own(evidence, QueryOutcome::Found, &[[0, 0, 0, 0].into()]);
                 evidence.target = Item::known(vec![attempt(outcome)]);
             })
         };
