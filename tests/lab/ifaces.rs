@@ -193,18 +193,19 @@ fn topology(chance: &mut Chance, peer: &str) -> String {
 #[track_caller]
 fn compare(host: &Host, what: &str) -> Vec<Value> {
     // What changes by itself, as duplicate address detection, has a moment to end.
-    let settled = || without_times(&host.sh("ip -j -d address"));
+    let look = || host.sh("ip -j -d address");
     let counters = || -> Value { serde_json::from_str(&host.sh("ip -j -s link")).expect("ip gives JSON") };
     let deadline = Instant::now() + Duration::from_secs(20);
-    let (run, counted) = loop {
-        let (before, first) = (settled(), counters());
+    // What is compared with is one of the two looks between which nothing changed, and not a third.
+    let (run, counted, ip) = loop {
+        let (before, first) = (look(), counters());
         let run = host.netdiag("ifaces --json");
-        if before == settled() {
-            break (run, [first, counters()]);
+        let after = look();
+        if without_times(&before) == without_times(&after) {
+            break (run, [first, counters()], after);
         }
         assert!(Instant::now() < deadline, "it never settles: {before}");
     };
-    let ip = host.sh("ip -j -d address");
     expect_code(&run, 0);
     let ip: Value = serde_json::from_str(&ip).expect("ip gives JSON");
     let ours = run.json()["data"].clone();
