@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::address::HardwareAddress;
 
 /// What the kernel would do with a packet for an address.
@@ -25,11 +27,11 @@ pub struct RouteLookup {
 }
 
 /// A rule of policy routing, which decides what table a packet's route is looked up in (ip-rule(8)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyRule {
     /// Whether the rule is one of IPv6's.
     pub is_v6: bool,
-    /// The rule's place: the lower is asked first.
+    /// The rule's place: the lower is asked first. Linux looks into the table `local` at 0 and into `main` at 32766.
     pub priority: u32,
     /// What becomes of a packet that the rule is for.
     pub action: RuleAction,
@@ -38,7 +40,8 @@ pub struct PolicyRule {
 }
 
 /// What a rule of policy routing does (FR_ACT_* of `linux/fib_rules.h`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RuleAction {
     /// A route is looked up in this table.
     Table(u32),
@@ -54,6 +57,18 @@ pub enum RuleAction {
     Prohibit,
     /// Something that a newer kernel has.
     Other,
+}
+
+impl RuleAction {
+    /// The action as ip-rule(8) writes it, where it refuses a packet; `None` where it does not.
+    pub fn refusal(self) -> Option<&'static str> {
+        match self {
+            Self::Blackhole => Some("blackhole"),
+            Self::Unreachable => Some("unreachable"),
+            Self::Prohibit => Some("prohibit"),
+            Self::Table(_) | Self::Goto(_) | Self::Nothing | Self::Other => None,
+        }
+    }
 }
 
 /// One entry of the kernel's table of neighbours.

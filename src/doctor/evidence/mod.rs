@@ -35,11 +35,12 @@ pub use link::{CarrierChange, Link};
 pub use meanwhile::{Meanwhile, Trying};
 pub use names::{Names, Query, QueryOutcome, Resolver, ServerAnswer, SystemAnswer};
 pub use path::{Burst, BurstConnect, SizeProbe};
-pub use route::{DefaultRoute, PolicyRule, Route, RuleAction, Ways};
+pub use route::{DefaultRoute, Route, Ways};
 pub use target::{Attempt, Exchange, Round, RoundOutcome, Source, Tls, TlsOutcome};
 pub use untested::{Privilege, System, Untested};
 
 use super::fact::{Fact, facts};
+pub use crate::sys::{PolicyRule, RuleAction};
 use crate::trace::{Path, Train};
 
 macro_rules! define_evidence {

@@ -37,51 +37,6 @@ pub struct Ways {
     pub v6: Option<Route>,
 }
 
-/// A rule of policy routing (ip-rule(8)).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyRule {
-    /// Whether the rule is one of IPv6's.
-    pub is_v6: bool,
-    /// The rule's place: the lower is asked first. Linux looks into the table `local` at 0 and into `main` at 32766.
-    pub priority: u32,
-    /// What becomes of a packet that the rule is for.
-    pub action: RuleAction,
-    /// Whether the rule is for every packet, as it has no selector.
-    pub is_for_all: bool,
-}
-
-/// What a rule of policy routing does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RuleAction {
-    /// A route is looked up in the table of this number.
-    Table(u32),
-    /// Another rule is asked next.
-    Goto(u32),
-    /// The next rule is asked.
-    Nothing,
-    /// The packet is dropped without a word.
-    Blackhole,
-    /// The packet is refused: network unreachable.
-    Unreachable,
-    /// The packet is refused: administratively prohibited.
-    Prohibit,
-    /// Something that a newer kernel has.
-    Other,
-}
-
-impl RuleAction {
-    /// The action as ip-rule(8) writes it, where it refuses a packet; `None` where it does not.
-    pub fn refusal(self) -> Option<&'static str> {
-        match self {
-            Self::Blackhole => Some("blackhole"),
-            Self::Unreachable => Some("unreachable"),
-            Self::Prohibit => Some("prohibit"),
-            Self::Table(_) | Self::Goto(_) | Self::Nothing | Self::Other => None,
-        }
-    }
-}
-
 /// What the kernel does with packets to an address.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -7,9 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use crate::address::Family;
-use crate::doctor::evidence::{
-    self, DefaultRoute, Host, Link, LinkAddress, Loopback, PolicyRule, Resolver, RuleAction,
-};
+use crate::doctor::evidence::{self, DefaultRoute, Host, Link, LinkAddress, Loopback, Resolver};
 use crate::sys::{self, Depth, Network};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -125,25 +123,6 @@ pub(super) fn routes(network: &Network) -> Option<Vec<DefaultRoute>> {
         is_dead: route.is_dead,
     };
     Some(routes.iter().map(told).collect())
-}
-
-/// The rules of policy routing.
-pub(super) fn rules() -> io::Result<Vec<PolicyRule>> {
-    let told = |rule: sys::PolicyRule| PolicyRule {
-        is_v6: rule.is_v6,
-        priority: rule.priority,
-        action: match rule.action {
-            sys::RuleAction::Table(table) => RuleAction::Table(table),
-            sys::RuleAction::Goto(priority) => RuleAction::Goto(priority),
-            sys::RuleAction::Nothing => RuleAction::Nothing,
-            sys::RuleAction::Blackhole => RuleAction::Blackhole,
-            sys::RuleAction::Unreachable => RuleAction::Unreachable,
-            sys::RuleAction::Prohibit => RuleAction::Prohibit,
-            sys::RuleAction::Other => RuleAction::Other,
-        },
-        is_for_all: rule.is_for_all,
-    };
-    Ok(sys::policy_rules()?.into_iter().map(told).collect())
 }
 
 fn names(network: &Network) -> HashMap<u32, String> {

@@ -229,7 +229,7 @@ impl<'a> Gathering<'a> {
         evidence.links = self.budget.known(began, local::links(&self.network));
         evidence.addresses = self.budget.told(began, local::addresses(&self.network));
         evidence.routes = self.budget.told(began, local::routes(&self.network));
-        let rules = local::rules().map_err(|_| Untested::System(System::RouteLookup));
+        let rules = sys::policy_rules().map_err(|_| Untested::System(System::RouteLookup));
         evidence.rules = self.budget.tested(began, rules);
         evidence.out = match (way([198, 41, 0, 4].into()), way(A_ROOT_V6.into())) {
             (Some(v4), Some(v6)) => self.budget.known(began, Ways { v4: Some(v4), v6: Some(v6) }),

@@ -199,10 +199,7 @@ mod tests {
     use crate::doctor::evidence::{Evidence, Item};
 
     fn told(change: impl FnOnce(&mut Evidence)) -> Vec<(&'static str, Confidence)> {
-        let evidence = Evidence::healthy().with(change);
-        let mut found = Vec::new();
-        findings(&Facts::new(&evidence), &mut found);
-        found.iter().map(|finding| (finding.detail, finding.confidence)).collect()
+        super::super::told(findings, change)
     }
 
     fn fails(evidence: &mut Evidence, outcome: ConnectOutcome) {

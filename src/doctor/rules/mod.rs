@@ -263,3 +263,12 @@ pub fn findings(evidence: &Evidence) -> Vec<Finding> {
     found.sort_by_key(|finding| finding.layer);
     found
 }
+
+/// What a rule finds on the healthy machine with a change: each finding's detail and confidence.
+#[cfg(test)]
+fn told(rule: Rule, change: impl FnOnce(&mut Evidence)) -> Vec<(&'static str, Confidence)> {
+    let evidence = Evidence::healthy().with(change);
+    let mut found = Vec::new();
+    rule(&Facts::new(&evidence), &mut found);
+    found.iter().map(|finding| (finding.detail, finding.confidence)).collect()
+}

@@ -234,10 +234,7 @@ mod tests {
     use crate::doctor::evidence::{Burst, Evidence, Item};
 
     fn told(change: impl FnOnce(&mut Evidence)) -> Vec<(&'static str, Confidence)> {
-        let evidence = Evidence::healthy().with(change);
-        let mut found = Vec::new();
-        findings(&Facts::new(&evidence), &mut found);
-        found.iter().map(|finding| (finding.detail, finding.confidence)).collect()
+        super::super::told(findings, change)
     }
 
     /// A train of a hundred of which each tenth, or whatever `every` says, is lost.

@@ -91,7 +91,7 @@ mod tests {
     /// A machine whose rule of this priority refuses, and whose target fails so.
     fn refused(rule: PolicyRule, outcome: ConnectOutcome) -> Evidence {
         Evidence::healthy().with(|evidence| {
-            let main = PolicyRule { priority: 32_766, action: RuleAction::Table(MAIN), ..rule.clone() };
+            let main = PolicyRule { priority: 32_766, action: RuleAction::Table(MAIN), ..rule };
             evidence.rules = Item::known(vec![rule, PolicyRule { is_for_all: true, ..main }]);
             evidence.target = Item::known(vec![attempt(outcome)]);
         })
