@@ -284,6 +284,10 @@ fn names_and_options_of_other_tools() -> Result<(), String> {
         0,
     );
     for options in ["-n", "-O", "-a", "-I lo", "-I 127.0.0.1", "-M do", "-M want", "-Q 0x10", "-f -w 0.2"] {
+        if cfg!(windows) && options == "-I lo" {
+            eprintln!("SKIPPED: ping -I lo is NOT tried: interfaces have other names here");
+            continue;
+        }
         let pinged = run(&format!("ping -c 1 {options} 127.0.0.1"));
         assert!(pinged.code == Some(0) || pinged.code == Some(3), "{options}: {pinged:?}");
     }
