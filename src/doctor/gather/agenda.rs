@@ -27,7 +27,7 @@ pub(super) enum Task {
     Loopback,
     /// The name servers and the hosts file.
     Resolver,
-    /// A carrier that is away and has often come and gone: it may be back at once.
+    /// A carrier that is away: it may be back at once.
     Carrier,
     /// The addresses of the well-known hosts of the internet.
     Hosts,
@@ -255,20 +255,29 @@ fn is_open<T>(item: &Item<T>) -> bool {
     item.untested() == Some(&Untested::NoNeed)
 }
 
-/// What this machine itself tells.
-fn of_the_machine(evidence: &Evidence) -> BTreeSet<Task> {
+/// Whether the carrier of an interface is away, and has often come and gone: it may be back at once.
+pub(super) fn is_restless(link: &Link) -> bool {
     /// Plugged in once, and pulled out: an interface starts without a carrier, and two or three changes are ordinary.
     const RESTLESS: u32 = 4;
-    let is_restless = |link: &Link| {
-        let changes = link.carrier_changes;
-        link.is_uplink() && link.is_up && link.carrier == Some(false) && changes >= Some(RESTLESS)
-    };
+    lacks_carrier(link) && link.carrier_changes >= Some(RESTLESS)
+}
+
+fn lacks_carrier(link: &Link) -> bool {
+    link.is_uplink() && link.is_up && link.carrier == Some(false)
+}
+
+/// What this machine itself tells.
+fn of_the_machine(evidence: &Evidence) -> BTreeSet<Task> {
+    let links = evidence.links.all();
+    // Where no other link works, a second look tells whether the carrier stays away, and all is said.
+    let is_alone = !links.iter().any(|link| link.is_uplink() && link.works());
+    let is_looked_at = links.iter().any(|link| is_restless(link) || (is_alone && lacks_carrier(link)));
     let all = [
         (Task::Host, is_open(&evidence.host)),
         (Task::Interfaces, is_open(&evidence.links)),
         (Task::Loopback, is_open(&evidence.loopback)),
         (Task::Resolver, is_open(&evidence.resolver)),
-        (Task::Carrier, is_open(&evidence.carrier) && evidence.links.all().iter().any(is_restless)),
+        (Task::Carrier, is_open(&evidence.carrier) && is_looked_at),
     ];
     all.into_iter().filter(|(_, is_wanted)| *is_wanted).map(|(task, _)| task).collect()
 }
@@ -567,9 +576,14 @@ mod tests {
                 });
                 links
             };
+            // Another link that works is used meanwhile.
+            let other = || Evidence::healthy().links.all()[0].clone();
             evidence.links = link(3);
+            assert!(agenda(evidence, &shop()).contains(&Task::Carrier));
+            evidence.links.change(|links| links.push(other()));
             assert!(!agenda(evidence, &shop()).contains(&Task::Carrier));
             evidence.links = link(4);
+            evidence.links.change(|links| links.push(other()));
         });
         assert!(agenda(&restless, &shop()).contains(&Task::Carrier));
     }

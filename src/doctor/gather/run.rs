@@ -240,11 +240,13 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// A carrier that is away and has come and gone before is looked at for a while.
+    /// A carrier that is away is looked at a second time; one that has come and gone before, for a while.
     fn watch_carrier(&mut self) {
         const LOOK_AGAIN: Duration = Duration::from_millis(40);
         let began = Instant::now();
-        while began.elapsed() < timing::CARRIER && !self.budget.is_over() {
+        let is_restless = self.evidence.links.all().iter().any(agenda::is_restless);
+        let patience = if is_restless { timing::CARRIER } else { LOOK_AGAIN };
+        while began.elapsed() < patience && !self.budget.is_over() {
             std::thread::sleep(LOOK_AGAIN);
             let changes = local::carrier(&self.carrier, began.elapsed()).unwrap_or_default();
             if changes.iter().any(|change| change.after >= change.before + 2) {
