@@ -66,7 +66,7 @@ impl<'a> Facts<'a> {
             ip.is_loopback() || self.evidence.addresses.all().iter().any(|address| address.ip == ip)
         };
         match (&asked.name, asked.address) {
-            (Some(name), _) if name.trim_end_matches('.').eq_ignore_ascii_case("localhost") => true,
+            (Some(name), _) if is_localhost(name) => true,
             (Some(_), _) => {
                 let hosts = self
                     .evidence
@@ -513,6 +513,11 @@ impl<'a> Facts<'a> {
 /// Whether an address is on a link of this machine.
 pub(in crate::doctor) fn is_on_link(attempt: &Attempt) -> Option<bool> {
     attempt.route.as_ref().map(Route::is_on_link)
+}
+
+/// Whether a name is this machine's, which no server is asked for (RFC 6761, 6.3).
+pub(in crate::doctor) fn is_localhost(name: &str) -> bool {
+    name.trim_end_matches('.').eq_ignore_ascii_case("localhost")
 }
 
 /// So many of so many, in percent.

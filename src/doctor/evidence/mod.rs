@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use about::{About, Asked, Service};
 pub use address::{LinkAddress, same_network};
 pub use connect::{Connect, ConnectOutcome, Icmp};
-pub(in crate::doctor) use facts::{Facts, is_on_link, percent, time};
+pub(in crate::doctor) use facts::{Facts, is_localhost, is_on_link, percent, time};
 pub use host::{Host, Loopback};
 pub use internet::{Anchor, Proxy, WebAnswer, WebReply};
 pub use lan::{Claim, Claims, Gateway};

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use crate::address::{Class, Family, Host};
 use crate::doctor::evidence::{
     Anchor, Attempt, Connect, ConnectOutcome, DefaultRoute, Evidence, Facts, Item, Link, ServerAnswer,
-    Service, Source, Untested,
+    Service, Source, Untested, is_localhost,
 };
 use crate::doctor::fact::Fact;
 use crate::doctor::request::{PAGES, Request};
@@ -244,10 +244,6 @@ pub(super) fn addresses_of(answers: &[ServerAnswer]) -> Vec<IpAddr> {
         all
     };
     answers.iter().map(of).find(|all| !all.is_empty()).unwrap_or_default()
-}
-
-pub(super) fn is_localhost(name: &str) -> bool {
-    name.trim_end_matches('.').eq_ignore_ascii_case("localhost")
 }
 
 /// Whether a fact has not been asked for yet.
